@@ -1,0 +1,3 @@
+"""What happens: one flow a file, each readable aloud."""
+
+import tasks  # noqa: F401  its environment defaults must be set before Prefect is imported

@@ -1,0 +1,30 @@
+"""Make a version champion over the gate's head, on the record: python -m flows.promote VERSION REASON"""
+
+import argparse
+
+from prefect import flow
+
+from tasks.errors import told_in_one_sentence
+from tasks.params import Params
+from tasks.promotion import promote_by_hand
+
+
+@flow(log_prints=True)
+def promote(version: str, reason: str, params: Params = Params.load()) -> None:
+    """A person's override: make a registered version champion, whatever the gate said.
+
+    Args:
+        version: Its number in the registry.
+        reason: Why; it goes on the record with the account's name.
+        params: Which model, and the clock.
+    """
+    promote_by_hand(params.model, version, reason, params.clock)
+    print(f"version {version} of {params.model} is the champion now")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m flows.promote", description=__doc__)
+    parser.add_argument("version")
+    parser.add_argument("reason")
+    with told_in_one_sentence():
+        promote.fn(**vars(parser.parse_args()))

@@ -1,0 +1,30 @@
+"""Return to the previous champion, on the record; needs no Prefect server: python -m flows.rollback REASON"""
+
+import argparse
+
+from prefect import flow
+
+from tasks.errors import told_in_one_sentence
+from tasks.params import Params
+from tasks.promotion import roll_back
+
+
+@flow(log_prints=True)
+def rollback(reason: str, champion: str | None = None, params: Params = Params.load()) -> None:
+    """Move the champion pointer to the newest earlier champion that was not itself rolled back.
+
+    Args:
+        reason: Why; it goes on the record with the account's name.
+        champion: Act only if this version is still champion; left out, whichever is.
+        params: Which model, and the clock.
+    """
+    origin, target = roll_back(params.model, reason, params.clock, champion)
+    print(f"version {target} of {params.model} is the champion again, in place of version {origin}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m flows.rollback", description=__doc__)
+    parser.add_argument("reason")
+    parser.add_argument("--champion", help="act only if this version is still champion")
+    with told_in_one_sentence():
+        rollback.fn(**vars(parser.parse_args()))

@@ -1,0 +1,25 @@
+"""How it happens: plain typed functions, some of them Prefect tasks.
+
+What must hold in every process is set here, before any library reads its environment.
+"""
+
+import os
+
+for name, value in {
+    # Spinning OpenMP threads make a busy machine 6 to 40 times slower; parallelism comes from trials and partitions.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "OMP_NUM_THREADS": "1",
+    # No telemetry.
+    "DO_NOT_TRACK": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "ITERATIVE_DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # Hashing a frame for a cache key costs more than building it, and a cold server may take long to start.
+    "PREFECT_TASKS_DEFAULT_NO_CACHE": "true",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    # MLflow announces every table it creates.
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}.items():
+    os.environ.setdefault(name, value)

@@ -1,0 +1,76 @@
+"""What a valid row is, when it became known, and what is predicted. Swap this for your own data."""
+
+import dataframely as dy
+import polars as pl
+
+AIRPORT = r"^[A-Z]{3}$"
+NEW_YORK = r"^(EWR|JFK|LGA)$"
+
+
+class Flights(dy.Schema):
+    """One scheduled departure from New York; the outcome columns are null until (and unless) it lands."""
+
+    time_hour = dy.Datetime(time_zone="UTC", primary_key=True)  # scheduled departure, whole hour
+    minute = dy.Int16(primary_key=True, min=0, max=59)
+    carrier = dy.String(primary_key=True, regex=r"^[A-Z0-9]{2}$")
+    flight = dy.Int16(primary_key=True, min=1)
+    origin = dy.String(primary_key=True, regex=NEW_YORK)
+    dest = dy.String(regex=AIRPORT)
+    tailnum = dy.String(nullable=True, max_length=8)
+    distance = dy.Int16(min=1, max=10_000)  # miles
+    year = dy.Int16(min=1987, max=2100)  # local date and hour of the scheduled departure
+    month = dy.Int16(min=1, max=12)
+    day = dy.Int16(min=1, max=31)
+    hour = dy.Int16(min=0, max=23)
+    sched_arr_time = dy.Int16(min=0, max=2400)  # hhmm, local at the destination
+    dep_delay = dy.Int16(nullable=True, min=-120, max=2 * 1440)  # minutes
+    arr_delay = dy.Int16(nullable=True, min=-180, max=2 * 1440)  # minutes
+    air_time = dy.Int16(nullable=True, min=5, max=1200)  # minutes
+
+    @dy.rule()
+    def landed_flights_have_both_outcomes(cls) -> pl.Expr:
+        return pl.col("arr_delay").is_null() == pl.col("air_time").is_null()
+
+    @dy.rule()
+    def landed_flights_departed(cls) -> pl.Expr:
+        return pl.col("arr_delay").is_null() | pl.col("dep_delay").is_not_null()
+
+
+class Weather(dy.Schema):
+    """Hourly observations at the three airports, taken up to 51 minutes past the hour."""
+
+    time_hour = dy.Datetime(time_zone="UTC", primary_key=True)
+    origin = dy.String(primary_key=True, regex=NEW_YORK)
+    temp = dy.Float32(nullable=True, min=-60, max=140)  # Fahrenheit
+    dewp = dy.Float32(nullable=True, min=-100, max=100)  # Fahrenheit
+    humid = dy.Float32(nullable=True, min=0, max=100)  # percent
+    wind_dir = dy.Int16(nullable=True, min=0, max=360)  # degrees
+    wind_speed = dy.Float32(nullable=True, min=0, max=150)  # mph
+    wind_gust = dy.Float32(nullable=True, min=0, max=200)  # mph
+    precip = dy.Float32(nullable=True, min=0, max=10)  # inches
+    pressure = dy.Float32(nullable=True, min=870, max=1085)  # millibars
+    visib = dy.Float32(nullable=True, min=0, max=100)  # miles
+
+
+class Planes(dy.Schema):
+    """The aircraft register."""
+
+    tailnum = dy.String(primary_key=True, max_length=8)
+    year = dy.Int16(nullable=True, min=1900, max=2100)  # of manufacture
+
+
+# Every table of data/: one file NAME.parquet, or a folder NAME/ of monthly (UTC) files.
+TABLES: dict[str, type[dy.Schema]] = {"flights": Flights, "weather": Weather, "planes": Planes}
+
+# The table whose rows are predicted, as monthly files.
+ROWS = "flights"
+KEY = Flights.primary_key()
+EVENT_TIME = pl.col("time_hour") + pl.duration(minutes=pl.col("minute"))  # scheduled departure
+PREDICTION_TIME = EVENT_TIME - pl.duration(hours=2)  # when a row's prediction is asked for
+TARGET = pl.col("arr_delay") >= 15  # null: cancelled, diverted, or not yet landed
+
+# When a row's values became known (an outcome: landing plus an hour); null or no entry: no outcome, or always known.
+KNOWN_AT = {
+    "flights": EVENT_TIME + pl.duration(minutes=pl.col("dep_delay").cast(int) + pl.col("air_time") + 60),
+    "weather": pl.col("time_hour") + pl.duration(hours=1),
+}

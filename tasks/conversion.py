@@ -1,0 +1,50 @@
+"""From a fitted pipeline to an ONNX file that predicts the same.
+
+A model that does not convert: replace `to_bytes` here and `Scorer` in tasks/scoring.py (docs/other-models.md).
+"""
+
+import numpy as np
+import polars as pl
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.pipeline import Pipeline
+
+from tasks.errors import InputError
+from tasks.scoring import Scorer
+
+
+def to_bytes(model: Pipeline, schema: pl.Schema) -> bytes:
+    """The fitted pipeline as ONNX; the same bytes for the same model in any process.
+
+    Raises:
+        InputError: skl2onnx cannot convert it.
+    """
+    kinds = {name: StringTensorType if kind == pl.String else FloatTensorType for name, kind in schema.items()}
+    inputs = [(name, kind([None, 1])) for name, kind in kinds.items()]
+    try:
+        onnx = to_onnx(model, initial_types=inputs, options={"zipmap": False}, target_opset={"": 20, "ai.onnx.ml": 3})
+    except Exception as error:  # it raises whatever its converters raise
+        raise InputError(f"tasks/model.py: the pipeline does not convert to ONNX: {str(error).strip().splitlines()[0]}") from None
+    opsets = sorted(onnx.opset_import, key=lambda opset: opset.domain)  # their order follows PYTHONHASHSEED
+    del onnx.opset_import[:]
+    onnx.opset_import.extend(opsets)
+    return onnx.SerializeToString(deterministic=True)
+
+
+def check_parity(model: Pipeline, scorer: Scorer, features: pl.DataFrame, max_share: float) -> float:
+    """The share of rows on which the ONNX file and scikit-learn differ by more than 0.001.
+
+    Some pipelines convert without an error and predict wrongly, so this check is never skipped.
+
+    Raises:
+        InputError: More than max_share of the rows differ.
+    """
+    expected = model.predict_proba(features)[:, -1]
+    share = float(np.mean(~(np.abs(scorer.score(features) - expected) <= 1e-3)))
+    if share > max_share:
+        raise InputError(
+            f"tasks/model.py: the ONNX file differs from scikit-learn on {share:.2%} of the gate rows, more than "
+            f"gate.max_unfaithful_share {max_share:.2%} allows: give trees plain unscaled numbers (OrdinalEncoder, no "
+            "StandardScaler, no categorical_features) and forests imputed ones; see docs/other-models.md"
+        )
+    return share

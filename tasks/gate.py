@@ -1,0 +1,47 @@
+"""The verdict: reject is the default, and promotion needs evidence on rows that neither model has seen."""
+
+from typing import Literal
+
+import polars as pl
+from pydantic import BaseModel
+
+from tasks.checks import Check, Scores, beats_baseline, beats_champion, enough_evidence, meets_thresholds, spares_slices
+from tasks.metrics import compute_metrics
+from tasks.params import Gate
+
+
+class Verdict(BaseModel):
+    """The gate's decision with its evidence: every check, and the metrics of each model on the gate rows."""
+
+    decision: Literal["promote", "reject"]
+    checks: list[Check]
+    metrics: dict[Literal["challenger", "champion", "baseline"], dict[str, float]]
+
+    @property
+    def reason(self) -> str:
+        """The checks that decided, in one line."""
+        deciding = [check for check in self.checks if check.passed == (self.decision == "promote")]
+        return "; ".join(f"{check.name}: {check.measured}, required {check.required}" for check in deciding)
+
+
+def judge(scores: Scores, slices: pl.DataFrame, gate: Gate) -> Verdict:
+    """Promote only if every check holds.
+
+    Args:
+        scores: Of all models on the gate rows.
+        slices: The columns of gate.slices, row by row.
+        gate: Thresholds and confidence.
+    """
+    checks = list(enough_evidence(scores, gate))
+    if not all(check.passed for check in checks):
+        return Verdict(decision="reject", checks=checks, metrics={})
+    models = {"challenger": scores.challenger, "champion": scores.champion, "baseline": scores.baseline}
+    measured = {
+        name: compute_metrics(scores.target, score, gate.threshold) for name, score in models.items() if score is not None
+    }
+    checks += meets_thresholds(measured["challenger"], gate)
+    checks += beats_baseline(scores, gate)
+    checks += beats_champion(scores, gate)
+    checks += spares_slices(scores, slices, gate)
+    decision = "promote" if all(check.passed for check in checks) else "reject"
+    return Verdict(decision=decision, checks=checks, metrics=measured)

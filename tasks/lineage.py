@@ -1,0 +1,44 @@
+"""What a run is made of besides data and params: code, lock, packages, machine."""
+
+import getpass
+import hashlib
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+CODE = Path(__file__).parents[1]
+PACKAGES = ["prefect", "polars", "scikit-learn", "optuna", "skl2onnx", "onnxruntime", "numpy", "dataframely", "dvc"]
+
+
+def describe_code() -> dict[str, Any]:
+    """Commit, whether the tree differs from it (data.dvc aside), lock hash, and package versions.
+
+    An archive without .git has no commit: it is None, and so is dirty.
+    """
+    commit = git("rev-parse", "HEAD")
+    changes = git("status", "--porcelain", "--", ".", ":(exclude)data.dvc")
+    lock = CODE / "requirements.txt"
+    return {
+        "commit": commit,
+        "dirty": bool(changes) if commit else None,
+        "lock": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None,
+        "packages": {name: version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+def git(*command: str) -> str | None:
+    """What git prints of the code's repository; None where there is none."""
+    try:
+        done = subprocess.run(["git", "-C", str(CODE), *command], capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def who() -> str:
+    """The account this process runs under."""
+    return getpass.getuser()

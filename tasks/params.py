@@ -1,0 +1,132 @@
+"""params.yaml, typed: the only module that opens it or reads the environment."""
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+WORKSPACE = Path(os.environ.get("WORKSPACE") or Path(__file__).parents[1]).resolve()
+STORE = WORKSPACE / "store"
+UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+
+def _parse_span(value: Any) -> Any:
+    """'28d' as a timedelta; anything else is pydantic's to judge."""
+    if isinstance(value, str) and value[:-1].isdigit() and value[-1:] in UNITS:
+        return timedelta(seconds=int(value[:-1]) * UNITS[value[-1]])
+    return value
+
+
+def _write_span(value: timedelta) -> str:
+    seconds = int(value.total_seconds())
+    unit = next(unit for unit, size in UNITS.items() if seconds % size == 0)
+    return f"{seconds // UNITS[unit]}{unit}"
+
+
+Span = Annotated[
+    timedelta,
+    BeforeValidator(_parse_span, json_schema_input_type=str),
+    PlainSerializer(_write_span, return_type=str),
+    Field(gt=timedelta(0), examples=["28d"]),
+]
+Share = Annotated[float, Field(ge=0, le=1)]
+Confidence = Annotated[float, Field(ge=0.5, lt=1)]
+Metric = Literal["accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss", "brier", "skill"]
+
+
+def _require_nothing(schema: dict[str, Any]) -> None:
+    """In the form a run may give any part of the params: what it leaves out comes from params.yaml."""
+    schema.pop("required", None)
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", allow_inf_nan=False, frozen=True, json_schema_extra=_require_nothing
+    )
+
+
+class Data(Section):
+    deadline: Span
+
+
+class Validation(Section):
+    max_bad_share: Share
+
+
+class Split(Section):
+    gate: Span
+    validation: Span
+    history: Span | None
+
+
+class Tuning(Section):
+    n_trials: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    workers: int = Field(ge=1)
+    sampler: Literal["tpe", "random"]
+    max_rows: int = Field(ge=100)
+
+
+class Gate(Section):
+    minimum: dict[Metric, float]
+    maximum: dict[Metric, float]
+    confidence: Confidence
+    min_days: int = Field(ge=2)
+    min_rows: int = Field(ge=1)
+    slices: list[str]
+    slice_confidence: Confidence
+    slice_min_rows: int = Field(ge=1)
+    threshold: Share
+    max_unfaithful_share: Share
+
+
+class Params(BaseSettings):
+    """The settings of a run: what the run gives wins over PARAMS_* variables, and these over params.yaml."""
+
+    model_config = SettingsConfigDict(
+        yaml_file=WORKSPACE / "params.yaml",
+        env_prefix="PARAMS_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        json_schema_extra=_require_nothing,
+    )
+
+    model: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    seed: int = Field(ge=0)
+    clock: Literal["data", "wall"]
+    data: Data
+    validation: Validation
+    split: Split
+    tuning: Tuning
+    gate: Gate
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: Any, env_settings: Any, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+    @classmethod
+    def load(cls) -> Self:
+        """Params.yaml with the PARAMS_* variables; a mistake ends the process with one sentence."""
+        file = cls.model_config["yaml_file"]
+        if not Path(file).is_file():
+            sys.exit(f"error: {file} is missing: a workspace needs a params.yaml; is WORKSPACE right?")
+        try:
+            return cls.model_validate({})
+        except yaml.YAMLError as error:
+            sys.exit(f"error: {file} is not valid YAML: {' '.join(str(error).split())}")
+        except ValidationError as error:
+            sys.exit(f"error: {file} or a PARAMS_ variable: {explain(error)}")
+
+
+def explain(error: ValidationError) -> str:
+    """The faults of a validation, each with the full name of its setting."""
+    faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+    return "; ".join(fault.replace("Extra inputs are not permitted", "no such setting") for fault in faults)

@@ -1,0 +1,99 @@
+"""Moving the champion pointer: under a lock, intent recorded, pointer moved, done recorded; never by a replay."""
+
+from datetime import datetime
+from typing import Literal
+
+from filelock import FileLock, Timeout
+from prefect import task
+
+from tasks import logbook
+from tasks.errors import InputError
+from tasks.lineage import who
+from tasks.params import STORE
+from tasks.registry import CHAMPION, current_alias, find_moves, load_version, logical_now
+
+LOCK_SECONDS = 60
+
+
+@task
+def promote_version(model: str, version: str, champion: str | None, as_of: datetime, reason: str) -> None:
+    """Make a judged version champion, if the champion it was judged against still is."""
+    move_pointer("promotion", model, version, champion, as_of, reason)
+
+
+def promote_by_hand(model: str, version: str, reason: str, clock: str) -> None:
+    """A person's override of the gate."""
+    move_pointer("promotion", model, version, "any", logical_now(model, clock), reason)
+
+
+def roll_back(model: str, reason: str, clock: str, champion: str | None = None) -> tuple[str, str]:
+    """Return to the newest earlier champion that was not itself rolled back.
+
+    Args:
+        model: The registered model.
+        reason: Why, for the record.
+        clock: As in params.yaml.
+        champion: Act only if this version is still champion; None is whichever is.
+
+    Returns:
+        The version that was champion, and the one that is now.
+    """
+    origin = current_alias(model)
+    if champion is not None and origin != champion:
+        raise InputError(f"version {champion} of {model} is not the champion any more, version {origin} is: nothing was done")
+    target = find_predecessor(model)
+    if origin is None or target is None:
+        raise InputError(f"{model} has no earlier champion to roll back to")
+    move_pointer("rollback", model, target, origin, logical_now(model, clock), reason)
+    return origin, target
+
+
+def find_predecessor(model: str) -> str | None:
+    """The newest earlier champion that was not rolled back since it was last promoted."""
+    champions: list[str] = []
+    for move in find_moves(model):
+        if move.kind == "rollback" and move.origin in champions:
+            champions.remove(move.origin)
+        if move.target in champions:
+            champions.remove(move.target)
+        champions.append(move.target)
+    return champions[-2] if len(champions) > 1 else None
+
+
+def move_pointer(
+    kind: Literal["promotion", "rollback"], model: str, target: str, expected: str | None, as_of: datetime, reason: str
+) -> None:
+    """The only place that moves the pointer.
+
+    Raises:
+        InputError: The champion is not `expected` ("any" takes whichever it is), as_of lies before the newest move,
+            or the files of the target are not those that were registered. The champion stays.
+    """
+    if not reason.strip():
+        raise InputError("a reason is needed: it is what the record will show")
+    STORE.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(STORE / "champion.lock", timeout=LOCK_SECONDS):
+            settle(model)
+            moves, origin = find_moves(model), current_alias(model)
+            if expected not in ("any", origin):
+                raise InputError(f"the champion of {model} is version {origin} now, not {expected}: nothing was done")
+            if origin == target:
+                raise InputError(f"version {target} of {model} is the champion already")
+            if moves and as_of < moves[-1].as_of:
+                raise InputError(f"as_of {as_of} lies before the newest promotion ({moves[-1].as_of}): a replay moves nothing")
+            load_version(model, target)
+            tags = {"origin": origin or "", "target": target, "reason": reason, "by": who()}
+            run_id = logbook.open_record(model, kind, as_of, tags, **tags)
+            logbook.client().set_registered_model_alias(model, CHAMPION, target)
+            logbook.close_record(run_id)
+    except Timeout:
+        raise InputError(f"another process has been moving the champion for {LOCK_SECONDS} s: try again") from None
+
+
+def settle(model: str) -> None:
+    """Close records of processes that died in a move: done if the pointer got there, else failed."""
+    alias = current_alias(model)
+    for run in logbook.find_records(model, "promotion", "rollback"):
+        if run.info.status == "RUNNING":
+            logbook.close_record(run.info.run_id, done=run.data.tags["target"] == alias)

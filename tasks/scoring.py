@@ -1,0 +1,31 @@
+"""The model as an ONNX file: only its bytes count. Loading it runs no code of its own and needs no scikit-learn."""
+
+import numpy as np
+import onnxruntime
+import polars as pl
+
+BATCH = 50_000
+
+
+class Scorer:
+    """A loaded model; the same scores whatever the thread count."""
+
+    def __init__(self, model: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self.features = {i.name: i.type for i in self.session.get_inputs()}
+
+    def score(self, features: pl.DataFrame) -> np.ndarray:
+        """Probability of the positive class for each row, float64.
+
+        Args:
+            features: At least the columns the model was fitted on, in any order.
+        """
+        output = self.session.get_outputs()[-1].name
+        batches = [self.session.run([output], self._feed(batch))[0][:, -1] for batch in features.iter_slices(BATCH)]
+        return np.concatenate(batches).astype(np.float64) if batches else np.empty(0)
+
+    def _feed(self, features: pl.DataFrame) -> dict[str, np.ndarray]:
+        kinds = {name: object if kind == "tensor(string)" else np.float32 for name, kind in self.features.items()}
+        return {name: features[name].to_numpy().astype(kind).reshape(-1, 1) for name, kind in kinds.items()}
