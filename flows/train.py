@@ -39,13 +39,15 @@ def train(as_of: datetime | None = None, data_rev: str | None = None, params: Pa
     report_data(counts, snapshot.version)
     sets = split_rows(frame, as_of, params.split)
 
-    hyperparameters = tune_model(sets.train, sets.validation, champion and champion.hyperparameters, params.tuning, params.seed)
+    hyperparameters = tune_model(
+        sets.train, sets.validation, champion and champion.hyperparameters, params.tuning, params.seed
+    )
     challenger = convert_model(fit_model(sets.fit, hyperparameters, params.seed), sets, params.gate)
     verdict = judge_challenger(challenger, champion, sets, params.gate)
     version = register_challenger(challenger, hyperparameters, verdict, champion, sets, snapshot, as_of, params)
     report_verdict(verdict, version)
 
-    print(f"{verdict.decision} version {version}: {verdict.reason}")
+    print(f"version {version}, {verdict}")
     if verdict.decision == "promote" and not is_replay(params.model, as_of):
         promote_version(params.model, version, champion and champion.version, as_of, verdict.reason)
     return verdict

@@ -19,7 +19,19 @@ FLIGHTS = [
     *("time_hour", "minute", "carrier", "flight", "origin", "dest", "tailnum", "distance"),
     *("year", "month", "day", "hour", "sched_arr_time", "dep_delay", "arr_delay", "air_time"),
 ]
-WEATHER = ["time_hour", "origin", "temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
+WEATHER = [
+    "time_hour",
+    "origin",
+    "temp",
+    "dewp",
+    "humid",
+    "wind_dir",
+    "wind_speed",
+    "wind_gust",
+    "precip",
+    "pressure",
+    "visib",
+]
 TIME = pl.col("time_hour").str.to_datetime(time_unit="us", time_zone="UTC")
 
 
@@ -40,7 +52,10 @@ def main() -> None:
     for (month,), rows in flights.group_by(pl.col("time_hour").dt.strftime("%Y-%m"), maintain_order=True):
         write(rows, f"flights/{month}")
     write(read(SOURCE / "weather.csv", WEATHER).with_columns(TIME).sort("time_hour", "origin"), "weather")
-    write(read(SOURCE / "planes.csv", ["tailnum", "year", "type", "manufacturer", "model", "seats"]).sort("tailnum"), "planes")
+    write(
+        read(SOURCE / "planes.csv", ["tailnum", "year", "type", "manufacturer", "model", "seats"]).sort("tailnum"),
+        "planes",
+    )
 
 
 if __name__ == "__main__":

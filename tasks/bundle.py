@@ -46,7 +46,7 @@ def write_bundle(
 
 
 def load_bundle(folder: Path, digests: dict[str, str]) -> Bundle:
-    """Load a model version after checking that its files are those that were registered, and that it still scores alike.
+    """Load a model version, if its files are those that were registered and it still scores alike.
 
     Raises:
         InputError: A file is missing or changed, or this machine scores the probe rows differently.

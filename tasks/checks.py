@@ -38,15 +38,21 @@ def enough_evidence(scores: Scores, gate: Gate) -> Iterator[Check]:
     yield Check(name="gate rows", passed=rows >= gate.min_rows, measured=f"{rows:,}", required=f">= {gate.min_rows:,}")
     usable = int(np.sum((scores.challenger >= 0) & (scores.challenger <= 1)))
     whole = len(scores.challenger) == usable == rows
-    yield Check(name="scores from 0 to 1", passed=whole, measured=f"{usable:,}", required=f"one for each of {rows:,} rows")
+    yield Check(
+        name="scores from 0 to 1", passed=whole, measured=f"{usable:,}", required=f"one for each of {rows:,} rows"
+    )
 
 
 def meets_thresholds(measured: dict[str, float], gate: Gate) -> Iterator[Check]:
     """The absolute bounds of params.yaml."""
     for name, bound in gate.minimum.items():
-        yield Check(name=name, passed=measured[name] >= bound, measured=f"{measured[name]:.4f}", required=f">= {bound:g}")
+        yield Check(
+            name=name, passed=measured[name] >= bound, measured=f"{measured[name]:.4f}", required=f">= {bound:g}"
+        )
     for name, bound in gate.maximum.items():
-        yield Check(name=name, passed=measured[name] <= bound, measured=f"{measured[name]:.4f}", required=f"<= {bound:g}")
+        yield Check(
+            name=name, passed=measured[name] <= bound, measured=f"{measured[name]:.4f}", required=f"<= {bound:g}"
+        )
 
 
 def beats_baseline(scores: Scores, gate: Gate) -> Iterator[Check]:

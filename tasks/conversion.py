@@ -3,6 +3,8 @@
 A model that does not convert: replace `to_bytes` here and `Scorer` in tasks/scoring.py (docs/other-models.md).
 """
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 from skl2onnx import to_onnx
@@ -20,11 +22,13 @@ def to_bytes(model: Pipeline, schema: pl.Schema) -> bytes:
         InputError: skl2onnx cannot convert it.
     """
     kinds = {name: StringTensorType if kind == pl.String else FloatTensorType for name, kind in schema.items()}
-    inputs = [(name, kind([None, 1])) for name, kind in kinds.items()]
+    inputs: list[Any] = [(name, kind([None, 1])) for name, kind in kinds.items()]
     try:
         onnx = to_onnx(model, initial_types=inputs, options={"zipmap": False}, target_opset={"": 20, "ai.onnx.ml": 3})
     except Exception as error:  # it raises whatever its converters raise
-        raise InputError(f"tasks/model.py: the pipeline does not convert to ONNX: {str(error).strip().splitlines()[0]}") from None
+        raise InputError(
+            f"tasks/model.py: the pipeline does not convert to ONNX: {str(error).strip().splitlines()[0]}"
+        ) from None
     opsets = sorted(onnx.opset_import, key=lambda opset: opset.domain)  # their order follows PYTHONHASHSEED
     del onnx.opset_import[:]
     onnx.opset_import.extend(opsets)

@@ -46,7 +46,9 @@ def read_table(snapshot: Snapshot, table: str, start: datetime, end: datetime, a
     else:
         files = [name for name in snapshot.files if name == f"{table}.parquet" or name.startswith(f"{table}/")]
         if not files:
-            raise InputError(f"data version {snapshot.version} lacks data/{table}.parquet, which tasks/contract.py declares")
+            raise InputError(
+                f"data version {snapshot.version} lacks data/{table}.parquet, which tasks/contract.py declares"
+            )
     frames = [read_file(snapshot, file) for file in files]
     try:
         rows = pl.concat(frames) if frames else TABLES[table].create_empty()

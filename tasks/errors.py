@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
@@ -11,7 +11,7 @@ class InputError(Exception):
 
 
 @contextmanager
-def told_in_one_sentence() -> Iterator[None]:
+def told_in_one_sentence() -> Generator[None]:
     """Turn an InputError into exit code 1 and its sentence on standard error."""
     try:
         yield

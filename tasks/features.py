@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from tasks.contract import EVENT_TIME, KNOWN_AT, PREDICTION_TIME
+from tasks.contract import KNOWN_AT, PREDICTION_TIME
 
 # How far before a row's event its features may look: two hours of lead, seven days of window, and the longest time
 # from a scheduled departure to a known landing (two days of delay, 20 hours in the air, one hour).
@@ -78,13 +78,15 @@ def last_delay(asked: pl.DataFrame, landed: pl.DataFrame) -> pl.DataFrame:
     """The aircraft's last known arrival delay and its age in hours, if not older than 48 hours."""
     last = landed.select("tailnum", "known_at", last_delay="arr_delay", landed_at="known_at")
     age = (pl.col("at") - pl.col("landed_at")).dt.total_minutes() / 60
-    return before(asked, last, ["tailnum"], tolerance=timedelta(hours=48)).select("row", "last_delay", last_delay_age=age)
+    return before(asked, last, ["tailnum"], tolerance=timedelta(hours=48)).select(
+        "row", "last_delay", last_delay_age=age
+    )
 
 
 def history(asked: pl.DataFrame, landed: pl.DataFrame, name: str, key: list[str], window: str) -> pl.DataFrame:
     """Share of late arrivals and mean delay known in the window before the prediction time.
 
-    Sums up to its end less sums up to its start: whole numbers, so that they are exact in whatever pieces they are built.
+    Sums up to its end less sums up to its start: whole numbers, so exact in whatever pieces they are built.
     """
     sums = landed.select(
         *key,

@@ -13,9 +13,14 @@ from dvc_data.hashfile.hash_info import HashInfo
 from tasks.params import WORKSPACE
 
 
+def open_repo() -> Repo:
+    """The workspace as DVC sees it, with or without git."""
+    return Repo(str(WORKSPACE), config={"core": {"no_scm": True}})
+
+
 def fetch(version: str) -> None:
     """Bring the listing `version` and every object it names into the cache; checking them is the reader's work."""
-    with Repo(str(WORKSPACE)) as repo:
+    with open_repo() as repo:
         repo.cloud.pull({HashInfo("md5", version)})
         listing = Path(repo.cache.local.oid_to_path(version))
         if listing.is_file():

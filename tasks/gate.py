@@ -15,13 +15,20 @@ class Verdict(BaseModel):
 
     decision: Literal["promote", "reject"]
     checks: list[Check]
-    metrics: dict[Literal["challenger", "champion", "baseline"], dict[str, float]]
+    metrics: dict[str, dict[str, float]]  # by challenger, champion, baseline
 
     @property
     def reason(self) -> str:
         """The checks that decided, in one line."""
         deciding = [check for check in self.checks if check.passed == (self.decision == "promote")]
         return "; ".join(f"{check.name}: {check.measured}, required {check.required}" for check in deciding)
+
+    def __str__(self) -> str:
+        """The decision, and a line for every check."""
+        lines = (
+            f"  {'yes' if c.passed else 'NO ':<3}  {c.name}: {c.measured} (required: {c.required})" for c in self.checks
+        )
+        return "\n".join([f"verdict: {self.decision}", *lines])
 
 
 def judge(scores: Scores, slices: pl.DataFrame, gate: Gate) -> Verdict:
@@ -37,7 +44,9 @@ def judge(scores: Scores, slices: pl.DataFrame, gate: Gate) -> Verdict:
         return Verdict(decision="reject", checks=checks, metrics={})
     models = {"challenger": scores.challenger, "champion": scores.champion, "baseline": scores.baseline}
     measured = {
-        name: compute_metrics(scores.target, score, gate.threshold) for name, score in models.items() if score is not None
+        name: compute_metrics(scores.target, score, gate.threshold)
+        for name, score in models.items()
+        if score is not None
     }
     checks += meets_thresholds(measured["challenger"], gate)
     checks += beats_baseline(scores, gate)

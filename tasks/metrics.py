@@ -34,7 +34,9 @@ def compute_metrics(target: np.ndarray, score: np.ndarray, threshold: float) -> 
     positive = score >= threshold
     rate = target.mean()
     log_loss = log_losses(target, score).mean()
-    precision, recall, f1, _ = metrics.precision_recall_fscore_support(target, positive, average="binary", zero_division=0)
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        target, positive, average="binary", zero_division=0
+    )
     return {
         "accuracy": float((positive == target).mean()),
         "precision": float(precision),
@@ -72,7 +74,9 @@ def auc_gain(target: np.ndarray, new: np.ndarray, old: np.ndarray, days: np.ndar
     return day_block_interval(new_auc - old_auc, new_influence - old_influence, days, confidence)
 
 
-def log_loss_gain(target: np.ndarray, new: np.ndarray, old: np.ndarray, days: np.ndarray, confidence: float) -> Interval:
+def log_loss_gain(
+    target: np.ndarray, new: np.ndarray, old: np.ndarray, days: np.ndarray, confidence: float
+) -> Interval:
     """Mean log loss of `old` less that of `new` on the same rows, with the day-block t interval."""
     gain = log_losses(target, old) - log_losses(target, new)
     return day_block_interval(float(gain.mean()), (gain - gain.mean()) / len(gain), days, confidence)

@@ -45,9 +45,7 @@ def _require_nothing(schema: dict[str, Any]) -> None:
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", allow_inf_nan=False, frozen=True, json_schema_extra=_require_nothing
-    )
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True, json_schema_extra=_require_nothing)
 
 
 class Data(Section):
@@ -108,15 +106,20 @@ class Params(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: Any, env_settings: Any, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
 
     @classmethod
     def load(cls) -> Self:
         """Params.yaml with the PARAMS_* variables; a mistake ends the process with one sentence."""
-        file = cls.model_config["yaml_file"]
-        if not Path(file).is_file():
+        file = WORKSPACE / "params.yaml"
+        if not file.is_file():
             sys.exit(f"error: {file} is missing: a workspace needs a params.yaml; is WORKSPACE right?")
         try:
             return cls.model_validate({})

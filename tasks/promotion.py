@@ -13,6 +13,7 @@ from tasks.params import STORE
 from tasks.registry import CHAMPION, current_alias, find_moves, load_version, logical_now
 
 LOCK_SECONDS = 60
+TAG_LENGTH = 1_000
 
 
 @task
@@ -40,7 +41,9 @@ def roll_back(model: str, reason: str, clock: str, champion: str | None = None) 
     """
     origin = current_alias(model)
     if champion is not None and origin != champion:
-        raise InputError(f"version {champion} of {model} is not the champion any more, version {origin} is: nothing was done")
+        raise InputError(
+            f"version {champion} of {model} is not the champion any more, version {origin} is: nothing was done"
+        )
     target = find_predecessor(model)
     if origin is None or target is None:
         raise InputError(f"{model} has no earlier champion to roll back to")
@@ -81,10 +84,13 @@ def move_pointer(
             if origin == target:
                 raise InputError(f"version {target} of {model} is the champion already")
             if moves and as_of < moves[-1].as_of:
-                raise InputError(f"as_of {as_of} lies before the newest promotion ({moves[-1].as_of}): a replay moves nothing")
+                raise InputError(
+                    f"as_of {as_of} lies before the newest promotion ({moves[-1].as_of}): a replay moves nothing"
+                )
             load_version(model, target)
-            tags = {"origin": origin or "", "target": target, "reason": reason, "by": who()}
-            run_id = logbook.open_record(model, kind, as_of, tags, **tags)
+            facts = {"origin": origin or "", "target": target, "by": who(), "reason": reason}
+            tags = facts | {"reason": reason[:TAG_LENGTH]}  # the evidence keeps all of it
+            run_id = logbook.open_record(model, kind, as_of, facts, **tags)
             logbook.client().set_registered_model_alias(model, CHAMPION, target)
             logbook.close_record(run_id)
     except Timeout:

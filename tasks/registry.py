@@ -50,7 +50,7 @@ def load_version(model: str, version: str) -> Bundle:
         found = logbook.client().get_model_version(model, version)
     except MlflowException:
         raise InputError(f"{model} has no version {version!r}") from None
-    return load_bundle(STORE / found.source, json.loads(found.tags["sha256"]))
+    return load_bundle(STORE / str(found.source), json.loads(found.tags["sha256"]))
 
 
 def current_alias(model: str) -> str | None:

@@ -23,7 +23,8 @@ class Scorer:
             features: At least the columns the model was fitted on, in any order.
         """
         output = self.session.get_outputs()[-1].name
-        batches = [self.session.run([output], self._feed(batch))[0][:, -1] for batch in features.iter_slices(BATCH)]
+        outputs = (self.session.run([output], self._feed(batch))[0] for batch in features.iter_slices(BATCH))
+        batches = [np.asarray(scores)[:, -1] for scores in outputs]
         return np.concatenate(batches).astype(np.float64) if batches else np.empty(0)
 
     def _feed(self, features: pl.DataFrame) -> dict[str, np.ndarray]:

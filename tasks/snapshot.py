@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 from dvc.exceptions import DvcException
-from dvc.repo import Repo
 from prefect import task
 
 from tasks.errors import InputError
+from tasks.fetch import open_repo
 from tasks.params import WORKSPACE, Data
 
 
@@ -75,7 +75,7 @@ def resolve_version(data_rev: str | None) -> str:
 def cache_folder() -> Path:
     """The object store of the workspace's DVC cache."""
     try:
-        with Repo(str(WORKSPACE)) as repo:
+        with open_repo() as repo:
             return Path(repo.cache.local.path)
     except DvcException as error:
         raise InputError(f"{WORKSPACE} is no DVC workspace: {error}") from None
@@ -87,7 +87,9 @@ def object_path(oid: str, cache: Path) -> Path:
 
 def is_whole(oid: str, cache: Path) -> bool:
     path = object_path(oid, cache)
-    return path.is_file() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == oid.removesuffix(".dir")
+    return path.is_file() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == oid.removesuffix(
+        ".dir"
+    )
 
 
 def broken_objects(version: str, cache: Path) -> list[Path]:

@@ -47,5 +47,7 @@ def split_rows(frame: pl.DataFrame, as_of: datetime, split: Split) -> Sets:
                 f"{frame['event_time'].min()} to {frame['event_time'].max()}; choose a later as_of or a shorter split"
             )
         if rows["target"].n_unique() < 2:
-            raise InputError(f"as of {as_of:%Y-%m-%d %H:%M} every target of the {name} set is the same: nothing to learn")
+            raise InputError(
+                f"as of {as_of:%Y-%m-%d %H:%M} every target of the {name} set is the same: nothing to learn"
+            )
     return sets

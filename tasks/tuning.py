@@ -37,7 +37,9 @@ def tune_model(
         for start in range(0, tuning.n_trials, tuning.batch):
             trials = [study.ask() for _ in range(min(tuning.batch, tuning.n_trials - start))]
             chosen = [search_space(trial) for trial in trials]
-            losses = threads.map(lambda hyperparameters: validation_loss(hyperparameters, sample, validation, seed), chosen)
+            losses = threads.map(
+                lambda hyperparameters: validation_loss(hyperparameters, sample, validation, seed), chosen
+            )
             for trial, hyperparameters, loss in zip(trials, chosen, losses, strict=True):
                 trial.set_user_attr("hyperparameters", hyperparameters)
                 study.tell(trial, loss)

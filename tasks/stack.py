@@ -1,0 +1,86 @@
+"""A workspace of its own, and a local Prefect server: what the demo and the tests stand on. Standard library only."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+ROOT = Path(__file__).parents[1]
+START_SECONDS = 120
+# What a user may have set for their own servers must not reach the demo or the tests.
+FOREIGN = ("PREFECT_", "MLFLOW_", "PARAMS_", "WORKSPACE")
+
+
+def make_workspace(folder: Path) -> Path:
+    """A fresh workspace with the repository's params.yaml, data.dvc and DVC settings; what was there is removed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache"))
+    for file in ("params.yaml", "data.dvc"):
+        shutil.copy(ROOT / file, folder)
+    (folder / "store" / "prefect").mkdir(parents=True)
+    return folder
+
+
+def clean_environment(workspace: Path, **variables: str) -> dict[str, str]:
+    """The environment of a process that works in `workspace` and knows nothing of the user's own servers."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    own = {"WORKSPACE": str(workspace), "PREFECT_HOME": str(workspace / "store" / "prefect"), "PYTHONPATH": str(ROOT)}
+    return kept | own | variables
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def prefect_server(environment: dict[str, str]) -> Generator[str]:
+    """Start a Prefect server on a free loopback port, wait until it answers, and stop it at the end.
+
+    Yields:
+        The address of its API.
+    """
+    port = free_port()
+    address = f"http://127.0.0.1:{port}/api"
+    log = Path(environment["PREFECT_HOME"]) / "server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "PREFECT_API_URL": address,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
+    }
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("w") as output:
+        server = subprocess.Popen(command, env=environment | settings, stdout=output, stderr=output)
+    try:
+        wait_until_up(address, server, log)
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def wait_until_up(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when the server answers; end the process with one sentence if it never does."""
+    give_up = time.monotonic() + START_SECONDS
+    while time.monotonic() < give_up and server.poll() is None:
+        try:
+            with urlopen(f"{address}/health", timeout=2):  # noqa: S310  a loopback address of our own
+                return
+        except (URLError, OSError):
+            time.sleep(0.2)
+    sys.exit(f"error: the Prefect server did not start; its log is {log}")

@@ -1,0 +1,72 @@
+"""Every test run has a workspace of its own: the sample's data version, an empty store, nothing of the user's servers."""
+
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tasks.stack import clean_environment, make_workspace, prefect_server
+
+WORKSPACE = make_workspace(Path(tempfile.mkdtemp(prefix="lifecycle-")) / "workspace")
+ENVIRONMENT = clean_environment(WORKSPACE)
+os.environ.clear()
+os.environ.update(ENVIRONMENT)  # before any module of ours reads it
+
+
+@pytest.fixture(scope="session")
+def params():
+    from tasks.params import Params
+
+    loaded = Params.load()
+    return loaded.model_copy(update={"tuning": loaded.tuning.model_copy(update={"n_trials": 1})})
+
+
+@pytest.fixture(scope="session")
+def snapshot(params):
+    from tasks.snapshot import pull_snapshot
+
+    return pull_snapshot.fn(None, params.data)
+
+
+@pytest.fixture(scope="session")
+def tables(snapshot):
+    """All valid rows of the sample's first two months."""
+    from tasks.contract import TABLES
+    from tasks.data import read_table
+    from tasks.validation import separate_rows
+
+    start, end = datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 3, 1, tzinfo=UTC)
+    return {name: separate_rows(name, read_table(snapshot, name, start, end, end))[0] for name in TABLES}
+
+
+@pytest.fixture(scope="session")
+def year(snapshot, params):
+    """The feature frame of the whole sample."""
+    from tasks.partitions import build_feature_frame
+
+    return build_feature_frame.fn(snapshot, datetime(2014, 1, 2, tzinfo=UTC), None, params.validation)[0]
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The address of a real Prefect server on loopback, which the flows of this process use too."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with prefect_server(ENVIRONMENT) as address, temporary_settings({PREFECT_API_URL: address}):
+        yield address
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """An empty store for the registry and its logbook."""
+    from tasks import logbook, promotion, registry, training, validation
+
+    for module in (logbook, promotion, registry, training, validation):
+        monkeypatch.setattr(module, "STORE", tmp_path)
+    logbook.client.cache_clear()
+    logbook.experiment.cache_clear()
+    yield tmp_path
+    logbook.client.cache_clear()
+    logbook.experiment.cache_clear()

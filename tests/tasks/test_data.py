@@ -1,0 +1,66 @@
+"""Tables are read as of a moment; a column, a table or a time that is missing is named."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from tasks.contract import KNOWN_AT
+from tasks.data import read_file, read_table, resolve_as_of
+from tasks.errors import InputError
+from tasks.partitions import build_feature_frame
+from tasks.snapshot import Snapshot
+
+JANUARY, JUNE = datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 6, 1, tzinfo=UTC)
+
+
+def replaced(snapshot: Snapshot, tmp_path, file: str, frame: pl.DataFrame) -> Snapshot:
+    """The snapshot with one file replaced."""
+    path = tmp_path / "replaced.parquet"
+    frame.write_parquet(path)
+    return Snapshot(snapshot.version, snapshot.files | {file: path})
+
+
+def test_nothing_known_at_or_after_as_of_is_read(snapshot):
+    as_of = datetime(2013, 1, 15, 12, tzinfo=UTC)
+    for table in KNOWN_AT:
+        rows = read_table(snapshot, table, JANUARY, JUNE, as_of)
+        assert rows.height > 100
+        assert rows.select((KNOWN_AT[table] < as_of).all()).item()
+
+
+def test_the_clock_of_the_data_is_its_newest_known_row_and_a_bare_date_is_utc(snapshot):
+    assert resolve_as_of(None, snapshot, "data") == datetime(2014, 1, 1, 10, tzinfo=UTC)
+    assert resolve_as_of(datetime(2013, 6, 1), snapshot, "data") == JUNE
+    assert abs(resolve_as_of(None, snapshot, "wall") - datetime.now(UTC)).total_seconds() < 5
+
+
+def test_a_missing_column_is_named_with_file_and_table(snapshot, tmp_path):
+    planes = pl.read_parquet(snapshot.files["planes.parquet"]).drop("year")
+    with pytest.raises(InputError, match=r"planes.parquet lacks the column 'year'.*contract"):
+        read_file(replaced(snapshot, tmp_path, "planes.parquet", planes), "planes.parquet")
+
+
+def test_a_missing_table_is_named(snapshot, params):
+    without = Snapshot(snapshot.version, {k: v for k, v in snapshot.files.items() if k != "weather.parquet"})
+    with pytest.raises(InputError, match=r"lacks data/weather.parquet"):
+        build_feature_frame.fn(without, datetime(2013, 2, 1, tzinfo=UTC), None, params.validation)
+
+
+@pytest.mark.parametrize("file", ["planes.parquet", "weather.parquet"])
+def test_an_empty_table_stops_the_run(snapshot, tmp_path, params, file):
+    empty = replaced(snapshot, tmp_path, file, pl.read_parquet(snapshot.files[file]).clear())
+    with pytest.raises(InputError, match=f"the table {file.split('.')[0]} holds no row"):
+        build_feature_frame.fn(empty, datetime(2013, 2, 1, tzinfo=UTC), None, params.validation)
+
+
+def test_as_of_before_the_data_starts_says_when_it_starts(snapshot, params):
+    with pytest.raises(InputError, match=r"as_of 2012-05-01 00:00 lies before the data, which starts in 2013-01"):
+        build_feature_frame.fn(snapshot, datetime(2012, 5, 1, tzinfo=UTC), None, params.validation)
+
+
+def test_a_file_that_is_no_parquet_is_named(snapshot, tmp_path):
+    (tmp_path / "text").write_text("not a table")
+    broken = Snapshot(snapshot.version, {"planes.parquet": tmp_path / "text"})
+    with pytest.raises(InputError, match=r"data/planes.parquet is no parquet file"):
+        read_file(broken, "planes.parquet")
