@@ -10,9 +10,9 @@ import polars as pl
 
 from tasks.contract import KNOWN_AT, PREDICTION_TIME
 
-# How far before a row's event its features may look: two hours of lead, seven days of window, and the longest time
+# How far before a row's event its features may look: two hours of lead, 48 hours of window, and the longest time
 # from a scheduled departure to a known landing (two days of delay, 20 hours in the air, one hour).
-LOOKBACK = timedelta(days=10)
+LOOKBACK = timedelta(days=5)
 
 # An observation older than this says nothing about the weather now.
 WEATHER_AGE = timedelta(hours=6)
@@ -22,7 +22,6 @@ WEATHER = ["temp", "humid", "wind_speed", "precip", "pressure", "visib"]
 HISTORY = {
     "origin_3h": (["origin"], "3h"),
     "carrier_24h": (["origin", "carrier"], "24h"),
-    "carrier_7d": (["origin", "carrier"], "7d"),
     "dest_24h": (["dest"], "24h"),
     "tail_24h": (["tailnum"], "24h"),
 }

@@ -83,7 +83,7 @@ def log_loss_gain(
 
 
 def day_block_interval(difference: float, influence: np.ndarray, days: np.ndarray, confidence: float) -> Interval:
-    """The t interval of a mean over days: rows of one day share weather and knock-on delays, days hardly do.
+    """The t interval of a mean over days: rows of one day go together, days hardly do.
 
     Linearisation with days as clusters (Cameron and Miller, 2015, J. Human Resources 50(2)), k - 1 degrees of freedom.
 

@@ -28,6 +28,8 @@ from tasks.split import split_rows
 from tasks.training import Champion, convert_model, judge_challenger
 from tasks.tuning import fit_model, tune_model
 
+pytestmark = pytest.mark.sample
+
 LINEAR = {"family": "linear", "C": 0.1}
 
 
@@ -141,7 +143,9 @@ print(hashlib.sha256(to_bytes(fit_model.fn(fit, {hyperparameters!r}, {params.see
 """
     for threads in ("1", "2"):
         environment = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
-        there = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        there = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+        )
         assert there.stdout.strip() == hashlib.sha256(here).hexdigest()
 
 
@@ -161,8 +165,12 @@ def test_a_pipeline_that_converts_but_predicts_wrongly_is_refused_with_what_to_c
 def test_unseen_categories_and_nulls_score_as_in_scikit_learn(year, params, hyperparameters):
     fit = year.head(30_000)
     model = fit_model.fn(fit, hyperparameters, params.seed)
-    features = fit.drop(META).head(500).with_columns(
-        dest=pl.lit("XXX"), temp=pl.lit(None, pl.Float32), carrier=pl.when(pl.int_range(500) < 50).then("carrier")
+    features = (
+        fit.drop(META)
+        .head(500)
+        .with_columns(
+            dest=pl.lit("XXX"), temp=pl.lit(None, pl.Float32), carrier=pl.when(pl.int_range(500) < 50).then("carrier")
+        )
     )
     scores = Scorer(to_bytes(model, features.schema)).score(features.select(sorted(features.columns)))
     assert np.abs(scores - model.predict_proba(features)[:, 1]).max() < 1e-5

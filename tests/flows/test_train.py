@@ -1,0 +1,67 @@
+"""The flow on a real server, and the commands as a user types them."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tasks.stack import clean_environment, make_workspace
+
+pytestmark = pytest.mark.server
+
+
+def run(workspace, server, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = clean_environment(workspace, PREFECT_API_URL=server, PARAMS_TUNING__N_TRIALS="2", **variables)
+    return subprocess.run([sys.executable, "-m", *command], env=environment, capture_output=True, text=True)
+
+
+def test_two_trainings_make_a_champion_and_rollback_returns_to_it_without_a_server(server, tmp_path):
+    workspace = make_workspace(tmp_path / "work space")
+    first = run(workspace, server, "flows.train", "--as-of", "2013-04-01")
+    assert first.returncode == 0, first.stderr
+    assert "version 1, verdict: promote" in first.stderr and "tuning: 2 of 2 trials" in first.stderr
+    second = run(workspace, server, "flows.train", "--as-of", "2013-06-01")
+    assert second.returncode == 0, second.stderr
+    assert "version 2, verdict: promote" in second.stderr
+    replay = run(workspace, server, "flows.train", "--as-of", "2013-05-01")
+    assert replay.returncode == 0 and "version 3" in replay.stderr
+
+    started = time.monotonic()
+    back = run(workspace, "http://127.0.0.1:9/api", "flows.rollback", "labels say so")
+    assert back.stdout == "version 1 of late-arrivals is the champion again, in place of version 2\n"
+    assert time.monotonic() - started < 60  # it does not wait for a server
+    again = run(workspace, "http://127.0.0.1:9/api", "flows.rollback", "labels say so")
+    assert (again.returncode, again.stderr) == (1, "error: late-arrivals has no earlier champion to roll back to\n")
+    forward = run(workspace, "http://127.0.0.1:9/api", "flows.promote", "3", "a person knows better")
+    assert forward.stdout == "version 3 of late-arrivals is the champion now\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [(["--as-of", "2012-01-01"], "lies before the data"), ([], "data.dvc is missing")],
+)
+def test_bad_input_is_one_sentence_and_exit_code_1(server, tmp_path, arguments, sentence):
+    workspace = make_workspace(tmp_path / "workspace")
+    if not arguments:
+        (workspace / "data.dvc").unlink()
+    done = run(workspace, server, "flows.train", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: ") and sentence in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_shows_its_verdict_metrics_and_data_as_artifacts(server, params):
+    from prefect.client.orchestration import get_client
+
+    from flows.train import train
+
+    quick = params.model_copy(
+        update={"split": params.split.model_copy(update={"history": params.split.validation * 2})}
+    )
+    verdict = train("2013-03-15", params=quick)
+    assert verdict.checks
+    with get_client(sync_client=True) as client:
+        artifacts = {artifact.key: artifact for artifact in client.read_artifacts()}
+    assert {"data", "verdict", "metrics"} <= artifacts.keys()
+    assert "1048" not in str(artifacts["data"].data) and "wind_speed|max" in str(artifacts["data"].data)
