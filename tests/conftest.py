@@ -1,6 +1,7 @@
-"""Every test run has a workspace of its own: the sample's data version, an empty store, nothing of the user's servers."""
+"""Every test run has a workspace of its own: the sample's data version, an empty store, none of the user's servers."""
 
 import os
+import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,11 +59,21 @@ def server():
         yield address
 
 
+@pytest.fixture(scope="session")
+def empty_database():
+    """The logbook's database as its first use makes it."""
+    from tasks import logbook
+
+    logbook.client()
+    return logbook.STORE / "mlflow.db"
+
+
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def store(tmp_path, monkeypatch, empty_database):
     """An empty store for the registry and its logbook."""
     from tasks import logbook, promotion, registry, training, validation
 
+    shutil.copy(empty_database, tmp_path)
     for module in (logbook, promotion, registry, training, validation):
         monkeypatch.setattr(module, "STORE", tmp_path)
     logbook.client.cache_clear()

@@ -139,7 +139,8 @@ def test_the_same_model_in_two_processes_with_one_and_two_threads(year, params, 
 import hashlib, tasks, polars as pl
 from tasks.conversion import to_bytes; from tasks.partitions import META; from tasks.tuning import fit_model
 fit = pl.read_parquet({str(tmp_path / "fit.parquet")!r})
-print(hashlib.sha256(to_bytes(fit_model.fn(fit, {hyperparameters!r}, {params.seed}), fit.drop(META).schema)).hexdigest())
+model = fit_model.fn(fit, {hyperparameters!r}, {params.seed})
+print(hashlib.sha256(to_bytes(model, fit.drop(META).schema)).hexdigest())
 """
     for threads in ("1", "2"):
         environment = os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
