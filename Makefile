@@ -31,6 +31,7 @@ lock: $(UV)  ## refresh requirements.txt from pyproject.toml
 	@touch $@
 
 .uv/bin/uv:
+	@python3 -m pip --version > /dev/null || { echo "error: python3 has no pip: install pip or uv, then try again"; exit 1; }
 	@python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --target .uv 'uv>=0.13,<0.14'
 
 help:  ## list the targets

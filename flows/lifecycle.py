@@ -63,4 +63,7 @@ def tell_story() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(tell_story() if sys.argv[1:] == ["story"] else main())
+    try:
+        sys.exit(tell_story() if sys.argv[1:] == ["story"] else main())
+    except KeyboardInterrupt:
+        sys.exit("stopped")

@@ -87,9 +87,10 @@ def object_path(oid: str, cache: Path) -> Path:
 
 def is_whole(oid: str, cache: Path) -> bool:
     path = object_path(oid, cache)
-    return path.is_file() and hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == oid.removesuffix(
-        ".dir"
-    )
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest() == oid.removesuffix(".dir")
 
 
 def broken_objects(version: str, cache: Path) -> list[Path]:

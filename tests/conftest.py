@@ -1,5 +1,6 @@
 """Every test run has a workspace of its own: the sample's data version, an empty store, none of the user's servers."""
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from tasks.stack import clean_environment, make_workspace, prefect_server
 
 WORKSPACE = make_workspace(Path(tempfile.mkdtemp(prefix="lifecycle-")) / "workspace")
 ENVIRONMENT = clean_environment(WORKSPACE)
+atexit.register(shutil.rmtree, WORKSPACE.parent, ignore_errors=True)
 os.environ.clear()
 os.environ.update(ENVIRONMENT)  # before any module of ours reads it
 
@@ -60,12 +62,17 @@ def server():
 
 
 @pytest.fixture(scope="session")
-def empty_database():
+def empty_database(tmp_path_factory):
     """The logbook's database as its first use makes it."""
     from tasks import logbook
 
-    logbook.client()
-    return logbook.STORE / "mlflow.db"
+    folder = tmp_path_factory.mktemp("empty")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logbook, "STORE", folder)
+        logbook.client.cache_clear()
+        logbook.client()
+    logbook.client.cache_clear()
+    return folder / "mlflow.db"
 
 
 @pytest.fixture

@@ -38,13 +38,16 @@ def test_two_trainings_make_a_champion_and_rollback_returns_to_it_without_a_serv
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [(["--as-of", "2012-01-01"], "lies before the data"), ([], "data.dvc is missing")],
+    ("arguments", "added", "sentence"),
+    [
+        (["--as-of", "2012-01-01"], "", "lies before the data"),
+        ([], "learning_rate: 0.1", "learning_rate: no such setting"),
+    ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_1(server, tmp_path, arguments, sentence):
+def test_bad_input_is_one_sentence_and_exit_code_1(server, tmp_path, arguments, added, sentence):
     workspace = make_workspace(tmp_path / "workspace")
-    if not arguments:
-        (workspace / "data.dvc").unlink()
+    with (workspace / "params.yaml").open("a") as file:
+        file.write(f"\n{added}\n")
     done = run(workspace, server, "flows.train", *arguments)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: ") and sentence in done.stderr.splitlines()[-1]

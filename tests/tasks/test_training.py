@@ -20,13 +20,13 @@ from tasks.contract import EVENT_TIME, KNOWN_AT
 from tasks.conversion import check_parity, to_bytes
 from tasks.errors import InputError
 from tasks.metrics import compute_metrics
-from tasks.model import DEFAULT
+from tasks.model import DEFAULT, search_space
 from tasks.partitions import META, build_feature_frame
 from tasks.scoring import Scorer
 from tasks.snapshot import Snapshot
 from tasks.split import split_rows
 from tasks.training import Champion, convert_model, judge_challenger
-from tasks.tuning import fit_model, tune_model
+from tasks.tuning import fit_model, make_study, tune_model
 
 pytestmark = pytest.mark.sample
 
@@ -187,3 +187,8 @@ def test_a_changed_or_missing_file_of_a_bundle_is_refused_by_name(trained, tmp_p
     (tmp_path / "b" / "model.onnx").unlink()
     with pytest.raises(InputError, match=r"(model.onnx is missing|card.json)"):
         load_bundle(tmp_path / "b", digests)
+
+
+def test_a_study_starts_with_the_default_and_the_champion(params):
+    study = make_study(LINEAR, params.tuning, params.seed)
+    assert [search_space(study.ask()) for _ in range(2)] == [DEFAULT, LINEAR]
