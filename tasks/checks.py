@@ -34,8 +34,12 @@ class Scores(NamedTuple):
 def enough_evidence(scores: Scores, gate: Gate) -> Iterator[Check]:
     """The gate rows can carry a verdict, and the challenger gave each a usable score."""
     days, rows = len(np.unique(scores.days)), len(scores.target)
-    yield Check(name="gate days", passed=days >= gate.min_days, measured=f"{days}", required=f">= {gate.min_days}")
-    yield Check(name="gate rows", passed=rows >= gate.min_rows, measured=f"{rows:,}", required=f">= {gate.min_rows:,}")
+    yield Check(
+        name="gate days", passed=days >= gate.min_days, measured=f"{days}", required=f"at least {gate.min_days}"
+    )
+    yield Check(
+        name="gate rows", passed=rows >= gate.min_rows, measured=f"{rows:,}", required=f"at least {gate.min_rows:,}"
+    )
     usable = int(np.sum((scores.challenger >= 0) & (scores.challenger <= 1)))
     whole = len(scores.challenger) == usable == rows
     yield Check(
@@ -47,11 +51,11 @@ def meets_thresholds(measured: dict[str, float], gate: Gate) -> Iterator[Check]:
     """The absolute bounds of params.yaml."""
     for name, bound in gate.minimum.items():
         yield Check(
-            name=name, passed=measured[name] >= bound, measured=f"{measured[name]:.4f}", required=f">= {bound:g}"
+            name=name, passed=measured[name] >= bound, measured=f"{measured[name]:.4f}", required=f"at least {bound:g}"
         )
     for name, bound in gate.maximum.items():
         yield Check(
-            name=name, passed=measured[name] <= bound, measured=f"{measured[name]:.4f}", required=f"<= {bound:g}"
+            name=name, passed=measured[name] <= bound, measured=f"{measured[name]:.4f}", required=f"at most {bound:g}"
         )
 
 
