@@ -7,8 +7,9 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel
 
-from tasks import metrics
-from tasks.metrics import Interval
+from tasks.errors import InputError
+from tasks.intervals import Interval, auc_gain, mean_gain
+from tasks.metrics import CLASSIFICATION, REGRESSION, losses
 from tasks.params import Gate
 
 
@@ -22,17 +23,41 @@ class Check(BaseModel):
 
 
 class Scores(NamedTuple):
-    """What the gate sees, one entry a row; the baseline is the base rate of the rows the challenger was fitted on."""
+    """What the gate sees, one entry a row; the baseline is the mean target of the rows the challenger was fitted on."""
 
-    target: np.ndarray
+    target: np.ndarray  # bool, or float for regression
     challenger: np.ndarray
     champion: np.ndarray | None
     baseline: np.ndarray
     days: np.ndarray
 
+    @property
+    def loss(self) -> str:
+        """What the loss of a row is called."""
+        return "log loss" if self.target.dtype == bool else "squared error"
+
+
+def require_fit(gate: Gate, frame: pl.DataFrame) -> None:
+    """The gate's metrics suit the target, and its slices are features.
+
+    Raises:
+        InputError: One does not; found before any time is spent on tuning.
+    """
+    kind, known = ("Boolean", CLASSIFICATION) if frame["target"].dtype == pl.Boolean else ("a number", REGRESSION)
+    for name in (*gate.minimum, *gate.maximum):
+        if name not in known:
+            raise InputError(
+                f"params.yaml: gate names {name}, but the target is {kind}: choose from {', '.join(known)}"
+            )
+    for column in gate.slices:
+        if column not in frame.columns:
+            raise InputError(
+                f"params.yaml: gate.slices names {column}, which is no column that tasks/features.py makes"
+            )
+
 
 def enough_evidence(scores: Scores, gate: Gate) -> Iterator[Check]:
-    """The gate rows can carry a verdict, and the challenger gave each a usable score."""
+    """The gate rows can carry a verdict, and each model gave every row a usable score."""
     days, rows = len(np.unique(scores.days)), len(scores.target)
     yield Check(
         name="gate days", passed=days >= gate.min_days, measured=f"{days}", required=f"at least {gate.min_days}"
@@ -40,62 +65,71 @@ def enough_evidence(scores: Scores, gate: Gate) -> Iterator[Check]:
     yield Check(
         name="gate rows", passed=rows >= gate.min_rows, measured=f"{rows:,}", required=f"at least {gate.min_rows:,}"
     )
-    usable = int(np.sum((scores.challenger >= 0) & (scores.challenger <= 1)))
-    whole = len(scores.challenger) == usable == rows
-    yield Check(
-        name="scores from 0 to 1", passed=whole, measured=f"{usable:,}", required=f"one for each of {rows:,} rows"
-    )
+    probability = scores.target.dtype == bool
+    required = f"one for each of {rows:,} rows" + (", from 0 to 1" if probability else "")
+    for model in ("challenger", "champion"):
+        given = getattr(scores, model)
+        if given is None:
+            continue
+        usable = int(np.sum((given >= 0) & (given <= 1) if probability else np.isfinite(given)))
+        whole = len(given) == usable == rows
+        yield Check(name=f"usable scores of the {model}", passed=whole, measured=f"{usable:,}", required=required)
+    distinct = len(np.unique(scores.challenger))
+    yield Check(name="distinct scores", passed=distinct > 1, measured=f"{distinct:,}", required="more than 1")
 
 
 def meets_thresholds(measured: dict[str, float], gate: Gate) -> Iterator[Check]:
     """The absolute bounds of params.yaml."""
-    for name, bound in gate.minimum.items():
-        yield Check(
-            name=name, passed=measured[name] >= bound, measured=f"{measured[name]:.4f}", required=f"at least {bound:g}"
-        )
-    for name, bound in gate.maximum.items():
-        yield Check(
-            name=name, passed=measured[name] <= bound, measured=f"{measured[name]:.4f}", required=f"at most {bound:g}"
-        )
+    bounds = [(name, bound, "at least") for name, bound in gate.minimum.items()]
+    bounds += [(name, bound, "at most") for name, bound in gate.maximum.items()]
+    for name, bound, which in bounds:
+        passed = measured[name] >= bound if which == "at least" else measured[name] <= bound
+        yield Check(name=name, passed=passed, measured=f"{measured[name]:.4f}", required=f"{which} {bound:g}")
 
 
 def beats_baseline(scores: Scores, gate: Gate) -> Iterator[Check]:
-    """Better log loss than always predicting the base rate, with confidence."""
-    gain = metrics.log_loss_gain(scores.target, scores.challenger, scores.baseline, scores.days, gate.confidence)
-    yield gain_check("log loss gain over the baseline", gain, gate.confidence)
+    """A lower loss than always predicting the mean, with confidence."""
+    gain = losses(scores.target, scores.baseline) - losses(scores.target, scores.challenger)
+    interval = mean_gain(gain, scores.days, gate.confidence)
+    yield clear_gain(f"{scores.loss} gain over the baseline", interval, gate.confidence)
 
 
 def beats_champion(scores: Scores, gate: Gate) -> Iterator[Check]:
-    """Better AUC with confidence, and better log loss as a point estimate, on the same rows."""
+    """On the same rows: better AUC with confidence and better log loss; for regression squared error and MAE."""
     if scores.champion is None:
         return
-    paired = (scores.target, scores.challenger, scores.champion, scores.days, gate.confidence)
-    yield gain_check("AUC gain over the champion", metrics.auc_gain(*paired), gate.confidence)
-    gain = metrics.log_loss_gain(*paired)
-    name, measured = "log loss better than the champion's", show(gain, gate.confidence)
-    yield Check(name=name, passed=gain.difference > 0, measured=measured, required="gain > 0")
+    target, days, confidence = scores.target, scores.days, gate.confidence
+    loss = mean_gain(losses(target, scores.champion) - losses(target, scores.challenger), days, confidence)
+    if target.dtype == bool:
+        auc = auc_gain(target, scores.challenger, scores.champion, days, confidence)
+        yield clear_gain("AUC gain over the champion", auc, confidence)
+        name, passed, measured, required = "log loss better than the champion's", loss.difference > 0, loss, "gain > 0"
+    else:
+        yield clear_gain("squared error gain over the champion", loss, confidence)
+        measured = mean_gain(np.abs(target - scores.champion) - np.abs(target - scores.challenger), days, confidence)
+        name, passed, required = "MAE not worse than the champion's", measured.difference >= 0, "gain >= 0"
+    yield Check(name=name, passed=passed, measured=show(measured, confidence), required=required)
 
 
 def spares_slices(scores: Scores, slices: pl.DataFrame, gate: Gate) -> Iterator[Check]:
     """No value of a slice column with enough rows is clearly worse off than under the champion."""
     if scores.champion is None:
         return
+    gain = losses(scores.target, scores.champion) - losses(scores.target, scores.challenger)
     for column in slices.columns:
-        worst = None
+        intervals = {}
         for value, rows in slices.with_row_index().group_by(column, maintain_order=True):
             if len(rows) >= gate.slice_min_rows:
                 at = rows["index"].to_numpy()
-                paired = (scores.target[at], scores.challenger[at], scores.champion[at], scores.days[at])
-                gain = metrics.log_loss_gain(*paired, gate.slice_confidence)
-                worst = min((gain.high, str(value[0]), gain), worst or (np.inf, "", gain))
-        if worst:
-            high, value, gain = worst
-            measured = f"{value}: {show(gain, gate.slice_confidence)}"
-            name = f"log loss of every {column}"
-            yield Check(name=name, passed=high >= 0, measured=measured, required="upper end >= 0 for the worst")
+                intervals[str(value[0])] = mean_gain(gain[at], scores.days[at], gate.slice_confidence)
+        if intervals:
+            worst = min(intervals, key=lambda value: intervals[value].high)
+            measured = f"{worst}: {show(intervals[worst], gate.slice_confidence)}"
+            passed, required = intervals[worst].high >= 0, "upper end >= 0 for the worst"
+            yield Check(name=f"{scores.loss} of every {column}", passed=passed, measured=measured, required=required)
 
 
-def gain_check(name: str, gain: Interval, confidence: float) -> Check:
+def clear_gain(name: str, gain: Interval, confidence: float) -> Check:
     return Check(name=name, passed=gain.low > 0, measured=show(gain, confidence), required="lower end > 0")
 
 

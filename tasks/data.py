@@ -17,22 +17,45 @@ def resolve_as_of(as_of: datetime | None, snapshot: Snapshot, clock: str) -> dat
         return datetime.now(UTC)
     if as_of is not None:
         return as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
-    newest = read_file(snapshot, months(snapshot)[-1]).select(KNOWN_AT[ROWS].max()).item()
-    return newest.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    for start, end in reversed(months(snapshot)):
+        newest = read_event_rows(snapshot, start, end).select(KNOWN_AT[ROWS].max()).item()
+        if newest is not None:
+            return newest.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    raise InputError(f"data version {snapshot.version} holds no row of {ROWS} with a known outcome")
 
 
-def months(snapshot: Snapshot) -> list[str]:
-    """The monthly files of the table whose rows are predicted, in order."""
-    files = sorted(name for name in snapshot.files if re.fullmatch(rf"{ROWS}/\d{{4}}-\d{{2}}\.parquet", name))
-    if not files:
-        raise InputError(f"data version {snapshot.version} holds no file data/{ROWS}/YYYY-MM.parquet")
-    return files
+def months(snapshot: Snapshot) -> list[tuple[datetime, datetime]]:
+    """Each month that may hold rows to predict: its first moment, and that of the month after it, in order."""
+    files = table_files(snapshot, ROWS)
+    if files != [f"{ROWS}.parquet"]:
+        return [month_span(file) for file in files]
+    starts = read_file(snapshot, files[0]).select(EVENT_TIME.dt.truncate("1mo").alias("start"))["start"].drop_nulls()
+    if starts.is_empty():
+        raise InputError(f"data/{files[0]} holds no row with an event time")
+    return [month_around(start) for start in starts.unique().sort()]
 
 
 def month_span(file: str) -> tuple[datetime, datetime]:
     """First moment of a monthly file, and of the month after it."""
-    start = datetime.strptime(PurePosixPath(file).stem, "%Y-%m").replace(tzinfo=UTC)
+    try:
+        return month_around(datetime.strptime(PurePosixPath(file).stem, "%Y-%m").replace(tzinfo=UTC))
+    except ValueError:
+        raise InputError(f"data/{file}: name the files of data/{ROWS}/ by month, such as 2024-03.parquet") from None
+
+
+def month_around(start: datetime) -> tuple[datetime, datetime]:
     return start, (start + timedelta(days=32)).replace(day=1)
+
+
+def table_files(snapshot: Snapshot, table: str) -> list[str]:
+    """The files of a table: NAME.parquet, or all of NAME/."""
+    files = sorted(name for name in snapshot.files if re.fullmatch(rf"{table}(/.*)?\.parquet", name))
+    if not files:
+        raise InputError(
+            f"data version {snapshot.version} lacks data/{table}.parquet or data/{table}/, "
+            "which tasks/contract.py declares"
+        )
+    return files
 
 
 def read_table(snapshot: Snapshot, table: str, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
@@ -41,33 +64,51 @@ def read_table(snapshot: Snapshot, table: str, start: datetime, end: datetime, a
     The time of a row is its event time in the table whose rows are predicted, elsewhere when it became known.
     """
     if table == ROWS:
-        spans = {file: month_span(file) for file in months(snapshot)}
-        files = [file for file, (first, after) in spans.items() if first < end and start < after]
-    else:
-        files = [name for name in snapshot.files if name == f"{table}.parquet" or name.startswith(f"{table}/")]
-        if not files:
-            raise InputError(
-                f"data version {snapshot.version} lacks data/{table}.parquet, which tasks/contract.py declares"
-            )
-    frames = [read_file(snapshot, file) for file in files]
+        rows = read_event_rows(snapshot, start, end)
+        return rows.filter(pl.coalesce(KNOWN_AT[ROWS], EVENT_TIME) < as_of)
+    rows = read_files(snapshot, table, table_files(snapshot, table))
+    time = KNOWN_AT.get(table)
+    return rows if time is None else keep(rows, table, time >= start, time < end, time < as_of)
+
+
+def read_event_rows(snapshot: Snapshot, start: datetime, end: datetime) -> pl.DataFrame:
+    """Rows to predict with an event in [start, end); of monthly files only those are read that may hold one."""
+    files = table_files(snapshot, ROWS)
+    if files != [f"{ROWS}.parquet"]:
+        files = [file for file in files if month_span(file)[0] < end and start < month_span(file)[1]]
+    return keep(read_files(snapshot, ROWS, files), ROWS, start <= EVENT_TIME, end > EVENT_TIME)
+
+
+def keep(rows: pl.DataFrame, table: str, *conditions: pl.Expr) -> pl.DataFrame:
+    """The rows that meet all conditions on their times."""
     try:
-        rows = pl.concat(frames) if frames else TABLES[table].create_empty()
-        if table not in KNOWN_AT:
-            return rows
-        time = EVENT_TIME if table == ROWS else KNOWN_AT[table]
-        return rows.filter(time >= start, time < end, pl.coalesce(KNOWN_AT[table], time) < as_of)
+        return rows.filter(*conditions)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"data/{table}: its times cannot be computed: {str(error).splitlines()[0]}") from None
 
 
+def read_files(snapshot: Snapshot, table: str, files: list[str]) -> pl.DataFrame:
+    if not files:
+        return TABLES[table].create_empty()
+    return pl.concat([read_file(snapshot, file) for file in files], how="vertical_relaxed")
+
+
 def read_file(snapshot: Snapshot, file: str) -> pl.DataFrame:
-    """The declared columns of one file."""
+    """The declared columns of one file, of the declared kind."""
     table = file.removesuffix(".parquet").split("/")[0]
-    declared = TABLES[table].column_names()
     try:
         present = pl.read_parquet_schema(snapshot.files[file])
     except pl.exceptions.PolarsError as error:
         raise InputError(f"data/{file} is no parquet file: {str(error).splitlines()[0]}") from None
-    if missing := [column for column in declared if column not in present]:
-        raise InputError(f"data/{file} lacks the column {missing[0]!r}, which tasks/contract.py declares for {table}")
-    return pl.read_parquet(snapshot.files[file], columns=declared)
+    for name, declared in TABLES[table].create_empty().schema.items():
+        if name not in present:
+            raise InputError(f"data/{file} lacks the column {name!r}, which tasks/contract.py declares for {table}")
+        if not is_castable(present[name], declared):
+            raise InputError(f"data/{file}: {name} is {present[name]}, but tasks/contract.py declares {declared}")
+    return pl.read_parquet(snapshot.files[file], columns=TABLES[table].column_names())
+
+
+def is_castable(present: pl.DataType, declared: pl.DataType) -> bool:
+    """Whether values of a type may be taken as another: numbers as numbers, times as times, nulls as anything."""
+    alike = (present.is_numeric() and declared.is_numeric()) or (present.is_temporal() and declared.is_temporal())
+    return alike or present in (declared, pl.Null)

@@ -19,15 +19,20 @@ def describe_code() -> dict[str, Any]:
     """
     commit = git("rev-parse", "HEAD")
     changes = git("status", "--porcelain", "--", ".", ":(exclude)data.dvc")
-    lock = CODE / "requirements.txt"
     return {
         "commit": commit,
         "dirty": bool(changes) if commit else None,
-        "lock": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None,
+        "lock": lock_hash(),
         "packages": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "machine": platform.machine(),
     }
+
+
+def lock_hash() -> str | None:
+    """The sha256 of the lock file; None where somebody deleted it."""
+    lock = CODE / "requirements.txt"
+    return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None
 
 
 def git(*command: str) -> str | None:

@@ -1,39 +1,38 @@
-"""Scores of probabilities, and intervals of differences between two models on the same rows."""
-
-from typing import NamedTuple
+"""Scores of a model: of probabilities where the target is Boolean, of predicted values where it is a number."""
 
 import numpy as np
-from scipy import stats
 from sklearn import metrics
 
 CLIP = 1e-7  # of a probability, so that one confident mistake costs much but not everything
+CLASSIFICATION = ("accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss", "brier", "skill")
+REGRESSION = ("rmse", "mae", "r2")
 
 
-class Interval(NamedTuple):
-    """A paired difference with its two-sided interval; each end is one-sided at the level asked for."""
-
-    low: float
-    difference: float
-    high: float
-
-
-def log_losses(target: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """The log loss of each row."""
+def losses(target: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """The loss of each row: log loss of a probability, squared error of a value."""
+    if target.dtype != bool:
+        return (target - score) ** 2
     score = np.clip(score, CLIP, 1 - CLIP)
     return -np.where(target, np.log(score), np.log1p(-score))
 
 
 def compute_metrics(target: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, float]:
-    """All metrics of params.yaml.
+    """All metrics that params.yaml may name for this target.
 
     Args:
-        target: Bool, one for each row.
-        score: Probability of the positive class, one for each row.
+        target: Bool or float, one for each row.
+        score: Probability of the positive class, or predicted value.
         threshold: From which probability on a row counts as positive.
     """
+    if target.dtype != bool:
+        squared = losses(target, score)
+        return {
+            "rmse": float(np.sqrt(squared.mean())),
+            "mae": float(np.abs(target - score).mean()),
+            "r2": float(1 - squared.mean() / target.var()),
+        }
     positive = score >= threshold
-    rate = target.mean()
-    log_loss = log_losses(target, score).mean()
+    log_loss = losses(target, score).mean()
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         target, positive, average="binary", zero_division=0
     )
@@ -46,54 +45,5 @@ def compute_metrics(target: np.ndarray, score: np.ndarray, threshold: float) -> 
         "pr_auc": float(metrics.average_precision_score(target, score)),
         "log_loss": float(log_loss),
         "brier": float(((score - target) ** 2).mean()),
-        "skill": float(1 - log_loss / log_losses(target, np.full(len(target), rate)).mean()),
+        "skill": float(1 - log_loss / losses(target, np.full(len(target), target.mean())).mean()),
     }
-
-
-def auc_influence(target: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarray]:
-    """ROC AUC and each row's influence on it; their squares sum to the variance of DeLong et al. (1988)."""
-    ahead, behind = np.sort(score[target]), np.sort(score[~target])
-    over_behind = _midrank(behind, score[target])
-    under_ahead = 1 - _midrank(ahead, score[~target])
-    auc = over_behind.mean()
-    influence = np.empty(len(score))
-    influence[target] = (over_behind - auc) / len(ahead)
-    influence[~target] = (under_ahead - auc) / len(behind)
-    return float(auc), influence
-
-
-def _midrank(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The share of `ordered` below each value, ties counted half."""
-    left, right = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
-    return (left + right) / 2 / len(ordered)
-
-
-def auc_gain(target: np.ndarray, new: np.ndarray, old: np.ndarray, days: np.ndarray, confidence: float) -> Interval:
-    """ROC AUC of `new` less that of `old` on the same rows, with the day-block t interval."""
-    (new_auc, new_influence), (old_auc, old_influence) = auc_influence(target, new), auc_influence(target, old)
-    return day_block_interval(new_auc - old_auc, new_influence - old_influence, days, confidence)
-
-
-def log_loss_gain(
-    target: np.ndarray, new: np.ndarray, old: np.ndarray, days: np.ndarray, confidence: float
-) -> Interval:
-    """Mean log loss of `old` less that of `new` on the same rows, with the day-block t interval."""
-    gain = log_losses(target, old) - log_losses(target, new)
-    return day_block_interval(float(gain.mean()), (gain - gain.mean()) / len(gain), days, confidence)
-
-
-def day_block_interval(difference: float, influence: np.ndarray, days: np.ndarray, confidence: float) -> Interval:
-    """The t interval of a mean over days: rows of one day go together, days hardly do.
-
-    Linearisation with days as clusters (Cameron and Miller, 2015, J. Human Resources 50(2)), k - 1 degrees of freedom.
-
-    Args:
-        difference: The estimate.
-        influence: Each row's influence on it; sums to about zero.
-        days: The block of each row.
-        confidence: One-sided.
-    """
-    sums = np.bincount(np.unique(days, return_inverse=True)[1], influence)
-    k = len(sums)
-    half = stats.t.ppf(confidence, k - 1) * np.sqrt((sums @ sums) * k / (k - 1)) if k > 1 else np.inf
-    return Interval(float(difference - half), float(difference), float(difference + half))

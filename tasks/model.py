@@ -9,9 +9,9 @@ from typing import Any
 import optuna
 import polars as pl
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
@@ -40,21 +40,24 @@ def search_space(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
     }
 
 
-def make_model(hyperparameters: dict[str, Any], schema: pl.Schema, seed: int) -> Pipeline:
+def make_model(hyperparameters: dict[str, Any], schema: pl.Schema, target: pl.DataType, seed: int) -> Pipeline:
     """An unfitted pipeline.
 
     Args:
         hyperparameters: What search_space returned.
-        schema: Of the feature frame; its String columns are the categories.
+        schema: Of the features; the String columns are the categories.
+        target: Boolean asks for a classifier, a number for a regressor.
         seed: Of whatever the model draws at random.
     """
-    chosen = dict(hyperparameters)
+    chosen, classify = dict(hyperparameters), target == pl.Boolean
     categories = [name for name, kind in schema.items() if kind == pl.String]
     numbers = [name for name in schema if name not in categories]
     if chosen.pop("family") == "linear":
         one_hot = (OneHotEncoder(handle_unknown="ignore"), categories)
         scaled = (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers)
-        return make_pipeline(make_column_transformer(one_hot, scaled), LogisticRegression(max_iter=500, **chosen))
+        linear = LogisticRegression(max_iter=500, C=chosen["C"]) if classify else Ridge(alpha=1 / chosen["C"])
+        return make_pipeline(make_column_transformer(one_hot, scaled), linear)
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1)
-    trees = HistGradientBoostingClassifier(early_stopping=False, random_state=seed, **chosen)
+    boosting = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
+    trees = boosting(early_stopping=False, random_state=seed, **chosen)
     return make_pipeline(make_column_transformer((codes, categories), ("passthrough", numbers)), trees)

@@ -36,7 +36,9 @@ Span = Annotated[
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
 Confidence = Annotated[float, Field(ge=0.5, lt=1)]
-Metric = Literal["accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss", "brier", "skill"]
+Metric = Literal[
+    "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss", "brier", "skill", "rmse", "mae", "r2"
+]
 
 
 def _require_nothing(schema: dict[str, Any]) -> None:
@@ -66,7 +68,7 @@ class Tuning(Section):
     n_trials: int = Field(ge=1)
     batch: int = Field(ge=1)
     workers: int = Field(ge=1)
-    sampler: Literal["tpe", "random"]
+    sampler: Literal["tpe", "random", "grid"]
     max_rows: int = Field(ge=100)
 
 

@@ -1,29 +1,39 @@
-"""The month is the unit of work: its valid rows and their features, in constant memory."""
+"""The month is the unit of work: its valid rows and their features, in constant memory, built once."""
 
+import json
+import os
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 from prefect import task
 
 from tasks.contract import EVENT_TIME, KEY, KNOWN_AT, ROWS, TABLES, TARGET
-from tasks.data import month_span, months, read_table
+from tasks.data import months, read_table
 from tasks.errors import InputError
 from tasks.features import LOOKBACK, build_features
-from tasks.params import Validation
+from tasks.frame import META, digest_rows
+from tasks.keys import make_key
+from tasks.params import STORE, Validation
 from tasks.snapshot import Snapshot
 from tasks.validation import Count, separate_rows, validate_rows
 
 ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 
-# What a feature frame holds beside the features; all other columns of it are features.
-META = {"key": pl.struct(KEY), "event_time": EVENT_TIME, "known_at": KNOWN_AT[ROWS], "target": TARGET}
+
+class Inputs(NamedTuple):
+    """The rows a partition is made of, as they are on disk: those of its month, and those of LOOKBACK before it."""
+
+    current: dict[str, pl.DataFrame]
+    earlier: dict[str, pl.DataFrame]
 
 
 @task
 def build_feature_frame(
     snapshot: Snapshot, as_of: datetime, since: datetime | None, validation: Validation
 ) -> tuple[pl.DataFrame, list[Count]]:
-    """Features of every row whose target was known before as_of, month by month.
+    """Features of every row whose target was known before as_of, month by month; months that were built are reused.
 
     Args:
         snapshot: The data version.
@@ -34,7 +44,7 @@ def build_feature_frame(
     Returns:
         A frame of META and feature columns in event order, and what validation counted.
     """
-    spans = [month_span(file) for file in months(snapshot)]
+    spans = months(snapshot)
     wanted = [(start, end) for start, end in spans if start < as_of and end > (since or ALWAYS)]
     if not wanted:
         raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M} lies before the data, which starts in {spans[0][0]:%Y-%m}")
@@ -42,36 +52,61 @@ def build_feature_frame(
     for table in TABLES.keys() - KNOWN_AT.keys():
         fixed[table], count = validate_rows(table, read_table(snapshot, table, ALWAYS, as_of, as_of), validation)
         counts.append(count)
-    frames = []
+    frames, built = [], 0
     for start, end in wanted:
-        frame, counted = build_partition(snapshot, start, end, as_of, fixed, validation)
-        frames.append(frame)
-        counts += counted
+        inputs = read_inputs(snapshot, start, end, as_of)
+        path = STORE / "features" / f"{partition_key(inputs, fixed, validation)}.parquet"
+        if not path.is_file():
+            keep_partition(path, *build_partition(inputs, fixed, validation))
+            built += 1
+        frames.append(pl.read_parquet(path))
+        counts += [Count(*count) for count in json.loads(pl.read_parquet_metadata(path)["counts"])]
     refuse_empty(counts, as_of)
-    return pl.concat(frames).filter(pl.col("target").is_not_null()), counts
+    print(f"features: {len(wanted)} months, {built} of them built and the others reused")
+    frame = pl.concat(frames).filter(pl.col("target").is_not_null())
+    if frame.is_empty():
+        raise InputError(f"TARGET in tasks/contract.py is null for every row of {ROWS} known before as_of {as_of}")
+    return frame, counts
+
+
+def read_inputs(snapshot: Snapshot, start: datetime, end: datetime, as_of: datetime) -> Inputs:
+    """What the features of the rows with an event in [start, end) may be made of."""
+    current = {table: read_table(snapshot, table, start, end, as_of) for table in KNOWN_AT}
+    earlier = {table: read_table(snapshot, table, start - LOOKBACK, start, as_of) for table in KNOWN_AT}
+    return Inputs(current, earlier)
+
+
+def partition_key(inputs: Inputs, fixed: dict[str, pl.DataFrame], validation: Validation) -> str:
+    """What a partition depends on: the content of its rows, not the files they lie in."""
+    tables = [*sorted(fixed.items()), *inputs.current.items(), *inputs.earlier.items()]
+    rows = [(name, digest_rows(frame)) for name, frame in tables]
+    return make_key("partitions", rows=rows, **validation.model_dump())
 
 
 def build_partition(
-    snapshot: Snapshot,
-    start: datetime,
-    end: datetime,
-    as_of: datetime,
-    fixed: dict[str, pl.DataFrame],
-    validation: Validation,
+    inputs: Inputs, fixed: dict[str, pl.DataFrame], validation: Validation
 ) -> tuple[pl.DataFrame, list[Count]]:
-    """META and features of the rows with an event in [start, end), from them and LOOKBACK before them."""
-    tables, counts = dict(fixed), []
-    for table in KNOWN_AT:
-        current, count = validate_rows(table, read_table(snapshot, table, start, end, as_of), validation)
-        earlier, _ = separate_rows(table, read_table(snapshot, table, start - LOOKBACK, start, as_of))
-        tables[table] = pl.concat([earlier, current])
+    """META and features of the current rows, and what validation counted of them."""
+    current, tables, counts = {}, dict(fixed), []
+    for table, rows in inputs.current.items():
+        current[table], count = validate_rows(table, rows, validation)
+        earlier, _ = separate_rows(table, inputs.earlier[table])
+        tables[table] = pl.concat([earlier, current[table]])
         counts.append(count)
-        if table == ROWS:
-            rows = current
+    rows = current[ROWS]
     features = build_features(rows, tables)
-    if taken := META.keys() & set(features.columns):
+    if taken := set(META) & set(features.columns):
         raise InputError(f"tasks/features.py makes a column {min(taken)!r}; that name is taken, choose another")
-    return rows.select(**META).hstack(features), counts
+    meta = rows.select(key=pl.struct(KEY), event_time=EVENT_TIME, known_at=KNOWN_AT[ROWS], target=TARGET)
+    return meta.cast({pl.selectors.numeric(): pl.Float64}).hstack(features), counts
+
+
+def keep_partition(path: Path, frame: pl.DataFrame, counts: list[Count]) -> None:
+    """Write a partition and its counts, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    frame.write_parquet(part, metadata={"counts": json.dumps(counts)})
+    part.replace(path)
 
 
 def refuse_empty(counts: list[Count], as_of: datetime) -> None:

@@ -16,10 +16,19 @@ LOCK_SECONDS = 60
 TAG_LENGTH = 1_000
 
 
+class NotMovedError(InputError):
+    """The pointer stays where it is, for a reason that is no mistake."""
+
+
 @task
 def promote_version(model: str, version: str, champion: str | None, as_of: datetime, reason: str) -> None:
-    """Make a judged version champion, if the champion it was judged against still is."""
-    move_pointer("promotion", model, version, champion, as_of, reason)
+    """Make a judged version champion, once, if the champion it was judged against still is; else say why not."""
+    try:
+        if any(move.target == version for move in find_moves(model)):
+            raise NotMovedError(f"version {version} of {model} has been champion already")
+        move_pointer("promotion", model, version, champion, as_of, reason)
+    except NotMovedError as hindrance:
+        print(f"not promoted: {hindrance}")
 
 
 def promote_by_hand(model: str, version: str, reason: str, clock: str) -> None:
@@ -80,11 +89,13 @@ def move_pointer(
             settle(model)
             moves, origin = find_moves(model), current_alias(model)
             if expected not in ("any", origin):
-                raise InputError(f"the champion of {model} is version {origin} now, not {expected}: nothing was done")
+                raise NotMovedError(
+                    f"the champion of {model} is version {origin} now, not {expected}: nothing was done"
+                )
             if origin == target:
                 raise InputError(f"version {target} of {model} is the champion already")
             if moves and as_of < moves[-1].as_of:
-                raise InputError(
+                raise NotMovedError(
                     f"as_of {as_of} lies before the newest promotion ({moves[-1].as_of}): a replay moves nothing"
                 )
             load_version(model, target)

@@ -93,12 +93,6 @@ def find_champion(model: str, as_of: datetime) -> str | None:
     return targets[-1] if targets else None
 
 
-def is_replay(model: str, as_of: datetime) -> bool:
-    """Whether as_of lies before the newest move of the pointer."""
-    moves = find_moves(model)
-    return bool(moves) and as_of < moves[-1].as_of
-
-
 def logical_now(model: str, clock: str) -> datetime:
     """The moment that a decision by hand belongs to: now, or by clock `data` the newest as_of on record."""
     if clock == "wall":

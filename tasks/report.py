@@ -3,7 +3,7 @@
 from prefect import task
 from prefect.artifacts import create_table_artifact
 
-from tasks.gate import Verdict
+from tasks.training import Challenger
 from tasks.validation import Count
 
 
@@ -29,13 +29,14 @@ def total(counts: list[Count]) -> dict[str, str]:
 
 
 @task
-def report_verdict(verdict: Verdict, version: str) -> None:
+def report_verdict(challenger: Challenger) -> None:
     """The verdict with every check, and the metrics side by side."""
+    verdict = challenger.verdict
     checks = [
         {"check": c.name, "measured": c.measured, "required": c.required, "holds": "yes" if c.passed else "NO"}
         for c in verdict.checks
     ]
-    title = f"**{verdict.decision}** version {version}"
+    title = f"**{verdict.decision}** version {challenger.version}"
     create_table_artifact(checks, key="verdict", description=f"{title}: {verdict.reason}")
     names = verdict.metrics.get("challenger", {})
     rows = [{"metric": n, **{model: f"{values[n]:.4f}" for model, values in verdict.metrics.items()}} for n in names]

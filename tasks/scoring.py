@@ -4,20 +4,29 @@ import numpy as np
 import onnxruntime
 import polars as pl
 
+from tasks.errors import InputError
+
 BATCH = 50_000
 
 
 class Scorer:
-    """A loaded model; the same scores whatever the thread count."""
+    """A loaded model; the same scores whatever the thread count.
+
+    Raises:
+        InputError: The bytes are no ONNX model, or one that keeps its weights in other files.
+    """
 
     def __init__(self, model: bytes) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        try:
+            self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # it raises whatever its parser raises
+            raise InputError(f"the model is no ONNX file that stands alone: {str(error).splitlines()[0]}") from None
         self.features = {i.name: i.type for i in self.session.get_inputs()}
 
     def score(self, features: pl.DataFrame) -> np.ndarray:
-        """Probability of the positive class for each row, float64.
+        """Probability of the positive class, or predicted value, for each row, float64.
 
         Args:
             features: At least the columns the model was fitted on, in any order.

@@ -1,4 +1,4 @@
-"""The challenger: fitted once, converted, judged, and kept as a version with everything that made it."""
+"""The challenger: converted, judged, and kept as a version with everything that made it."""
 
 import hashlib
 from datetime import datetime
@@ -13,10 +13,10 @@ from tasks.bundle import Bundle, digest_keys, write_bundle
 from tasks.checks import Scores
 from tasks.conversion import check_parity, to_bytes
 from tasks.errors import InputError
+from tasks.frame import META
 from tasks.gate import Verdict, judge
 from tasks.lineage import describe_code, who
 from tasks.params import STORE, Gate, Params
-from tasks.partitions import META
 from tasks.registry import find_champion, load_version, register_version
 from tasks.scoring import Scorer
 from tasks.snapshot import Snapshot
@@ -31,6 +31,14 @@ class Champion(NamedTuple):
     version: str
     bundle: Bundle
     hyperparameters: dict[str, Any]
+
+
+class Challenger(NamedTuple):
+    """A version that was trained and judged."""
+
+    version: str
+    verdict: Verdict
+    judged_against: str | None  # the champion's version
 
 
 @task
@@ -93,9 +101,10 @@ def register_challenger(
     sets: Sets,
     snapshot: Snapshot,
     as_of: datetime,
+    key: str,
     params: Params,
-) -> str:
-    """Keep the challenger as a version, whatever the verdict, and record the training; returns the version number."""
+) -> Challenger:
+    """Keep the challenger as a version, whatever the verdict, and record the training under its key."""
     card = {
         "model": params.model,
         "sha256": hashlib.sha256(model).hexdigest(),
@@ -110,14 +119,15 @@ def register_challenger(
         "by": who(),
         **describe_code(),
     }
-    tags = {"verdict": verdict.decision, "data_version": snapshot.version, "sha256": card["sha256"]}
+    tags = {"key": key, "verdict": verdict.decision, "data_version": snapshot.version, "sha256": card["sha256"]}
     run_id = logbook.open_record(params.model, "training", as_of, card, **tags)
     logbook.log_numbers(run_id, verdict.metrics.get("challenger", {}), {"seed": params.seed, **hyperparameters})
     probe = sets.gate.head(PROBE_ROWS).drop(META)
     digests = write_bundle(STORE / "bundles" / run_id, model, card, digest_keys(sets.fit), probe)
     version = register_version(params.model, run_id, digests)
+    logbook.add_tags(run_id, version=version)
     logbook.close_record(run_id)
-    return version
+    return Challenger(version, verdict, champion and champion.version)
 
 
 def interval(rows: Any) -> list[str]:

@@ -1,19 +1,27 @@
-"""The study: fixed ask/tell batches on threads, so that the number of workers never changes the result."""
+"""The study: fixed ask/tell batches on threads, so that the number of workers never changes the result.
+
+Trials are asked anew in every run, which costs milliseconds; only those whose loss no journal holds are fitted. So a
+study that was interrupted goes on to the same end.
+"""
 
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import optuna
 import polars as pl
 from prefect import task
-from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from tasks.metrics import log_losses
-from tasks.model import DEFAULT, make_model, search_space
+from tasks.errors import InputError
+from tasks.fitting import fit_model, predict
+from tasks.frame import META, digest_rows
+from tasks.keys import make_key
+from tasks.metrics import losses
+from tasks.model import DEFAULT, search_space
 from tasks.params import Tuning
-from tasks.partitions import META
+from tasks.trials import finished_trials, keep_trial, open_journal
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -22,7 +30,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 def tune_model(
     train: pl.DataFrame, validation: pl.DataFrame, champion: dict[str, Any] | None, tuning: Tuning, seed: int
 ) -> dict[str, Any]:
-    """The hyperparameters with the lowest log loss on later rows than they were fitted on.
+    """The hyperparameters with the lowest loss on later rows than they were fitted on.
 
     Args:
         train: Feature frame a trial fits on; tuning.max_rows of them at random.
@@ -32,46 +40,80 @@ def tune_model(
         seed: Of the subsample, the sampler and the models.
     """
     sample = train.sample(min(tuning.max_rows, train.height), seed=seed)
+    matters = tuning.model_dump(include={"batch", "sampler"})
+    rows = [digest_rows(sample), digest_rows(validation)]
+    journal = open_journal(make_key("tuning", rows=rows, champion=champion, seed=seed, **matters))
+    known = finished_trials(journal)
+
+    def evaluate(trial: optuna.Trial, hyperparameters: dict[str, Any]) -> float:
+        if trial.number in known:
+            return known[trial.number]
+        model = fit_model.fn(sample, hyperparameters, seed)
+        loss = float(losses(validation["target"].to_numpy(), predict(model, validation.drop(META))).mean())
+        keep_trial(journal, trial, loss)
+        return loss
+
     study = make_study(champion, tuning, seed)
     with threadpool_limits(1), ThreadPoolExecutor(tuning.workers) as threads:
-        for start in range(0, tuning.n_trials, tuning.batch):
-            trials = [study.ask() for _ in range(min(tuning.batch, tuning.n_trials - start))]
-            chosen = [search_space(trial) for trial in trials]
-            losses = threads.map(
-                lambda hyperparameters: validation_loss(hyperparameters, sample, validation, seed), chosen
-            )
-            for trial, hyperparameters, loss in zip(trials, chosen, losses, strict=True):
-                trial.set_user_attr("hyperparameters", hyperparameters)
-                study.tell(trial, loss)
-            print(f"tuning: {len(study.trials)} of {tuning.n_trials} trials, best log loss {study.best_value:.4f}")
+        done, more = 0, True
+        while more and done < tuning.n_trials:
+            size = min(tuning.batch, tuning.n_trials - done)
+            more = run_batch(study, size, evaluate, threads)
+            done += size
+            kept = len(known.keys() & range(done))
+            print(f"tuning: {done} of {tuning.n_trials} trials ({kept} kept), lowest loss {study.best_value:.4f}")
     return study.best_trial.user_attrs["hyperparameters"]
 
 
 def make_study(champion: dict[str, Any] | None, tuning: Tuning, seed: int) -> optuna.Study:
-    """An empty study with the default, and the champion if there is one, in its queue."""
+    """An empty study with the default in its queue, and the champion if the search space still holds it."""
     samplers = {
         "tpe": lambda: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True),
         "random": lambda: optuna.samplers.RandomSampler(seed=seed),
+        "grid": lambda: optuna.samplers.BruteForceSampler(seed=seed),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # TPE by groups: the space has branches
         study = optuna.create_study(sampler=samplers[tuning.sampler]())
     study.enqueue_trial(DEFAULT)
-    if champion:
+    if champion and is_in_space(champion):
         study.enqueue_trial(champion)
     return study
 
 
-def validation_loss(hyperparameters: dict[str, Any], train: pl.DataFrame, validation: pl.DataFrame, seed: int) -> float:
-    """The log loss on `validation` of a model fitted on `train`."""
-    model = fit_model.fn(train, hyperparameters, seed)
-    score = model.predict_proba(validation.drop(META))[:, -1]
-    return float(log_losses(validation["target"].to_numpy(), score).mean())
+def is_in_space(hyperparameters: dict[str, Any]) -> bool:
+    """Whether today's search space asks for no more than these."""
+    try:
+        return search_space(optuna.trial.FixedTrial(hyperparameters)) == hyperparameters
+    except ValueError:
+        return False
 
 
-@task
-def fit_model(frame: pl.DataFrame, hyperparameters: dict[str, Any], seed: int) -> Pipeline:
-    """A model fitted on a feature frame, on one thread: more would change the bits of linear models."""
-    features = frame.drop(META)
-    with threadpool_limits(1):
-        return make_model(hyperparameters, features.schema, seed).fit(features, frame["target"])
+def run_batch(
+    study: optuna.Study,
+    size: int,
+    evaluate: Callable[[optuna.Trial, dict[str, Any]], float],
+    threads: ThreadPoolExecutor,
+) -> bool:
+    """Ask, evaluate and tell some trials; returns whether the sampler has more to try."""
+    trials = [study.ask() for _ in range(size)]
+    try:
+        chosen = [search_space(trial) for trial in trials]
+    except ValueError as error:
+        raise InputError(f"search_space in tasks/model.py does not suit tuning.sampler: {error}") from None
+    more = True
+    for trial, hyperparameters, loss in zip(trials, chosen, threads.map(evaluate, trials, chosen), strict=True):
+        trial.set_user_attr("hyperparameters", hyperparameters)
+        more = tell(study, trial, loss) and more
+    return more
+
+
+def tell(study: optuna.Study, trial: optuna.Trial, loss: float) -> bool:
+    """Record the loss of a trial; returns False at the end of a grid, where its sampler calls Study.stop."""
+    try:
+        study.tell(trial, loss)
+    except RuntimeError as error:
+        if "Study.stop" not in str(error):
+            raise
+        return False
+    return True

@@ -78,10 +78,10 @@ def empty_database(tmp_path_factory):
 @pytest.fixture
 def store(tmp_path, monkeypatch, empty_database):
     """An empty store for the registry and its logbook."""
-    from tasks import logbook, promotion, registry, training, validation
+    from tasks import logbook, partitions, promotion, registry, rounds, training, trials, validation
 
     shutil.copy(empty_database, tmp_path)
-    for module in (logbook, promotion, registry, training, validation):
+    for module in (logbook, partitions, promotion, registry, rounds, training, trials, validation):
         monkeypatch.setattr(module, "STORE", tmp_path)
     logbook.client.cache_clear()
     logbook.experiment.cache_clear()

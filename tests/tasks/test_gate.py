@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.checks import Scores
+from tasks.checks import Scores, require_fit
+from tasks.errors import InputError
 from tasks.gate import judge
 
 ROWS, DAYS = 6000, 30
@@ -47,7 +48,7 @@ def test_the_champion_itself_and_a_worse_challenger_are_rejected(params):
 
 
 def test_a_model_without_skill_does_not_pass_the_thresholds_nor_the_baseline(params):
-    verdict = judge(scores(np.full(ROWS, 0.5)), SLICES, params.gate)
+    verdict = judge(scores(np.random.default_rng(2).random(ROWS)), SLICES, params.gate)
     assert {"roc_auc", "skill", "log loss gain over the baseline"} <= set(failed(verdict))
 
 
@@ -60,7 +61,7 @@ def test_too_little_evidence_judges_nothing(params, rows, days, name):
 def test_a_score_that_is_not_a_probability_is_rejected(params):
     broken = sigmoid(0)
     broken[3] = np.nan
-    assert failed(judge(scores(broken), SLICES, params.gate)) == ["scores from 0 to 1"]
+    assert failed(judge(scores(broken), SLICES, params.gate)) == ["usable scores of the challenger"]
     assert failed(judge(scores(sigmoid(0))._replace(challenger=sigmoid(0)[:-1]), SLICES, params.gate))
 
 
@@ -71,3 +72,36 @@ def test_a_slice_that_is_clearly_worse_blocks_a_challenger_that_is_better_overal
     verdict = judge(scores(challenger, champion), SLICES, params.gate)
     assert failed(verdict) == ["log loss of every origin"]
     assert "JFK" in verdict.reason
+
+
+def test_a_constant_score_is_rejected_whatever_the_constant(params):
+    verdict = judge(scores(np.full(ROWS, TARGET.mean())), SLICES, params.gate)
+    assert (verdict.decision, failed(verdict)) == ("reject", ["distinct scores"])
+
+
+VALUES = TRUTH * 20 + np.random.default_rng(3).normal(0, 30, ROWS)
+NUMBERS = {"minimum": {"r2": 0.1}, "maximum": {"mae": 40}, "slices": ["origin"]}
+
+
+def value_scores(challenger, champion=None) -> Scores:
+    return Scores(VALUES, challenger, champion, np.full(ROWS, VALUES.mean()), np.arange(ROWS) % DAYS)
+
+
+def test_a_regression_is_judged_by_squared_error_and_mae(params):
+    gate = params.gate.model_copy(update=NUMBERS)
+    good, noisy = TRUTH * 20, TRUTH * 20 + np.random.default_rng(4).normal(0, 15, ROWS)
+    assert judge(value_scores(good), SLICES, gate).decision == "promote"
+    assert judge(value_scores(good, noisy), SLICES, gate).decision == "promote"
+    worse = judge(value_scores(noisy, good), SLICES, gate)
+    assert {"squared error gain over the champion", "MAE not worse than the champion's"} <= set(failed(worse))
+    assert set(worse.metrics["challenger"]) == {"rmse", "mae", "r2"}
+    nothing = judge(value_scores(np.full(ROWS, VALUES.mean()) + np.arange(ROWS) * 1e-9), SLICES, gate)
+    assert {"r2", "squared error gain over the baseline"} <= set(failed(nothing))
+
+
+def test_metrics_and_slices_that_do_not_fit_the_data_are_refused_before_tuning(params):
+    frame = pl.DataFrame({"target": [1.5], "origin": ["JFK"]})
+    with pytest.raises(InputError, match="gate names roc_auc, but the target is a number: choose from rmse"):
+        require_fit(params.gate, frame)
+    with pytest.raises(InputError, match=r"gate.slices names carrier, which is no column"):
+        require_fit(params.gate, frame.with_columns(target=True))

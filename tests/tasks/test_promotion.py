@@ -10,9 +10,9 @@ from tasks import logbook
 from tasks.bundle import write_bundle
 from tasks.conversion import to_bytes
 from tasks.errors import InputError
+from tasks.fitting import fit_model
 from tasks.promotion import promote_by_hand, promote_version, roll_back, settle
-from tasks.registry import current_alias, find_champion, find_moves, is_replay, register_version
-from tasks.tuning import fit_model
+from tasks.registry import current_alias, find_champion, find_moves, register_version
 
 MODEL = "late-arrivals"
 APRIL, JUNE, AUGUST = (datetime(2013, month, 1, tzinfo=UTC) for month in (4, 6, 8))
@@ -48,14 +48,22 @@ def test_every_move_is_on_record_and_the_champion_of_a_moment_is_found_by_it(ver
     assert [find_champion(MODEL, at) for at in (datetime(2013, 3, 1, tzinfo=UTC), APRIL, AUGUST)] == [None, "1", "2"]
 
 
-def test_a_replay_and_a_verdict_on_another_champion_move_nothing(versions):
+def test_a_replay_and_a_verdict_on_another_champion_move_nothing_and_say_why(versions, capsys):
     promote_version.fn(MODEL, "2", None, JUNE, "first")
-    assert is_replay(MODEL, APRIL) and not is_replay(MODEL, JUNE)
-    with pytest.raises(InputError, match="a replay moves nothing"):
-        promote_version.fn(MODEL, "1", "2", APRIL, "old")
-    with pytest.raises(InputError, match="is version 2 now, not 1"):
-        promote_version.fn(MODEL, "3", "1", AUGUST, "stale")
+    promote_version.fn(MODEL, "1", "2", APRIL, "old")
+    assert "a replay moves nothing" in capsys.readouterr().out
+    promote_version.fn(MODEL, "3", "1", AUGUST, "stale")
+    assert "is version 2 now, not 1" in capsys.readouterr().out
     assert current_alias(MODEL) == "2" and len(find_moves(MODEL)) == 1
+
+
+def test_a_version_that_was_rolled_back_is_not_promoted_again_by_its_old_verdict(versions, capsys):
+    promote_version.fn(MODEL, "1", None, APRIL, "first")
+    promote_version.fn(MODEL, "2", "1", JUNE, "better")
+    roll_back(MODEL, "worse", "data")
+    promote_version.fn(MODEL, "2", "1", AUGUST, "better")
+    assert "version 2 of late-arrivals has been champion already" in capsys.readouterr().out
+    assert current_alias(MODEL) == "1"
 
 
 def test_rollback_returns_to_the_newest_earlier_champion_and_does_not_ping_pong(versions):

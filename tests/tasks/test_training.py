@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -19,14 +20,16 @@ from tasks.bundle import digest_keys, load_bundle, write_bundle
 from tasks.contract import EVENT_TIME, KNOWN_AT
 from tasks.conversion import check_parity, to_bytes
 from tasks.errors import InputError
+from tasks.fitting import fit_model
+from tasks.frame import META
 from tasks.metrics import compute_metrics
 from tasks.model import DEFAULT, search_space
-from tasks.partitions import META, build_feature_frame
+from tasks.partitions import build_feature_frame
 from tasks.scoring import Scorer
 from tasks.snapshot import Snapshot
 from tasks.split import split_rows
 from tasks.training import Champion, convert_model, judge_challenger
-from tasks.tuning import fit_model, make_study, tune_model
+from tasks.tuning import make_study, tune_model
 
 pytestmark = pytest.mark.sample
 
@@ -120,12 +123,13 @@ def test_training_as_of_a_day_equals_training_on_data_cut_at_that_day(snapshot, 
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
-def test_the_number_of_workers_does_not_change_the_study(year, params, sampler):
+def test_the_number_of_workers_does_not_change_the_study(year, params, sampler, store):
     sets = sets_as_of(year, 3, params)
     tuning = params.tuning.model_copy(update={"n_trials": 8, "max_rows": 3000, "sampler": sampler})
     found = [
         tune_model.fn(sets.train, sets.validation, LINEAR, tuning.model_copy(update={"workers": workers}), params.seed)
         for workers in (1, 2)
+        if not shutil.rmtree(store / "studies", ignore_errors=True)
     ]
     assert found[0] == found[1]
 
@@ -137,7 +141,7 @@ def test_the_same_model_in_two_processes_with_one_and_two_threads(year, params, 
     here = to_bytes(fit_model.fn(fit, hyperparameters, params.seed), fit.drop(META).schema)
     code = f"""
 import hashlib, tasks, polars as pl
-from tasks.conversion import to_bytes; from tasks.partitions import META; from tasks.tuning import fit_model
+from tasks.conversion import to_bytes; from tasks.frame import META; from tasks.fitting import fit_model
 fit = pl.read_parquet({str(tmp_path / "fit.parquet")!r})
 model = fit_model.fn(fit, {hyperparameters!r}, {params.seed})
 print(hashlib.sha256(to_bytes(model, fit.drop(META).schema)).hexdigest())

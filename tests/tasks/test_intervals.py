@@ -1,0 +1,31 @@
+"""Intervals agree with their definition."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics as sk
+
+from tasks.intervals import auc_gain, auc_influence, mean_gain
+
+RANDOM = np.random.default_rng(0)
+TARGET = RANDOM.random(3000) < 0.3
+SCORE = np.clip(TARGET * 0.2 + RANDOM.random(3000) * 0.7, 0.01, 0.99).round(2)
+DAYS = np.arange(3000) // 100
+
+
+def test_auc_and_its_influence_agree_with_scikit_learn_ties_included():
+    auc, influence = auc_influence(TARGET, SCORE)
+    assert auc == pytest.approx(sk.roc_auc_score(TARGET, SCORE), abs=1e-12)
+    assert influence.sum() == pytest.approx(0, abs=1e-12)
+
+
+def test_the_interval_of_a_mean_is_the_t_interval_of_day_means_when_days_are_equally_long():
+    gains = RANDOM.normal(0.01, 1, 3000)
+    gain = mean_gain(gains, DAYS, 0.975)
+    means = gains.reshape(30, 100).mean(axis=1)
+    low, high = stats.t.interval(0.95, 29, means.mean(), stats.sem(means))
+    assert (gain.low, gain.high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_a_model_gains_nothing_over_itself():
+    assert auc_gain(TARGET, SCORE, SCORE, DAYS, 0.975) == (0, 0, 0)
