@@ -12,6 +12,8 @@ import polars as pl
 from tasks.errors import InputError
 from tasks.scoring import Scorer
 
+FILES = ("model.onnx", "card.json", "seen.parquet", "probe.parquet")
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -51,6 +53,8 @@ def load_bundle(folder: Path, digests: dict[str, str]) -> Bundle:
     Raises:
         InputError: A file is missing or changed, or this machine scores the probe rows differently.
     """
+    if missing := set(FILES) - digests.keys():
+        raise InputError(f"the record of {folder} names no {min(missing)}: it is not loaded")
     for name, digest in digests.items():
         path = folder / name
         if not path.is_file():

@@ -1,6 +1,7 @@
 """Every test run has a workspace of its own: the sample's data version, an empty store, none of the user's servers."""
 
 import atexit
+import importlib
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import tasks
 from tasks.stack import clean_environment, make_workspace, prefect_server
 
 WORKSPACE = make_workspace(Path(tempfile.mkdtemp(prefix="lifecycle-")) / "workspace")
@@ -16,6 +18,7 @@ ENVIRONMENT = clean_environment(WORKSPACE)
 atexit.register(shutil.rmtree, WORKSPACE.parent, ignore_errors=True)
 os.environ.clear()
 os.environ.update(ENVIRONMENT)  # before any module of ours reads it
+importlib.reload(tasks)  # its defaults
 
 
 @pytest.fixture(scope="session")
@@ -33,15 +36,26 @@ def snapshot(params):
     return pull_snapshot.fn(None, params.data)
 
 
-@pytest.fixture(scope="session")
-def tables(snapshot):
-    """All valid rows of the sample's first two months."""
+def read_valid(snapshot, end):
+    """All valid rows of the sample before `end`."""
     from tasks.contract import TABLES
     from tasks.data import read_table
     from tasks.validation import separate_rows
 
-    start, end = datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 3, 1, tzinfo=UTC)
+    start = datetime(2013, 1, 1, tzinfo=UTC)
     return {name: separate_rows(name, read_table(snapshot, name, start, end, end))[0] for name in TABLES}
+
+
+@pytest.fixture(scope="session")
+def tables(snapshot):
+    """All valid rows of the sample's first two months."""
+    return read_valid(snapshot, datetime(2013, 3, 1, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def year_tables(snapshot):
+    """All valid rows of the sample."""
+    return read_valid(snapshot, datetime(2014, 1, 2, tzinfo=UTC))
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,16 @@
 """A row's features come from the row and from what was known before its prediction time, and from nothing else."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tasks.contract import EVENT_TIME, KNOWN_AT, PREDICTION_TIME, Flights
+from tasks.contract import EVENT_TIME, KNOWN_AT, PREDICTION_TIME, TARGET, Flights
 from tasks.features import HISTORY, LOOKBACK, build_features
+from tasks.frame import META
+
+CLOCK_CHANGES = [date(2013, 3, 10), date(2013, 11, 3)]
 
 
 @pytest.fixture(scope="module")
@@ -31,31 +34,42 @@ def test_history_equals_a_count_by_hand(tables, asked):
             assert delay == (pytest.approx(inside.mean(), rel=1e-5) if len(inside) else None)
 
 
-def test_what_becomes_known_at_the_prediction_time_or_later_changes_nothing(tables, asked):
-    row = asked.head(1)
-    at = row.select(PREDICTION_TIME).item()
-    plain = build_features(row, tables)
-    later = {
-        "flights": tables["flights"].with_columns(
-            arr_delay=pl.when(KNOWN_AT["flights"] >= at).then(500).otherwise("arr_delay").cast(pl.Int16)
-        ),
-        "weather": tables["weather"].with_columns(temp=pl.when(KNOWN_AT["weather"] >= at).then(0).otherwise("temp")),
-        "planes": tables["planes"],
+@pytest.fixture(scope="module")
+def thousand(year_tables):
+    """1,000 flights of the year at random, with nulls, unseen categories, month ends and both days of clock change."""
+    flights = year_tables["flights"]
+    day = EVENT_TIME.dt.date()
+    edges = flights.filter(EVENT_TIME.dt.day().is_in([1, 30, 31]) | day.is_in(CLOCK_CHANGES))
+    rows = pl.concat([flights.sample(600, seed=1), edges.sample(400, seed=2)]).unique(maintain_order=True)
+    third = pl.int_range(pl.len()) % 10
+    return rows.with_columns(
+        tailnum=pl.when(third == 0).then(None).otherwise("tailnum"),
+        dest=pl.when(third == 1).then(pl.lit("QQQ")).otherwise("dest"),
+        carrier=pl.when(third == 2).then(pl.lit("Q9")).otherwise("carrier"),
+        arr_delay=None,
+    ).cast({"arr_delay": pl.Int16})
+
+
+def near(row: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """What a request for one row has at hand: the tables from LOOKBACK before it on."""
+    event = row.select(EVENT_TIME).item()
+    times = {"flights": EVENT_TIME, "weather": KNOWN_AT["weather"]}
+    return tables | {
+        name: tables[name].filter(time.is_between(event - LOOKBACK, event)) for name, time in times.items()
     }
-    assert_frame_equal(plain, build_features(row, later))
 
 
-def test_what_became_known_just_before_does_change_them(tables, asked):
-    row = asked.filter(pl.col("tailnum").is_not_null()).head(1)
-    at = row.select(PREDICTION_TIME).item()
-    known = tables["flights"].filter(KNOWN_AT["flights"] < at)
-    newest = (
-        known.sort(KNOWN_AT["flights"])
-        .tail(1)
-        .with_columns(origin=pl.lit(row["origin"].item()), arr_delay=pl.lit(1000, pl.Int16), flight=pl.lit(1, pl.Int16))
-    )
-    changed = build_features(row, tables | {"flights": pl.concat([tables["flights"], newest])})
-    assert changed["origin_3h_delay"].item() > build_features(row, tables)["origin_3h_delay"].item()
+@pytest.mark.slow
+def test_a_thousand_rows_have_the_same_features_alone_together_shuffled_and_by_month(thousand, year_tables):
+    together = build_features(thousand, year_tables)
+    shuffled = thousand.with_row_index("at_first").sample(fraction=1, shuffle=True, seed=2)
+    again = build_features(shuffled.drop("at_first"), year_tables)
+    assert_frame_equal(together, again.with_columns(shuffled["at_first"]).sort("at_first").drop("at_first"))
+    alone = pl.concat([build_features(row, near(row, year_tables)) for row in thousand.iter_slices(1)])
+    assert_frame_equal(together, alone)
+    months = thousand.with_row_index("at_first").group_by(EVENT_TIME.dt.truncate("1mo"))
+    parts = [build_features(part.drop("at_first"), year_tables).with_columns(part["at_first"]) for _, part in months]
+    assert_frame_equal(together, pl.concat(parts).sort("at_first").drop("at_first"))
 
 
 def test_rows_asked_alone_shuffled_or_together_have_the_same_features(tables, asked):
@@ -63,8 +77,13 @@ def test_rows_asked_alone_shuffled_or_together_have_the_same_features(tables, as
     shuffled = asked.with_row_index("at_first").sample(fraction=1, shuffle=True, seed=2)
     again = build_features(shuffled.drop("at_first"), tables)
     assert_frame_equal(together, again.with_columns(shuffled["at_first"]).sort("at_first").drop("at_first"))
-    alone = pl.concat([build_features(row, tables) for row in asked.head(50).iter_slices(1)])
+    alone = pl.concat([build_features(row, near(row, tables)) for row in asked.head(50).iter_slices(1)])
     assert_frame_equal(together.head(50), alone)
+
+
+def test_the_months_of_a_snapshot_have_the_features_of_the_whole_year(year, year_tables):
+    rows = year_tables["flights"].filter(TARGET.is_not_null())
+    assert_frame_equal(build_features(rows, year_tables), year.drop(META), check_row_order=True)
 
 
 def test_lookback_before_the_rows_is_enough(tables):

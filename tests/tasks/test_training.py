@@ -181,18 +181,6 @@ def test_unseen_categories_and_nulls_score_as_in_scikit_learn(year, params, hype
     assert np.abs(scores - model.predict_proba(features)[:, 1]).max() < 1e-5
 
 
-def test_a_changed_or_missing_file_of_a_bundle_is_refused_by_name(trained, tmp_path):
-    sets, model, _ = trained(4)
-    digests = write_bundle(tmp_path / "b", model, {}, digest_keys(sets.fit), sets.gate.head(5).drop(META))
-    load_bundle(tmp_path / "b", digests)
-    (tmp_path / "b" / "card.json").write_text("{ }")
-    with pytest.raises(InputError, match=r"card.json is not the file that was registered"):
-        load_bundle(tmp_path / "b", digests)
-    (tmp_path / "b" / "model.onnx").unlink()
-    with pytest.raises(InputError, match=r"(model.onnx is missing|card.json)"):
-        load_bundle(tmp_path / "b", digests)
-
-
 def test_a_study_starts_with_the_default_and_the_champion(params):
     study = make_study(LINEAR, params.tuning, params.seed)
     assert [search_space(study.ask()) for _ in range(2)] == [DEFAULT, LINEAR]
