@@ -1,20 +1,19 @@
 """Verified, immutable snapshots: one data version, every object checked, the working copy left alone."""
 
 import hashlib
-import json
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import yaml
 from dvc.exceptions import DvcException
 from prefect import task
 
 from tasks.errors import InputError
-from tasks.fetch import open_repo
+from tasks.fetch import object_path, open_repo, read_listing
 from tasks.params import WORKSPACE, Data
 
 
@@ -45,8 +44,12 @@ def pull_snapshot(data_rev: str | None, data: Data) -> Snapshot:
             path.unlink(missing_ok=True)
         fetched = fetch(version, data.deadline)
         if broken_objects(version, cache):
-            raise InputError(f"data version {version} cannot be had whole from the DVC remote: {fetched}")
-    return Snapshot(version, listing(version, cache))
+            raise InputError(
+                f"data version {version} cannot be had whole from the DVC remote: {fetched}; look at .dvc/config "
+                "and the AWS_* variables, and whether the version was pushed whole (dvc push)"
+            )
+    files = {name: object_path(oid, cache) for name, oid in read_listing(version, cache).items()}
+    return Snapshot(version, files)
 
 
 def resolve_version(data_rev: str | None) -> str:
@@ -81,10 +84,6 @@ def cache_folder() -> Path:
         raise InputError(f"{WORKSPACE} is no DVC workspace: {error}") from None
 
 
-def object_path(oid: str, cache: Path) -> Path:
-    return cache / oid[:2] / oid[2:]
-
-
 def is_whole(oid: str, cache: Path) -> bool:
     path = object_path(oid, cache)
     if not path.is_file():
@@ -97,19 +96,7 @@ def broken_objects(version: str, cache: Path) -> list[Path]:
     """Objects of a version that are missing or do not match their hash."""
     if not is_whole(version, cache):
         return [object_path(version, cache)]
-    oids = (entry["md5"] for entry in json.loads(object_path(version, cache).read_bytes()))
-    return [object_path(oid, cache) for oid in oids if not is_whole(oid, cache)]
-
-
-def listing(version: str, cache: Path) -> dict[str, Path]:
-    """The files of a version by name; a name that leaves the folder is refused."""
-    files = {}
-    for entry in json.loads(object_path(version, cache).read_bytes()):
-        name = PurePosixPath(entry["relpath"])
-        if name.is_absolute() or ".." in name.parts:
-            raise InputError(f"data version {version} lists the file {entry['relpath']!r}, which leaves data/: refused")
-        files[str(name)] = object_path(entry["md5"], cache)
-    return files
+    return [object_path(oid, cache) for oid in read_listing(version, cache).values() if not is_whole(oid, cache)]
 
 
 def fetch(version: str, deadline: timedelta) -> str:
@@ -118,6 +105,6 @@ def fetch(version: str, deadline: timedelta) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=deadline.total_seconds())
     except subprocess.TimeoutExpired:
-        return f"it did not answer within data.deadline ({deadline})"
+        return f"it did not answer within data.deadline ({deadline.total_seconds():g} s)"
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     return lines[-1] if lines else "an object is missing or damaged there"

@@ -54,14 +54,46 @@ def test_bad_input_is_one_sentence_and_exit_code_1(server, tmp_path, arguments, 
     assert "Traceback" not in done.stderr
 
 
-def test_a_run_shows_its_verdict_metrics_and_data_as_artifacts(server, params):
+@pytest.fixture
+def quick(params):
+    """Params that train on a few weeks."""
+    split = params.split.model_copy(update={"history": params.split.validation * 2})
+    return params.model_copy(update={"split": split})
+
+
+def said(caplog) -> str:
+    """What the flow printed since this was asked last."""
+    text = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("prefect."))
+    caplog.clear()
+    return text
+
+
+def test_a_second_run_finds_nothing_new_and_a_changed_gate_judges_again_without_refitting_a_trial(
+    server, quick, store, caplog
+):
+    from flows.train import train
+
+    strict = quick.model_copy(update={"gate": quick.gate.model_copy(update={"minimum": {"roc_auc": 0.99}})})
+    rejected = train("2013-03-15", params=strict)
+    assert rejected.decision == "reject" and "tuning: 1 of 1 trials (0 kept)" in said(caplog)
+    start = time.monotonic()
+    assert train("2013-03-15", params=strict) == rejected
+    again = said(caplog)
+    assert "nothing new since version 1 was trained" in again and "tuning:" not in again
+    assert "3 months, 0 of them built" in again
+    assert time.monotonic() - start < 20
+    assert train("2013-03-15", params=quick).decision == "promote"
+    judged = said(caplog)
+    assert "tuning: 1 of 1 trials (1 kept)" in judged and "3 months, 0 of them built" in judged
+    train("2013-03-15", params=quick)
+    assert "nothing new since version 2" in (last := said(caplog)) and "has been champion already" in last
+
+
+def test_a_run_shows_its_verdict_metrics_and_data_as_artifacts(server, quick, store):
     from prefect.client.orchestration import get_client
 
     from flows.train import train
 
-    quick = params.model_copy(
-        update={"split": params.split.model_copy(update={"history": params.split.validation * 2})}
-    )
     verdict = train("2013-03-15", params=quick)
     assert verdict.checks
     with get_client(sync_client=True) as client:

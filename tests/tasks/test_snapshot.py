@@ -9,7 +9,8 @@ import pytest
 
 from tasks import snapshot as module
 from tasks.errors import InputError
-from tasks.snapshot import cache_folder, object_path, pull_snapshot, resolve_version
+from tasks.fetch import object_path
+from tasks.snapshot import cache_folder, pull_snapshot, resolve_version
 from tasks.stack import ROOT, clean_environment, make_workspace
 
 
