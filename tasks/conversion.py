@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
 from tasks.errors import InputError
@@ -25,7 +26,8 @@ def to_bytes(model: Pipeline, schema: pl.Schema) -> bytes:
     kinds = {name: StringTensorType if kind == pl.String else FloatTensorType for name, kind in schema.items()}
     inputs: list[Any] = [(name, kind([None, 1])) for name, kind in kinds.items()]
     try:
-        onnx = to_onnx(model, initial_types=inputs, options={"zipmap": False}, target_opset={"": 20, "ai.onnx.ml": 3})
+        options = {"zipmap": False} if is_classifier(model) else None
+        onnx = to_onnx(model, initial_types=inputs, options=options, target_opset={"": 20, "ai.onnx.ml": 3})
     except Exception as error:  # it raises whatever its converters raise
         raise InputError(
             f"tasks/model.py: the pipeline does not convert to ONNX: {str(error).strip().splitlines()[0]}"
