@@ -23,6 +23,7 @@ def to_bytes(model: Pipeline, schema: pl.Schema) -> bytes:
     Raises:
         InputError: skl2onnx cannot convert it.
     """
+    settle_ties(model)
     kinds = {name: StringTensorType if kind == pl.String else FloatTensorType for name, kind in schema.items()}
     inputs: list[Any] = [(name, kind([None, 1])) for name, kind in kinds.items()]
     try:
@@ -36,6 +37,19 @@ def to_bytes(model: Pipeline, schema: pl.Schema) -> bytes:
     del onnx.opset_import[:]
     onnx.opset_import.extend(opsets)
     return onnx.SerializeToString(deterministic=True)
+
+
+def settle_ties(model: Pipeline) -> None:
+    """Round the thresholds of boosted trees down to float32, as ONNX keeps them.
+
+    A float32 value is at most a threshold exactly if it is at most the next float32 below it, so no prediction changes;
+    rounded to nearest, as the converter does, a threshold can meet a value and send its rows the other way.
+    """
+    for trees in getattr(model[-1], "_predictors", []):
+        for tree in trees:
+            exact = tree.nodes["num_threshold"]
+            nearest = exact.astype(np.float32)
+            tree.nodes["num_threshold"] = np.where(nearest > exact, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
 def check_parity(model: Pipeline, scorer: Scorer, features: pl.DataFrame, max_share: float) -> float:

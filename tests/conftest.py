@@ -90,15 +90,13 @@ def empty_database(tmp_path_factory):
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch, empty_database):
-    """An empty store for the registry and its logbook."""
-    from tasks import logbook, partitions, promotion, registry, rounds, training, trials, validation
+def store(tmp_path, empty_database):
+    """An empty store."""
+    from stores import use_store
+
+    from tasks.params import STORE
 
     shutil.copy(empty_database, tmp_path)
-    for module in (logbook, partitions, promotion, registry, rounds, training, trials, validation):
-        monkeypatch.setattr(module, "STORE", tmp_path)
-    logbook.client.cache_clear()
-    logbook.experiment.cache_clear()
+    use_store(tmp_path)
     yield tmp_path
-    logbook.client.cache_clear()
-    logbook.experiment.cache_clear()
+    use_store(STORE)

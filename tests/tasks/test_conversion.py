@@ -1,0 +1,43 @@
+"""What scikit-learn fits is what the ONNX file predicts, value for value."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.conversion import to_bytes
+from tasks.fitting import fit_model, predict
+from tasks.model import DEFAULT
+from tasks.scoring import Scorer
+
+RANDOM = np.random.default_rng(0)
+
+
+def frame(rows: int, target: pl.Series, **columns) -> pl.DataFrame:
+    """A feature frame of columns made up for the purpose."""
+    return pl.DataFrame({"key": range(rows), "event_time": range(rows), "known_at": range(rows)}).with_columns(
+        target=target, **columns
+    )
+
+
+@pytest.mark.parametrize("kind", [pl.Boolean, pl.Float64])
+def test_a_value_next_to_a_threshold_goes_the_same_way(kind):
+    hundredths = RANDOM.choice([x for x in range(40) if x != 18], 5000)  # the threshold of 18 is half-way from 17 to 19
+    late = pl.Series(hundredths > 18).cast(kind)
+    fit = frame(5000, late, precip=pl.Series(hundredths / 100, dtype=pl.Float32))
+    model = fit_model.fn(fit, DEFAULT | {"max_iter": 5}, 0)
+    asked = pl.DataFrame({"precip": [x / 100 for x in range(40)]}, schema={"precip": pl.Float32})
+    scores = Scorer(to_bytes(model, asked.schema)).score(asked)
+    assert np.abs(scores - predict(model, asked)).max() < 1e-6
+
+
+@pytest.mark.parametrize("hyperparameters", [DEFAULT | {"max_iter": 5}, {"family": "linear", "C": 1.0}])
+@pytest.mark.parametrize("columns", [["place"], ["x"], ["place", "x"]])
+@pytest.mark.parametrize("kind", [pl.Boolean, pl.Float64])
+def test_frames_with_only_categories_or_only_numbers_are_served_too(hyperparameters, columns, kind):
+    values = {"place": pl.Series(RANDOM.choice(["a", "b", "c"], 500)), "x": pl.Series(RANDOM.normal(size=500))}
+    chosen = {name: values[name].cast(pl.String if name == "place" else pl.Float32) for name in columns}
+    fit = frame(500, pl.Series(RANDOM.random(500) < 0.4).cast(kind), **chosen)
+    model = fit_model.fn(fit, hyperparameters, 0)
+    features = fit.select(columns)
+    scores = Scorer(to_bytes(model, features.schema)).score(features)
+    assert np.abs(scores - predict(model, features)).max() < 1e-5

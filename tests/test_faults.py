@@ -1,0 +1,155 @@
+"""Processes that are killed or run at once leave one whole champion, every move on record, and no trial lost."""
+
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+from stores import use_store
+
+from tasks import logbook
+from tasks.errors import InputError
+from tasks.registry import current_alias, find_moves, load_version
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+MODEL = "late-arrivals"
+FIRST = datetime(2013, 3, 20, tzinfo=UTC)
+KILLS = 30
+
+processes = multiprocessing.get_context("forkserver")  # it has imported everything once and forks for each process
+processes.set_forkserver_preload(["flows.train", "flows.promote", "flows.rollback"])
+
+
+def small(params):
+    """Params of a training that takes seconds."""
+    split = params.split.model_validate(
+        params.split.model_dump() | {"history": "14d", "validation": "7d", "gate": "14d"}
+    )
+    gate = params.gate.model_copy(update={"min_days": 10, "confidence": 0.5})
+    tuning = params.tuning.model_copy(update={"n_trials": 4, "batch": 2, "max_rows": 1000})
+    return params.model_copy(update={"split": split, "gate": gate, "tuning": tuning})
+
+
+def work(store: Path, address: str, action: str, *arguments) -> None:
+    """What a process does: an action on a store."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from flows.promote import promote
+    from flows.rollback import rollback
+    from flows.train import train
+    from tasks.params import Params
+
+    use_store(store)
+    params = small(Params.load())
+    try:
+        if action == "train":
+            with temporary_settings({PREFECT_API_URL: address}):
+                train(*arguments, params=params)
+        elif action == "record":
+            logbook.close_record(logbook.open_record(MODEL, "training", FIRST, {"by": os.getpid()}))
+        else:
+            {"promote": promote, "rollback": rollback}[action].fn(*arguments, params=params)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+def start(*arguments) -> multiprocessing.Process:
+    process = processes.Process(target=work, args=arguments)
+    process.start()
+    return process
+
+
+def run_all(*calls) -> list[int]:
+    """The exit codes of processes that start at once."""
+    started = [start(*call) for call in calls]
+    for process in started:
+        process.join(120)
+    return [process.exitcode for process in started]
+
+
+def kept_trials(store: Path) -> dict[str, set[int]]:
+    """The finished trials of every study in a store."""
+    from optuna import load_study
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    studies = {}
+    for file in (store / "studies").glob("*.journal"):
+        study = load_study(study_name=file.stem, storage=JournalStorage(JournalFileBackend(str(file))))
+        assert {trial.state for trial in study.trials} <= {TrialState.COMPLETE}
+        studies[file.stem] = {trial.user_attrs["number"] for trial in study.trials}
+    return studies
+
+
+def check_registry() -> None:
+    """One whole champion or none, and a record with its evidence for every move."""
+    moves, champion = find_moves(MODEL), current_alias(MODEL)
+    assert champion == (moves[-1].target if moves else None)
+    if champion:
+        assert load_version(MODEL, champion).card["model"] == MODEL
+    for record in logbook.find_records(MODEL, "promotion", "rollback"):
+        assert logbook.read_evidence(MODEL, record.info.run_id)["target"] == record.data.tags["target"]
+
+
+def test_thirty_kills_at_random_moments_lose_nothing(server, store):
+    chance = random.Random(2013)
+    begun = time.monotonic()
+    assert run_all((store, server, "train", FIRST)) == [0]
+    longest = {"train": time.monotonic() - begun, "promote": 0.6, "rollback": 0.6}
+    for number in range(1, KILLS + 1):
+        action = chance.choice(["train", "train", "train", "promote", "rollback"])
+        versions = len(logbook.client().search_model_versions(f"name='{MODEL}'"))
+        arguments = {
+            "train": [FIRST + timedelta(days=number)],
+            "promote": [str(chance.randint(1, versions)), f"kill {number}"],
+            "rollback": [f"kill {number}"],
+        }[action]
+        before, moved = kept_trials(store), len(find_moves(MODEL))
+        process = start(store, server, action, *arguments)
+        time.sleep(chance.uniform(0, longest[action]))
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        check_registry()
+        after = kept_trials(store)
+        assert all(after[study] >= trials for study, trials in before.items())
+        if action == "train":
+            assert run_all((store, server, action, *arguments)) == [0]
+        elif len(find_moves(MODEL)) == moved:
+            run_all((store, server, action, *arguments))
+        check_registry()
+    finished = [record for record in logbook.find_records(MODEL, "training") if record.info.status == "FINISHED"]
+    assert {record.data.tags["as_of"] for record in finished} >= {FIRST.isoformat()}
+    assert not [r for r in logbook.find_records(MODEL, "promotion", "rollback") if r.info.status == "RUNNING"][1:]
+
+
+def test_four_first_starts_and_trainings_at_once_make_one_version(server, store):
+    (store / "mlflow.db").unlink()
+    logbook.client.cache_clear()
+    assert run_all(*[(store, server, "record")] * 4) == [0, 0, 0, 0]
+    assert len(logbook.find_records(MODEL, "training")) == 4
+    assert run_all(*[(store, server, "train", FIRST)] * 4) == [0, 0, 0, 0]
+    assert [move.target for move in find_moves(MODEL)] == ["1"]
+    assert len(logbook.client().search_model_versions(f"name='{MODEL}'")) == 1
+    check_registry()
+
+
+def test_two_promotions_at_once_are_two_records_in_order(server, store):
+    for day in range(3):
+        assert run_all((store, server, "train", FIRST + timedelta(days=day))) == [0]
+    start_moves, champion = find_moves(MODEL), current_alias(MODEL)
+    others = [version for version in ("1", "2", "3") if version != champion]
+    codes = run_all(*((store, server, "promote", version, f"I want {version}") for version in others))
+    assert codes == [0, 0]
+    first, second = find_moves(MODEL)[len(start_moves) :]
+    assert {first.target, second.target} == set(others)
+    assert (first.origin, second.origin) == (champion, first.target)
+    check_registry()
