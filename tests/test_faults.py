@@ -9,8 +9,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import optuna
+import polars as pl
 import pytest
-from optuna.trial import TrialState
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from stores import use_store
 
 from tasks import logbook
@@ -45,6 +48,7 @@ def work(store: Path, address: str, action: str, *arguments) -> None:
     from flows.rollback import rollback
     from flows.train import train
     from tasks.params import Params
+    from tasks.tuning import tune_model
 
     use_store(store)
     params = small(Params.load())
@@ -52,6 +56,11 @@ def work(store: Path, address: str, action: str, *arguments) -> None:
         if action == "train":
             with temporary_settings({PREFECT_API_URL: address}):
                 train(*arguments, params=params)
+        elif action == "tune":
+            store.mkdir(exist_ok=True)
+            tuning = params.tuning.model_copy(update={"n_trials": 20, "max_rows": 20_000})
+            frames = (pl.read_parquet(file) for file in arguments)
+            (store / "chosen").write_text(str(tune_model.fn(*frames, None, tuning, params.seed)))
         elif action == "record":
             logbook.close_record(logbook.open_record(MODEL, "training", FIRST, {"by": os.getpid()}))
         else:
@@ -75,18 +84,18 @@ def run_all(*calls) -> list[int]:
     return [process.exitcode for process in started]
 
 
+def load_studies(store: Path) -> list[optuna.Study]:
+    """Every study that a store keeps."""
+    journals = (store / "studies").glob("*.journal")
+    return [
+        optuna.load_study(study_name=file.stem, storage=JournalStorage(JournalFileBackend(str(file))))
+        for file in journals
+    ]
+
+
 def kept_trials(store: Path) -> dict[str, set[int]]:
     """The finished trials of every study in a store."""
-    from optuna import load_study
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    studies = {}
-    for file in (store / "studies").glob("*.journal"):
-        study = load_study(study_name=file.stem, storage=JournalStorage(JournalFileBackend(str(file))))
-        assert {trial.state for trial in study.trials} <= {TrialState.COMPLETE}
-        studies[file.stem] = {trial.user_attrs["number"] for trial in study.trials}
-    return studies
+    return {s.study_name: {trial.user_attrs["number"] for trial in s.trials} for s in load_studies(store)}
 
 
 def check_registry() -> None:
@@ -101,9 +110,16 @@ def check_registry() -> None:
 
 def test_thirty_kills_at_random_moments_lose_nothing(server, store):
     chance = random.Random(2013)
-    begun = time.monotonic()
-    assert run_all((store, server, "train", FIRST)) == [0]
-    longest = {"train": time.monotonic() - begun, "promote": 0.6, "rollback": 0.6}
+    longest = {}
+    for call in (
+        ["train", FIRST],
+        ["train", FIRST + timedelta(hours=1)],
+        ["promote", "2", "first"],
+        ["rollback", "back"],
+    ):
+        begun = time.monotonic()
+        run_all((store, server, *call))
+        longest[call[0]] = time.monotonic() - begun
     for number in range(1, KILLS + 1):
         action = chance.choice(["train", "train", "train", "promote", "rollback"])
         versions = len(logbook.client().search_model_versions(f"name='{MODEL}'"))
@@ -126,9 +142,36 @@ def test_thirty_kills_at_random_moments_lose_nothing(server, store):
         elif len(find_moves(MODEL)) == moved:
             run_all((store, server, action, *arguments))
         check_registry()
-    finished = [record for record in logbook.find_records(MODEL, "training") if record.info.status == "FINISHED"]
-    assert {record.data.tags["as_of"] for record in finished} >= {FIRST.isoformat()}
-    assert not [r for r in logbook.find_records(MODEL, "promotion", "rollback") if r.info.status == "RUNNING"][1:]
+    intents = [record.info.status for record in logbook.find_records(MODEL, "promotion", "rollback")]
+    assert intents.count("RUNNING") <= 1  # that of the last kill: the next move closes it
+
+
+def test_a_study_that_is_killed_again_and_again_ends_as_if_it_never_was(year, params, store, tmp_path):
+    rows = year.filter(pl.col("event_time") < FIRST)
+    frames = [tmp_path / "train.parquet", tmp_path / "validation.parquet"]
+    rows.head(20_000).write_parquet(frames[0])
+    rows.tail(20_000).write_parquet(frames[1])
+    begun = time.monotonic()
+    assert run_all((tmp_path / "whole", "", "tune", *frames)) == [0]
+    longest = time.monotonic() - begun
+    chance, kept = random.Random(1), set()
+    for _ in range(5):
+        process = start(store, "", "tune", *frames)
+        process.join(chance.uniform(0.3, 0.8) * longest)
+        process.kill()
+        process.join()
+        now = set().union(*kept_trials(store).values())
+        assert now >= kept
+        kept = now
+    assert run_all((store, "", "tune", *frames)) == [0]
+    assert (store / "chosen").read_text() == (tmp_path / "whole" / "chosen").read_text()
+    assert trials_of(store) == trials_of(tmp_path / "whole")
+
+
+def trials_of(store: Path) -> dict:
+    """Number, hyperparameters and loss of each trial of the only study in a store."""
+    (study,) = load_studies(store)
+    return {trial.user_attrs["number"]: (trial.params, trial.value) for trial in study.trials}
 
 
 def test_four_first_starts_and_trainings_at_once_make_one_version(server, store):

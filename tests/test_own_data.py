@@ -1,42 +1,22 @@
 """Somebody else's data: the README's recipe, word for word, and a number as the target."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 import s3fs
+from copies import bash, copy_repository, environment_of
 from moto.server import ThreadedMotoServer
 
-from tasks.stack import ROOT, clean_environment
+from tasks.stack import ROOT
 
 pytestmark = pytest.mark.server
 
 OWN = Path(__file__).parent / "own"
 RECIPE = (ROOT / "README.md").read_text().split("## Start your own project")[1].split("\n## ")[0]
 REMOVE, PUBLISH = re.findall(r"```\n(.*?)```", RECIPE, re.DOTALL)
-
-
-def copy_repository(folder: Path) -> Path:
-    """What a fresh clone holds, with what is not committed yet, as the first commit of a new history."""
-    ignore = shutil.ignore_patterns(".git", ".venv", ".uv", "store", "data", "cache", "tmp", "__pycache__", ".*_cache")
-    shutil.copytree(ROOT, folder, ignore=ignore)
-    bash("git init -q && git add -A && git commit -q -m template", folder, os.environ)
-    return folder
-
-
-def bash(commands: str, folder: Path, environment) -> str:
-    """What some shell commands print; they must succeed."""
-    identity = {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    environment = dict(environment) | identity | path
-    done = subprocess.run(["bash", "-euc", commands], cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def replace(file: Path, **lines: str) -> int:
@@ -47,12 +27,6 @@ def replace(file: Path, **lines: str) -> int:
         assert found == 1, name
     file.write_text(text)
     return len(lines)
-
-
-def environment_of(folder: Path, server: str, **variables: str) -> dict[str, str]:
-    """What a user has who works in that folder."""
-    home = {"PREFECT_HOME": str(folder.parent), "PYTHONPATH": "", "WORKSPACE": ""}
-    return clean_environment(folder, PREFECT_API_URL=server, **variables) | home
 
 
 def test_minutes_of_delay_instead_of_late_or_not_is_a_change_of_params_and_contract(server, tmp_path):

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from tasks.contract import KNOWN_AT
-from tasks.data import read_file, read_table, resolve_as_of
+from tasks.data import months, read_file, read_table, resolve_as_of
 from tasks.errors import InputError
 from tasks.partitions import build_feature_frame
 from tasks.snapshot import Snapshot
@@ -64,3 +65,41 @@ def test_a_file_that_is_no_parquet_is_named(snapshot, tmp_path):
     broken = Snapshot(snapshot.version, {"planes.parquet": tmp_path / "text"})
     with pytest.raises(InputError, match=r"data/planes.parquet is no parquet file"):
         read_file(broken, "planes.parquet")
+
+
+def test_a_column_of_the_wrong_type_is_named_with_file_and_both_types(snapshot, tmp_path):
+    planes = pl.read_parquet(snapshot.files["planes.parquet"]).cast({"year": pl.String})
+    with pytest.raises(InputError, match=r"data/planes.parquet: year is String, but tasks/contract.py declares Int16"):
+        read_file(replaced(snapshot, tmp_path, "planes.parquet", planes), "planes.parquet")
+
+
+def test_whole_numbers_wider_than_declared_are_read(snapshot, tmp_path):
+    planes = pl.read_parquet(snapshot.files["planes.parquet"]).cast({"year": pl.Int64})
+    assert read_file(replaced(snapshot, tmp_path, "planes.parquet", planes), "planes.parquet").height == planes.height
+
+
+def test_a_target_that_is_null_everywhere_is_told_before_anything_is_fitted(snapshot, tmp_path, params, store):
+    january = pl.read_parquet(snapshot.files["flights/2013-01.parquet"])
+    outcomes = january.with_columns(pl.lit(None, pl.Int16).alias(name) for name in ("arr_delay", "air_time"))
+    changed = replaced(snapshot, tmp_path, "flights/2013-01.parquet", outcomes)
+    with pytest.raises(InputError, match=r"TARGET in tasks/contract.py is null for every row of flights"):
+        build_feature_frame.fn(changed, datetime(2013, 1, 25, tzinfo=UTC), None, params.validation)
+
+
+def test_a_table_to_predict_may_be_one_file(snapshot, tmp_path, params, store):
+    names = ["flights/2013-01.parquet", "flights/2013-02.parquet"]
+    pl.concat(pl.read_parquet(snapshot.files[name]) for name in names).write_parquet(tmp_path / "flights.parquet")
+    others = {name: path for name, path in snapshot.files.items() if not name.startswith("flights/")}
+    single = Snapshot("single", others | {"flights.parquet": tmp_path / "flights.parquet"})
+    as_of = datetime(2013, 3, 1, tzinfo=UTC)
+    whole = build_feature_frame.fn(single, as_of, None, params.validation)
+    assert_frame_equal(whole[0], build_feature_frame.fn(snapshot, as_of, None, params.validation)[0])
+    monthly = Snapshot("monthly", others | {name: snapshot.files[name] for name in names})
+    assert resolve_as_of(None, single, "data") == resolve_as_of(None, monthly, "data")
+
+
+def test_a_monthly_file_with_another_name_is_named(snapshot):
+    january = {"flights/january.parquet": snapshot.files["flights/2013-01.parquet"]}
+    misnamed = Snapshot("misnamed", snapshot.files | january)
+    with pytest.raises(InputError, match=r"data/flights/january.parquet: name the files .* such as 2024-03.parquet"):
+        months(misnamed)

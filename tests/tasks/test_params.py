@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.params import Params
+from tasks.stack import ROOT
 
 
 def test_a_run_overrides_one_setting_and_keeps_the_others(params):
@@ -25,3 +26,28 @@ def test_a_variable_wins_over_the_file(monkeypatch):
 def test_a_typo_or_a_violated_bound_is_refused_by_name(given, named):
     with pytest.raises(ValidationError, match=named):
         Params.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("n_trials: 20", "n_trials: 0", "tuning.n_trials: Input should be greater than or equal to 1"),
+        ("gate: 28d", "gate: -28d", "split.gate: "),
+        ("sampler: tpe", "sampler: best", "tuning.sampler: Input should be 'tpe', 'random' or 'grid'"),
+        ("seed: 2013", "", "seed: Field required"),
+        ("seed: 2013", "seed: [", "is not valid YAML"),
+    ],
+)
+def test_a_mistake_in_the_file_ends_with_one_sentence_that_names_file_and_setting(
+    tmp_path, monkeypatch, old, new, sentence
+):
+    file = tmp_path / "params.yaml"
+    text = (ROOT / "params.yaml").read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    monkeypatch.setattr("tasks.params.WORKSPACE", tmp_path)
+    monkeypatch.setitem(Params.model_config, "yaml_file", file)
+    with pytest.raises(SystemExit) as ended:
+        Params.load()
+    assert str(ended.value).startswith(f"error: {file}") and sentence in str(ended.value)
+    assert "\n" not in str(ended.value)

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -23,13 +22,12 @@ from tasks.errors import InputError
 from tasks.fitting import fit_model
 from tasks.frame import META
 from tasks.metrics import compute_metrics
-from tasks.model import DEFAULT, search_space
+from tasks.model import DEFAULT
 from tasks.partitions import build_feature_frame
 from tasks.scoring import Scorer
 from tasks.snapshot import Snapshot
 from tasks.split import split_rows
 from tasks.training import Champion, convert_model, judge_challenger
-from tasks.tuning import make_study, tune_model
 
 pytestmark = pytest.mark.sample
 
@@ -122,18 +120,6 @@ def test_training_as_of_a_day_equals_training_on_data_cut_at_that_day(snapshot, 
     assert to_bytes(fit_model.fn(sets.fit, DEFAULT, params.seed), sets.fit.drop(META).schema) == model
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
-def test_the_number_of_workers_does_not_change_the_study(year, params, sampler, store):
-    sets = sets_as_of(year, 3, params)
-    tuning = params.tuning.model_copy(update={"n_trials": 8, "max_rows": 3000, "sampler": sampler})
-    found = [
-        tune_model.fn(sets.train, sets.validation, LINEAR, tuning.model_copy(update={"workers": workers}), params.seed)
-        for workers in (1, 2)
-        if not shutil.rmtree(store / "studies", ignore_errors=True)
-    ]
-    assert found[0] == found[1]
-
-
 @pytest.mark.parametrize("hyperparameters", [DEFAULT | {"max_iter": 30}, LINEAR])
 def test_the_same_model_in_two_processes_with_one_and_two_threads(year, params, tmp_path, hyperparameters):
     fit = year.filter(pl.col("known_at") < datetime(2013, 1, 20, tzinfo=UTC))
@@ -179,8 +165,3 @@ def test_unseen_categories_and_nulls_score_as_in_scikit_learn(year, params, hype
     )
     scores = Scorer(to_bytes(model, features.schema)).score(features.select(sorted(features.columns)))
     assert np.abs(scores - model.predict_proba(features)[:, 1]).max() < 1e-5
-
-
-def test_a_study_starts_with_the_default_and_the_champion(params):
-    study = make_study(LINEAR, params.tuning, params.seed)
-    assert [search_space(study.ask()) for _ in range(2)] == [DEFAULT, LINEAR]

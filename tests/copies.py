@@ -1,0 +1,39 @@
+"""Copies of the repository, and what a user types in them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tasks.stack import ROOT, clean_environment
+
+LEFT_OUT = (".git", ".venv", ".uv", "store", "data", "cache", "tmp", "__pycache__", ".*_cache", ".hypothesis")
+
+
+def copy_files(folder: Path) -> Path:
+    """What an archive of the repository holds, with what is not committed yet."""
+    return shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
+
+
+def copy_repository(folder: Path) -> Path:
+    """What "Use this template" makes: the same files as the first commit of a new history, without tags."""
+    copy_files(folder)
+    bash("git init -q && git add -A && git commit -q -m template", folder, os.environ)
+    return folder
+
+
+def bash(commands: str, folder: Path, environment) -> str:
+    """What some shell commands print; they must succeed."""
+    identity = {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = dict(environment) | identity | path
+    done = subprocess.run(["bash", "-euc", commands], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def environment_of(folder: Path, server: str, **variables: str) -> dict[str, str]:
+    """What a user has who works in that folder."""
+    home = {"PREFECT_HOME": str(folder.parent), "PYTHONPATH": "", "WORKSPACE": ""}
+    return clean_environment(folder, PREFECT_API_URL=server, **variables) | home

@@ -1,0 +1,57 @@
+"""The repository works wherever and however it was copied, and whatever servers its user has."""
+
+from pathlib import Path
+
+import pytest
+from copies import bash, copy_files, copy_repository, environment_of
+
+from tasks.stack import make_workspace
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+TRAIN = "PARAMS_TUNING__N_TRIALS=2 python -m flows.train --as-of 2013-03-01"
+HOSTILE = {
+    "PREFECT_API_URL": "http://127.0.0.1:9/api",
+    "PREFECT_API_KEY": "pnu_somebody",
+    "PREFECT_PROFILE": "no-such-profile",
+    "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+    "WORKSPACE": "/proc/nowhere",
+    "PARAMS_TUNING__N_TRIALS": "100",
+    "HOME": "/proc/nowhere",
+}
+
+
+def listing(folder: Path) -> dict[Path, float]:
+    """Every file with the time of its last change; compiled code aside."""
+    files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path: path.stat().st_mtime for path in files}
+
+
+def test_the_demo_runs_in_an_archive_with_a_space_in_its_path_from_elsewhere_in_spite_of_the_users_settings(tmp_path):
+    folder = copy_files(tmp_path / "an archive")
+    environment = environment_of(folder, "") | HOSTILE | {"PYTHONPATH": str(folder)}
+    said = bash("python -m flows.lifecycle", Path("/"), environment)
+    assert said.count("The champion is version") == 3 and "s in all." in said
+    assert said.count("verdict: ") == 3 and "10 of 10 trials" in said
+
+
+def test_a_template_copy_trains_on_its_own_revisions(server, tmp_path):
+    folder = copy_repository(tmp_path / "copy")
+    environment = environment_of(folder, server)
+    assert "version 1, verdict: promote" in bash(f"{TRAIN} --data-rev HEAD", folder, environment)
+    assert "clean" in bash("git status", folder, environment)
+    bash("git tag jan && rm data.dvc", folder, environment)
+    assert "nothing new since version 1" in bash(f"{TRAIN} --data-rev jan", folder, environment)
+
+
+def test_nothing_is_written_beside_the_workspace(server, tmp_path):
+    folder = copy_files(tmp_path / "read only")
+    workspace = make_workspace(tmp_path / "workspace")
+    bash("chmod -R a-w .", folder, environment_of(folder, server))
+    before = listing(folder)
+    environment = environment_of(folder, server) | {"WORKSPACE": str(workspace), "PYTHONPATH": str(folder)}
+    assert "version 1, verdict: promote" in bash(TRAIN, tmp_path, environment)
+    assert "no earlier champion" in bash("python -m flows.rollback bad || true", tmp_path, environment)
+    assert listing(folder) == before
+    assert (workspace / "store" / "mlflow.db").is_file()
+    bash("chmod -R u+w .", folder, environment)
