@@ -5,13 +5,16 @@ unexport PYTHONDONTWRITEBYTECODE
 # Everything runs through uv: the one on your PATH, or a private copy under .uv/.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: demo test check lock help
+.PHONY: demo test test-slow check lock help
 
 demo: .venv  ## run the lifecycle once on the sample data, in store/demo
 	.venv/bin/python -m flows.lifecycle
 
 test: .venv  ## run the tests
 	.venv/bin/pytest
+
+test-slow: .venv  ## kills, races, planted leaks, copies of the repository (about 6 minutes)
+	.venv/bin/pytest -m slow
 
 check: .venv  ## formatting, lint (import direction included) and types
 	.venv/bin/ruff format --check
@@ -35,4 +38,4 @@ lock: $(UV)  ## refresh requirements.txt from pyproject.toml
 	@python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --target .uv 'uv>=0.13,<0.14'
 
 help:  ## list the targets
-	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
