@@ -23,7 +23,7 @@ def sets(year, params):
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
 def test_the_number_of_workers_does_not_change_the_study(sets, params, sampler, store):
-    tuning = params.tuning.model_copy(update={"n_trials": 8, "max_rows": 3000, "sampler": sampler})
+    tuning = params.tuning.model_copy(update={"n_trials": 16, "max_rows": 500, "sampler": sampler})
     found = [
         tune_model.fn(sets.train, sets.validation, LINEAR, tuning.model_copy(update={"workers": workers}), params.seed)
         for workers in (1, 2)
