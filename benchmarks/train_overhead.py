@@ -64,13 +64,13 @@ def train_plainly(params) -> None:
     from tasks.fitting import fit_model
     from tasks.partitions import build_feature_frame
     from tasks.snapshot import pull_snapshot
-    from tasks.split import split_rows
+    from tasks.split import labelled_rows, split_rows
     from tasks.training import convert_model, judge_challenger
     from tasks.tuning import tune_model
 
     snapshot = pull_snapshot.fn(None, params.data)
     frame, _ = build_feature_frame.fn(snapshot, AS_OF, None, params.validation)
-    sets = split_rows(frame, AS_OF, params.split)
+    sets = split_rows(labelled_rows(frame), AS_OF, params.split)
     chosen = tune_model.fn(sets.train, sets.validation, None, params.tuning, params.seed)
     model = convert_model.fn(fit_model.fn(sets.fit, chosen, params.seed), sets, params.gate)
     judge_challenger.fn(model, None, sets, params.gate)

@@ -6,6 +6,7 @@ from datetime import datetime
 import polars as pl
 from prefect import flow
 
+from tasks.champion import load_champion
 from tasks.checks import require_fit
 from tasks.data import resolve_as_of
 from tasks.errors import told_in_one_sentence
@@ -13,41 +14,61 @@ from tasks.fitting import fit_model
 from tasks.gate import Verdict
 from tasks.params import Params
 from tasks.partitions import build_feature_frame
+from tasks.policy import Cause, Request
 from tasks.promotion import promote_version
 from tasks.report import report_data, report_verdict
-from tasks.rounds import find_challenger, one_at_a_time, training_key
+from tasks.rounds import decide, find_challenger, one_at_a_time, require_reason, training_key
 from tasks.snapshot import Snapshot, pull_snapshot
-from tasks.split import first_event, split_rows
-from tasks.training import Challenger, convert_model, judge_challenger, load_champion, register_challenger
+from tasks.split import first_event, labelled_rows, split_rows
+from tasks.training import Challenger, convert_model, judge_challenger, register_challenger
 from tasks.tuning import tune_model
+from tasks.watch import describe_reference
 
 
 @flow(log_prints=True)
-def train(as_of: datetime | None = None, data_rev: str | None = None, params: Params = Params.load()) -> Verdict:
+def train(
+    as_of: datetime | None = None,
+    data_rev: str | None = None,
+    cause: Cause = "hand",
+    window: str | None = None,
+    force: bool = False,
+    reason: str = "",
+    params: Params = Params.load(),
+) -> Verdict | None:
     """Tune, fit and judge a challenger on one version of the data.
 
     Args:
         as_of: The logical time in UTC; nothing known at or after it is read. Left out, the clock of params.yaml tells.
         data_rev: A git revision or tag, or a data version; the current data.dvc if left out.
+        cause: Who asks; a training that answers drift or a schedule is subject to the policy (retrain in params.yaml).
+        window: The window that drifted, as the event names it.
+        force: Pass cooldown and minimum rows, never the gate; needs a reason.
+        reason: For the record.
         params: Anything given here wins over params.yaml, for this run only.
 
     Returns:
-        The verdict of the gate, with its evidence.
+        The verdict of the gate, with its evidence; None if the policy refused to train.
     """
     with one_at_a_time(params.model):
         snapshot = pull_snapshot(data_rev, params.data)
         as_of = resolve_as_of(as_of, snapshot, params.clock)
+        request = Request(as_of, cause, window, force, reason)
+        require_reason(request)
         frame, counts = build_feature_frame(snapshot, as_of, first_event(as_of, params.split), params.validation)
         report_data(counts, snapshot.version)
-        require_fit(params.gate, frame)
+        rows = labelled_rows(frame)
+        require_fit(params.gate, rows)
+        if refusal := decide(request, rows, params):
+            print(f"not trained: {refusal}")
+            return None
 
-        key = training_key(frame, params)
+        key = training_key(rows, params)
         if challenger := find_challenger(params.model, key):
             print(
                 f"nothing new since version {challenger.version} was trained: it stands, {challenger.verdict.decision}"
             )
         else:
-            challenger = train_challenger(frame, snapshot, as_of, key, params)
+            challenger = train_challenger(rows, snapshot, request, key, params)
             report_verdict(challenger)
             print(f"version {challenger.version}, {challenger.verdict}")
 
@@ -58,15 +79,16 @@ def train(as_of: datetime | None = None, data_rev: str | None = None, params: Pa
     return challenger.verdict
 
 
-def train_challenger(frame: pl.DataFrame, snapshot: Snapshot, as_of: datetime, key: str, params: Params) -> Challenger:
-    """From a feature frame to a registered and judged version."""
-    champion = load_champion(params.model, as_of)
-    sets = split_rows(frame, as_of, params.split)
+def train_challenger(rows: pl.DataFrame, snapshot: Snapshot, request: Request, key: str, params: Params) -> Challenger:
+    """From labelled rows to a registered and judged version."""
+    champion = load_champion(params.model, request.as_of)
+    sets = split_rows(rows, request.as_of, params.split)
     best = champion and champion.hyperparameters
     hyperparameters = tune_model(sets.train, sets.validation, best, params.tuning, params.seed)
     model = convert_model(fit_model(sets.fit, hyperparameters, params.seed), sets, params.gate)
     verdict = judge_challenger(model, champion, sets, params.gate)
-    return register_challenger(model, hyperparameters, verdict, champion, sets, snapshot, as_of, key, params)
+    watch = describe_reference(model, sets, params.seed)
+    return register_challenger(model, hyperparameters, verdict, champion, sets, watch, snapshot, request, key, params)
 
 
 if __name__ == "__main__":

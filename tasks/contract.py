@@ -69,6 +69,9 @@ EVENT_TIME = pl.col("time_hour") + pl.duration(minutes=pl.col("minute"))  # sche
 PREDICTION_TIME = EVENT_TIME - pl.duration(hours=2)  # when a row's prediction is asked for
 TARGET = pl.col("arr_delay") >= 15  # null: cancelled, diverted, or not yet landed
 
+# What a drift check watches beside the features; over all rows of a month, outcomes or not.
+WATCHED = {"flights_of_hour": pl.len().over("origin", "time_hour").cast(pl.Float32)}
+
 # When a row's values became known (an outcome: landing plus an hour); null or no entry: no outcome, or always known.
 KNOWN_AT = {
     "flights": EVENT_TIME + pl.duration(minutes=pl.col("dep_delay").cast(int) + pl.col("air_time") + 60),

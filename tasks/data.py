@@ -2,11 +2,11 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from tasks.contract import EVENT_TIME, KNOWN_AT, ROWS, TABLES
+from tasks.contract import EVENT_TIME, KNOWN_AT, PREDICTION_TIME, ROWS, TABLES
 from tasks.errors import InputError
 from tasks.snapshot import Snapshot
 
@@ -61,11 +61,12 @@ def table_files(snapshot: Snapshot, table: str) -> list[str]:
 def read_table(snapshot: Snapshot, table: str, start: datetime, end: datetime, as_of: datetime) -> pl.DataFrame:
     """Rows of a table with a time in [start, end) and known before as_of, as they are on disk.
 
+    A row to predict is known from its prediction time on; once its outcome is known, from then on.
     The time of a row is its event time in the table whose rows are predicted, elsewhere when it became known.
     """
     if table == ROWS:
         rows = read_event_rows(snapshot, start, end)
-        return rows.filter(pl.coalesce(KNOWN_AT[ROWS], EVENT_TIME) < as_of)
+        return rows.filter(pl.coalesce(KNOWN_AT[ROWS], PREDICTION_TIME) < as_of)
     rows = read_files(snapshot, table, table_files(snapshot, table))
     time = KNOWN_AT.get(table)
     return rows if time is None else keep(rows, table, time >= start, time < end, time < as_of)
@@ -94,18 +95,28 @@ def read_files(snapshot: Snapshot, table: str, files: list[str]) -> pl.DataFrame
 
 
 def read_file(snapshot: Snapshot, file: str) -> pl.DataFrame:
-    """The declared columns of one file, of the declared kind."""
-    table = file.removesuffix(".parquet").split("/")[0]
+    """The declared columns of one file of a snapshot."""
+    return read_declared(snapshot.files[file], file.removesuffix(".parquet").split("/")[0], f"data/{file}")
+
+
+def read_declared(source: Path | bytes, table: str, name: str) -> pl.DataFrame:
+    """The columns that the contract declares for a table, of the declared kind.
+
+    Args:
+        source: A parquet file.
+        table: Whose columns.
+        name: What messages call the file.
+    """
     try:
-        present = pl.read_parquet_schema(snapshot.files[file])
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"data/{file} is no parquet file: {str(error).splitlines()[0]}") from None
-    for name, declared in TABLES[table].create_empty().schema.items():
-        if name not in present:
-            raise InputError(f"data/{file} lacks the column {name!r}, which tasks/contract.py declares for {table}")
-        if not is_castable(present[name], declared):
-            raise InputError(f"data/{file}: {name} is {present[name]}, but tasks/contract.py declares {declared}")
-    return pl.read_parquet(snapshot.files[file], columns=TABLES[table].column_names())
+        present = pl.read_parquet_schema(source)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{name} is no parquet file: {str(error).splitlines()[0]}") from None
+    for column, declared in TABLES[table].create_empty().schema.items():
+        if column not in present:
+            raise InputError(f"{name} lacks the column {column!r}, which tasks/contract.py declares for {table}")
+        if not is_castable(present[column], declared):
+            raise InputError(f"{name}: {column} is {present[column]}, but tasks/contract.py declares {declared}")
+    return pl.read_parquet(source, columns=TABLES[table].column_names())
 
 
 def is_castable(present: pl.DataType, declared: pl.DataType) -> bool:

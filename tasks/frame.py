@@ -4,7 +4,13 @@ import hashlib
 
 import polars as pl
 
-META = ["key", "event_time", "known_at", "target"]  # all other columns of a feature frame are features
+META = ["key", "event_time", "known_at", "target", "watched"]  # all other columns of a feature frame are features
+
+
+def watched_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """What a check looks at: the features, and what tasks/contract.py declares as watched beside them."""
+    features = frame.drop(META)
+    return features if frame["watched"].dtype == pl.Null else features.hstack(frame["watched"].struct.unnest())
 
 
 def digest_rows(frame: pl.DataFrame) -> str:

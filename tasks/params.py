@@ -85,6 +85,32 @@ class Gate(Section):
     max_unfaithful_share: Share
 
 
+class Ingest(Section):
+    source: str = Field(min_length=1)
+    commit: bool
+    push: bool
+
+
+class Predict(Section):
+    backlog: Span
+
+
+class Monitor(Section):
+    min_columns: int = Field(ge=1)
+    missing_rise: Share
+    min_labels: int = Field(ge=1)
+    confidence: Confidence
+    report: Literal["alarm", "always", "never"]
+
+
+class Retrain(Section):
+    alarms: int = Field(ge=1)
+    of_windows: int = Field(ge=1)
+    cooldown: Span
+    min_new_rows: int = Field(ge=0)
+    every: Span | None
+
+
 class Params(BaseSettings):
     """The settings of a run: what the run gives wins over PARAMS_* variables, and these over params.yaml."""
 
@@ -101,10 +127,14 @@ class Params(BaseSettings):
     seed: int = Field(ge=0)
     clock: Literal["data", "wall"]
     data: Data
+    ingest: Ingest
     validation: Validation
     split: Split
     tuning: Tuning
     gate: Gate
+    predict: Predict
+    monitor: Monitor
+    retrain: Retrain
 
     @classmethod
     def settings_customise_sources(

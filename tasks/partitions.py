@@ -9,7 +9,7 @@ from typing import NamedTuple
 import polars as pl
 from prefect import task
 
-from tasks.contract import EVENT_TIME, KEY, KNOWN_AT, ROWS, TABLES, TARGET
+from tasks.contract import EVENT_TIME, KEY, KNOWN_AT, ROWS, TABLES, TARGET, WATCHED
 from tasks.data import months, read_table
 from tasks.errors import InputError
 from tasks.features import LOOKBACK, build_features
@@ -33,7 +33,7 @@ class Inputs(NamedTuple):
 def build_feature_frame(
     snapshot: Snapshot, as_of: datetime, since: datetime | None, validation: Validation
 ) -> tuple[pl.DataFrame, list[Count]]:
-    """Features of every row whose target was known before as_of, month by month; months that were built are reused.
+    """Features of every row known before as_of, month by month; months that were built are reused.
 
     Args:
         snapshot: The data version.
@@ -63,10 +63,7 @@ def build_feature_frame(
         counts += [Count(*count) for count in json.loads(pl.read_parquet_metadata(path)["counts"])]
     refuse_empty(counts, as_of)
     print(f"features: {len(wanted)} months, {built} of them built and the others reused")
-    frame = pl.concat(frames).filter(pl.col("target").is_not_null())
-    if frame.is_empty():
-        raise InputError(f"TARGET in tasks/contract.py is null for every row of {ROWS} known before as_of {as_of}")
-    return frame, counts
+    return pl.concat(frames), counts
 
 
 def read_inputs(snapshot: Snapshot, start: datetime, end: datetime, as_of: datetime) -> Inputs:
@@ -97,7 +94,13 @@ def build_partition(
     features = build_features(rows, tables)
     if taken := set(META) & set(features.columns):
         raise InputError(f"tasks/features.py makes a column {min(taken)!r}; that name is taken, choose another")
-    meta = rows.select(key=pl.struct(KEY), event_time=EVENT_TIME, known_at=KNOWN_AT[ROWS], target=TARGET)
+    meta = rows.select(
+        key=pl.struct(KEY),
+        event_time=EVENT_TIME,
+        known_at=KNOWN_AT[ROWS],
+        target=TARGET,
+        watched=pl.struct([values.alias(name) for name, values in WATCHED.items()]) if WATCHED else pl.lit(None),
+    )
     return meta.cast({pl.selectors.numeric(): pl.Float64}).hstack(features), counts
 
 

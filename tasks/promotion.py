@@ -8,9 +8,10 @@ from prefect import task
 
 from tasks import logbook
 from tasks.errors import InputError
+from tasks.events import announce
 from tasks.lineage import who
 from tasks.params import STORE
-from tasks.registry import CHAMPION, current_alias, find_moves, load_version, logical_now
+from tasks.registry import CHAMPION, current_alias, find_moves, find_predecessor, load_version, logical_now
 
 LOCK_SECONDS = 60
 TAG_LENGTH = 1_000
@@ -60,18 +61,6 @@ def roll_back(model: str, reason: str, clock: str, champion: str | None = None) 
     return origin, target
 
 
-def find_predecessor(model: str) -> str | None:
-    """The newest earlier champion that was not rolled back since it was last promoted."""
-    champions: list[str] = []
-    for move in find_moves(model):
-        if move.kind == "rollback" and move.origin in champions:
-            champions.remove(move.origin)
-        if move.target in champions:
-            champions.remove(move.target)
-        champions.append(move.target)
-    return champions[-2] if len(champions) > 1 else None
-
-
 def move_pointer(
     kind: Literal["promotion", "rollback"], model: str, target: str, expected: str | None, as_of: datetime, reason: str
 ) -> None:
@@ -104,6 +93,8 @@ def move_pointer(
             run_id = logbook.open_record(model, kind, as_of, facts, **tags)
             logbook.client().set_registered_model_alias(model, CHAMPION, target)
             logbook.close_record(run_id)
+        event = "model.promoted" if kind == "promotion" else "model.rolled-back"
+        announce(event, f"model.{model}", model=model, version=target, replaces=origin, reason=reason, as_of=f"{as_of}")
     except Timeout:
         raise InputError(f"another process has been moving the champion for {LOCK_SECONDS} s: try again") from None
 

@@ -93,11 +93,25 @@ def find_champion(model: str, as_of: datetime) -> str | None:
     return targets[-1] if targets else None
 
 
+def find_predecessor(model: str, as_of: datetime | None = None) -> str | None:
+    """The newest champion before that of as_of (None: the last) that was not rolled back since it was last promoted."""
+    champions: list[str] = []
+    for move in find_moves(model):
+        if as_of is not None and move.as_of > as_of:
+            break
+        if move.kind == "rollback" and move.origin in champions:
+            champions.remove(move.origin)
+        if move.target in champions:
+            champions.remove(move.target)
+        champions.append(move.target)
+    return champions[-2] if len(champions) > 1 else None
+
+
 def logical_now(model: str, clock: str) -> datetime:
     """The moment that a decision by hand belongs to: now, or by clock `data` the newest as_of on record."""
     if clock == "wall":
         return datetime.now(UTC)
-    records = logbook.find_records(model, "training", "promotion", "rollback")
+    records = logbook.find_records(model, "training", "promotion", "rollback", "check")
     if not records:
         raise InputError(f"nothing is on record for {model}: run `python -m flows.train` first")
     return max(datetime.fromisoformat(run.data.tags["as_of"]) for run in records)

@@ -1,8 +1,17 @@
 """What a run shows in the Prefect UI."""
 
-from prefect import task
-from prefect.artifacts import create_table_artifact
+import os
+from pathlib import Path
 
+import polars as pl
+from prefect import task
+from prefect.artifacts import create_link_artifact, create_table_artifact
+
+from tasks.contract import EVENT_TIME, ROWS
+from tasks.events import announce
+from tasks.landing import Landed
+from tasks.merging import Change
+from tasks.monitoring import WindowCheck, find_checks
 from tasks.training import Challenger
 from tasks.validation import Count
 
@@ -41,3 +50,56 @@ def report_verdict(challenger: Challenger) -> None:
     names = verdict.metrics.get("challenger", {})
     rows = [{"metric": n, **{model: f"{values[n]:.4f}" for model, values in verdict.metrics.items()}} for n in names]
     create_table_artifact(rows, key="metrics", description=f"{title}: metrics on the gate rows")
+
+
+@task
+def report_check(model: str, check: WindowCheck, report: Path | None) -> None:
+    """The verdict of a check column by column, the trend over the past windows, and where the drift report is."""
+    rows = [
+        {
+            "column": f.column,
+            "PSI": f"{f.psi:.3f}",
+            "threshold": f"{f.threshold:.3f}",
+            "missing": f"{f.missing:.1%}",
+            "before": f"{f.missing_before:.1%}",
+            "new categories": ", ".join(f.new_categories[:5]),
+            "drifted": "yes" if f.drifted else "",
+        }
+        for f in check.findings
+    ]
+    create_table_artifact(rows, key="drift", description=str(check))
+    create_table_artifact([describe_trend(past) for past in find_checks(model)], key="trend", description="All windows")
+    if report:
+        address = os.environ.get("REPORTS_URL", report.parent.as_uri())
+        create_link_artifact(
+            f"{address}/{report.name}", key="report", link_text=f"Drift report of window {check.window}"
+        )
+
+
+def describe_trend(check: WindowCheck) -> dict[str, str]:
+    """One line for a window."""
+    quality = check.quality
+    measured = {name: f"{value:.4f}" for name, value in list(quality.metrics.items())[-3:]} if quality else {}
+    drifted = ", ".join(check.drifted) or check.rejected or ""
+    degraded = "yes" if quality and quality.degraded else ""
+    return {"window": check.window, "version": check.version, "drifted": drifted, **measured, "degraded": degraded}
+
+
+@task
+def report_landing(model: str, changes: list[Change], landed: list[Landed], version: str) -> None:
+    """What every landed file did to the data, and the news of it."""
+    rows = [{name.replace("_", " "): str(value) for name, value in change._asdict().items()} for change in changes]
+    create_table_artifact(rows, key="landing", description=f"New data version `{version}`")
+    for change in changes:
+        counts = ", ".join(f"{count:,} {name}" for name, count in rows_of(change).items() if count)
+        print(f"{change.file}: {counts or 'no rows'}")
+    events = [delivery.rows.select(EVENT_TIME.alias("time")) for delivery in landed if delivery.table == ROWS]
+    times = pl.concat([pl.DataFrame(schema={"time": pl.Datetime("us", "UTC")}), *events], how="vertical_relaxed")
+    facts = {"version": version, "rows": sum(change.read for change in changes)}
+    span = {"start": str(times["time"].min()), "end": str(times["time"].max())}
+    announce("data.landed", f"data.{model}", model=model, **facts, **span)
+
+
+def rows_of(change: Change) -> dict[str, int]:
+    """The counts of a change by name."""
+    return {name.replace("_", " "): value for name, value in change._asdict().items() if name not in ("file", "read")}

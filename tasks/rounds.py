@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -13,12 +14,14 @@ from tasks.frame import digest_rows
 from tasks.gate import Verdict
 from tasks.keys import make_key
 from tasks.params import STORE, Params
+from tasks.policy import Past, Request, why_not
 from tasks.training import Challenger
 
 WAIT_SECONDS = 3600
 
 # Settings that change nothing of a challenger or its verdict, or only by way of the feature frame.
-APART: dict[str, Any] = {"clock": True, "data": True, "validation": True, "tuning": {"workers"}}
+APART: dict[str, Any] = dict.fromkeys(("clock", "data", "ingest", "validation", "predict", "monitor", "retrain"), True)
+APART["tuning"] = {"workers"}
 
 
 @contextmanager
@@ -43,6 +46,39 @@ def one_at_a_time(model: str) -> Generator[None]:
         yield
     finally:
         lock.release()
+
+
+def require_reason(request: Request) -> None:
+    """Who passes the policy by says why."""
+    if request.force and not request.reason.strip():
+        raise InputError("force needs a reason: it is what the record will show")
+
+
+def decide(request: Request, rows: pl.DataFrame, params: Params) -> str | None:
+    """Ask the policy about a training; a refusal is recorded and its reason returned."""
+    past = read_past(params.model, request.as_of)
+    since = max(past.trainings, default=None)
+    new_rows = rows.filter(pl.col("known_at") >= since).height if since else rows.height
+    reason = why_not(request, past, new_rows, params.retrain)
+    if reason:
+        facts = {"cause": request.cause, "window": request.window or "", "reason": reason}
+        logbook.close_record(logbook.open_record(params.model, "refusal", request.as_of, facts, **facts))
+    return reason
+
+
+def read_past(model: str, as_of: datetime) -> Past:
+    """What the record says of trainings, rollbacks and checks up to as_of."""
+    found: dict[str, list[datetime]] = {"training": [], "rollback": []}
+    alarms: dict[str, bool] = {}
+    for record in logbook.find_records(model, "check", *found):
+        tags, at = record.data.tags, datetime.fromisoformat(record.data.tags["as_of"])
+        if record.info.status != "FINISHED" or at > as_of:
+            continue
+        if tags["kind"] == "check":
+            alarms[tags["window"]] = alarms.get(tags["window"], False) or tags["alarm"] == "True"
+        else:
+            found[tags["kind"]].append(at)
+    return Past(found["training"], found["rollback"], dict(sorted(alarms.items())))
 
 
 def training_key(frame: pl.DataFrame, params: Params) -> str:

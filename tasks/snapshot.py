@@ -88,8 +88,13 @@ def is_whole(oid: str, cache: Path) -> bool:
     path = object_path(oid, cache)
     if not path.is_file():
         return False
+    return md5_of(path) == oid.removesuffix(".dir")
+
+
+def md5_of(path: Path) -> str:
+    """What DVC names an object by."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest() == oid.removesuffix(".dir")
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def broken_objects(version: str, cache: Path) -> list[Path]:

@@ -18,6 +18,18 @@ class Sets(NamedTuple):
     gate: pl.DataFrame
 
 
+def labelled_rows(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose target is known.
+
+    Raises:
+        InputError: There are none.
+    """
+    labelled = frame.filter(pl.col("target").is_not_null())
+    if labelled.is_empty():
+        raise InputError("TARGET in tasks/contract.py is null for every row known before as_of: nothing to learn")
+    return labelled
+
+
 def first_event(as_of: datetime, split: Split) -> datetime | None:
     """The earliest event time that training as of a moment uses; None is no limit."""
     return None if split.history is None else as_of - split.gate - split.history

@@ -66,12 +66,43 @@ def prefect_server(environment: dict[str, str]) -> Generator[str]:
         wait_until_up(address, server, log)
         yield address
     finally:
-        server.terminate()
+        stop(server)
+
+
+def deploy(environment: dict[str, str]) -> None:
+    """Create the work pool and all deployments of prefect.yaml, or end the process with the reason."""
+    pool = ["work-pool", "create", "local", "--type", "process", "--overwrite"]
+    for command in (pool, ["--no-prompt", "deploy", "--all"]):
+        prefect = [sys.executable, "-m", "prefect", *command]
+        done = subprocess.run(prefect, cwd=ROOT, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"error: prefect {' '.join(command)} failed: {done.stdout[-500:]}{done.stderr[-500:]}")
+
+
+@contextmanager
+def worker(environment: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
+    """A worker of the pool; at the end, runs in flight are cancelled before it is stopped."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "local", "--limit", "2"]
+    settings = {"PATH": path, "PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_PREFETCH_SECONDS": "5"}
+    log = Path(environment["PREFECT_HOME"]) / "worker.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment | settings, stdout=output, stderr=output)
         try:
-            server.wait(15)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+            yield process
+        finally:
+            subprocess.run([sys.executable, "-m", "tasks.stopping"], cwd=ROOT, env=environment)
+            stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process gently, then firmly."""
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def wait_until_up(address: str, server: subprocess.Popen[bytes], log: Path) -> None:

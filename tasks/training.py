@@ -1,7 +1,6 @@
 """The challenger: converted, judged, and kept as a version with everything that made it."""
 
 import hashlib
-from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,28 +8,24 @@ from prefect import task
 from sklearn.pipeline import Pipeline
 
 from tasks import logbook
-from tasks.bundle import Bundle, digest_keys, write_bundle
+from tasks.bundle import digest_keys, write_bundle
+from tasks.champion import Champion
 from tasks.checks import Scores
 from tasks.conversion import check_parity, to_bytes
 from tasks.errors import InputError
+from tasks.events import announce
 from tasks.frame import META
 from tasks.gate import Verdict, judge
 from tasks.lineage import describe_code, who
 from tasks.params import STORE, Gate, Params
-from tasks.registry import find_champion, load_version, register_version
+from tasks.policy import Request
+from tasks.registry import register_version
 from tasks.scoring import Scorer
 from tasks.snapshot import Snapshot
 from tasks.split import Sets
+from tasks.watch import Watch
 
 PROBE_ROWS = 20
-
-
-class Champion(NamedTuple):
-    """The version that was champion at the run's as_of."""
-
-    version: str
-    bundle: Bundle
-    hyperparameters: dict[str, Any]
 
 
 class Challenger(NamedTuple):
@@ -39,16 +34,6 @@ class Challenger(NamedTuple):
     version: str
     verdict: Verdict
     judged_against: str | None  # the champion's version
-
-
-@task
-def load_champion(model: str, as_of: datetime) -> Champion | None:
-    """The champion at as_of, every file checked; None before the first promotion."""
-    version = find_champion(model, as_of)
-    if version is None:
-        return None
-    bundle = load_version(model, version)
-    return Champion(version, bundle, bundle.card["hyperparameters"])
 
 
 @task
@@ -99,8 +84,9 @@ def register_challenger(
     verdict: Verdict,
     champion: Champion | None,
     sets: Sets,
+    watch: Watch,
     snapshot: Snapshot,
-    as_of: datetime,
+    request: Request,
     key: str,
     params: Params,
 ) -> Challenger:
@@ -108,11 +94,16 @@ def register_challenger(
     card = {
         "model": params.model,
         "sha256": hashlib.sha256(model).hexdigest(),
-        "as_of": as_of.isoformat(),
+        "as_of": request.as_of.isoformat(),
+        "cause": request.cause,
+        "window": request.window,
+        "force": request.force,
+        "reason": request.reason,
         "data_version": snapshot.version,
         "rows": {name: rows.height for name, rows in sets._asdict().items()},
         "intervals": {name: interval(rows) for name, rows in sets._asdict().items()},
         "hyperparameters": hyperparameters,
+        "importance": watch.importance,
         "params": params.model_dump(mode="json"),
         "verdict": verdict.model_dump(),
         "judged_against": champion and champion.version,
@@ -120,13 +111,18 @@ def register_challenger(
         **describe_code(),
     }
     tags = {"key": key, "verdict": verdict.decision, "data_version": snapshot.version, "sha256": card["sha256"]}
-    run_id = logbook.open_record(params.model, "training", as_of, card, **tags)
+    tags |= {"cause": request.cause, "window": request.window or ""}
+    run_id = logbook.open_record(params.model, "training", request.as_of, card, **tags)
     logbook.log_numbers(run_id, verdict.metrics.get("challenger", {}), {"seed": params.seed, **hyperparameters})
     probe = sets.gate.head(PROBE_ROWS).drop(META)
-    digests = write_bundle(STORE / "bundles" / run_id, model, card, digest_keys(sets.fit), probe)
+    folder = STORE / "bundles" / run_id
+    digests = write_bundle(folder, model, card, digest_keys(sets.fit), probe, watch.references, watch.sample)
     version = register_version(params.model, run_id, digests)
     logbook.add_tags(run_id, version=version)
     logbook.close_record(run_id)
+    if verdict.decision == "reject":
+        subject, facts = f"model.{params.model}", {"model": params.model, "version": version, "reason": verdict.reason}
+        announce("model.rejected", subject, **facts, as_of=request.as_of.isoformat())
     return Challenger(version, verdict, champion and champion.version)
 
 

@@ -60,10 +60,11 @@ def year_tables(snapshot):
 
 @pytest.fixture(scope="session")
 def year(snapshot, params):
-    """The feature frame of the whole sample."""
+    """The feature frame of the whole sample, labelled rows only."""
     from tasks.partitions import build_feature_frame
+    from tasks.split import labelled_rows
 
-    return build_feature_frame.fn(snapshot, datetime(2014, 1, 2, tzinfo=UTC), None, params.validation)[0]
+    return labelled_rows(build_feature_frame.fn(snapshot, datetime(2014, 1, 2, tzinfo=UTC), None, params.validation)[0])
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,19 @@
 """Where the parts that keep something keep it."""
 
-from tasks import logbook, partitions, promotion, registry, rounds, training, trials, validation
+from tasks import evidence, logbook, partitions, prediction, promotion, registry, rounds, training, trials, validation
 
-MODULES = (logbook, partitions, promotion, registry, rounds, training, trials, validation)
+MODULES = (
+    evidence,
+    logbook,
+    partitions,
+    prediction,
+    promotion,
+    registry,
+    rounds,
+    training,
+    trials,
+    validation,
+)
 
 
 def use_store(folder):

@@ -22,4 +22,5 @@ KEY = Weather.primary_key()
 EVENT_TIME = pl.col("time_hour")
 PREDICTION_TIME = EVENT_TIME + pl.duration(hours=1)
 TARGET = pl.col("temp_next")
+WATCHED: dict[str, pl.Expr] = {}
 KNOWN_AT = {"weather": EVENT_TIME + pl.duration(hours=25)}

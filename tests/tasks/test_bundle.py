@@ -29,7 +29,7 @@ def bundle(models, tmp_path):
     """A written bundle: its folder, and the digests of its files."""
     folder = tmp_path / "bundle"
     card = {"rows": 2000}
-    return folder, write_bundle(folder, models[0][0], card, np.arange(3, dtype=np.uint64), models[1])
+    return folder, write_bundle(folder, models[0][0], card, np.arange(3, dtype=np.uint64), models[1], {}, models[1])
 
 
 def with_external_data(folder) -> bytes:
@@ -82,7 +82,7 @@ def test_it_is_refused_even_if_the_registry_was_changed_with_it(bundle, models, 
         load_bundle(folder, digests | {"model.onnx": sha256(folder / "model.onnx")})
 
 
-@pytest.mark.parametrize("name", ["card.json", "seen.parquet", "probe.parquet"])
+@pytest.mark.parametrize("name", ["card.json", "seen.parquet", "probe.parquet", "drift.json", "reference.parquet"])
 def test_every_other_file_is_checked_too(bundle, name):
     folder, digests = bundle
     (folder / name).write_bytes((folder / name).read_bytes() + b" ")

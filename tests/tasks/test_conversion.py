@@ -14,9 +14,8 @@ RANDOM = np.random.default_rng(0)
 
 def frame(rows: int, target: pl.Series, **columns) -> pl.DataFrame:
     """A feature frame of columns made up for the purpose."""
-    return pl.DataFrame({"key": range(rows), "event_time": range(rows), "known_at": range(rows)}).with_columns(
-        target=target, **columns
-    )
+    times = dict.fromkeys(("key", "event_time", "known_at", "watched"), range(rows))
+    return pl.DataFrame(times).with_columns(target=target, **columns)
 
 
 @pytest.mark.parametrize("kind", [pl.Boolean, pl.Float64])

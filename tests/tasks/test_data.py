@@ -11,6 +11,7 @@ from tasks.data import months, read_file, read_table, resolve_as_of
 from tasks.errors import InputError
 from tasks.partitions import build_feature_frame
 from tasks.snapshot import Snapshot
+from tasks.split import labelled_rows
 
 JANUARY, JUNE = datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 6, 1, tzinfo=UTC)
 
@@ -82,8 +83,9 @@ def test_a_target_that_is_null_everywhere_is_told_before_anything_is_fitted(snap
     january = pl.read_parquet(snapshot.files["flights/2013-01.parquet"])
     outcomes = january.with_columns(pl.lit(None, pl.Int16).alias(name) for name in ("arr_delay", "air_time"))
     changed = replaced(snapshot, tmp_path, "flights/2013-01.parquet", outcomes)
-    with pytest.raises(InputError, match=r"TARGET in tasks/contract.py is null for every row of flights"):
-        build_feature_frame.fn(changed, datetime(2013, 1, 25, tzinfo=UTC), None, params.validation)
+    frame, _ = build_feature_frame.fn(changed, datetime(2013, 1, 25, tzinfo=UTC), None, params.validation)
+    with pytest.raises(InputError, match=r"TARGET in tasks/contract.py is null for every row"):
+        labelled_rows(frame)
 
 
 def test_a_table_to_predict_may_be_one_file(snapshot, tmp_path, params, store):

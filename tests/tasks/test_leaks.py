@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from tasks.contract import EVENT_TIME, KEY, KNOWN_AT, PREDICTION_TIME
+from tasks.contract import KEY, KNOWN_AT, PREDICTION_TIME
 from tasks.conversion import to_bytes
 from tasks.features import LOOKBACK, build_features
 from tasks.fitting import fit_model
@@ -20,11 +20,11 @@ from tasks.model import DEFAULT
 from tasks.partitions import build_feature_frame
 from tasks.scoring import Scorer
 from tasks.snapshot import Snapshot
-from tasks.split import split_rows
+from tasks.split import labelled_rows, split_rows
 from tasks.training import judge_challenger
 from tasks.tuning import tune_model
 
-ROW_TIME = {"flights": pl.coalesce(KNOWN_AT["flights"], EVENT_TIME), "weather": KNOWN_AT["weather"]}
+ROW_TIME = {"flights": pl.coalesce(KNOWN_AT["flights"], PREDICTION_TIME), "weather": KNOWN_AT["weather"]}
 
 
 def poison(rows: pl.DataFrame, known: pl.Expr, random: np.random.Generator) -> pl.DataFrame:
@@ -91,7 +91,7 @@ def test_poisoning_all_that_is_known_after_as_of_changes_no_bit_of_the_model_nor
         for kept in ("features", "studies"):
             shutil.rmtree(store / kept, ignore_errors=True)
         frame, _ = build_feature_frame.fn(version, as_of, None, params.validation)
-        sets = split_rows(frame, as_of, params.split)
+        sets = split_rows(labelled_rows(frame), as_of, params.split)
         chosen = tune_model.fn(sets.train, sets.validation, None, tuning, params.seed)
         model = to_bytes(fit_model.fn(sets.fit, chosen, params.seed), sets.fit.drop(META).schema)
         outcomes.append((model, judge_challenger.fn(model, None, sets, params.gate)))

@@ -11,6 +11,7 @@ from tasks.bundle import write_bundle
 from tasks.conversion import to_bytes
 from tasks.errors import InputError
 from tasks.fitting import fit_model
+from tasks.frame import META
 from tasks.promotion import promote_by_hand, promote_version, roll_back, settle
 from tasks.registry import current_alias, find_champion, find_moves, register_version
 
@@ -22,7 +23,7 @@ APRIL, JUNE, AUGUST = (datetime(2013, month, 1, tzinfo=UTC) for month in (4, 6, 
 def onnx(year, params):
     fit = year.head(2_000)
     model = fit_model.fn(fit, {"family": "linear", "C": 1.0}, params.seed)
-    features = fit.drop("key", "event_time", "known_at", "target")
+    features = fit.drop(META)
     return to_bytes(model, features.schema), features.head(5)
 
 
@@ -33,7 +34,7 @@ def versions(store, onnx):
     numbers = []
     for as_of in (APRIL, JUNE, AUGUST):
         run_id = logbook.open_record(MODEL, "training", as_of, {})
-        digests = write_bundle(store / "bundles" / run_id, model, {}, np.arange(3, dtype=np.uint64), probe)
+        digests = write_bundle(store / "bundles" / run_id, model, {}, np.arange(3, dtype=np.uint64), probe, {}, probe)
         numbers.append(register_version(MODEL, run_id, digests))
         logbook.close_record(run_id)
     return numbers

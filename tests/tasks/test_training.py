@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from tasks.bundle import digest_keys, load_bundle, write_bundle
+from tasks.champion import Champion
 from tasks.contract import EVENT_TIME, KNOWN_AT
 from tasks.conversion import check_parity, to_bytes
 from tasks.errors import InputError
@@ -26,8 +27,8 @@ from tasks.model import DEFAULT
 from tasks.partitions import build_feature_frame
 from tasks.scoring import Scorer
 from tasks.snapshot import Snapshot
-from tasks.split import split_rows
-from tasks.training import Champion, convert_model, judge_challenger
+from tasks.split import labelled_rows, split_rows
+from tasks.training import convert_model, judge_challenger
 
 pytestmark = pytest.mark.sample
 
@@ -53,7 +54,8 @@ def trained(year, params, tmp_path_factory):
             sets = sets_as_of(year, month, params, history)
             model = convert_model.fn(fit_model.fn(sets.fit, DEFAULT, params.seed), sets, params.gate)
             folder = tmp_path_factory.mktemp("bundle") / "b"
-            digests = write_bundle(folder, model, {}, digest_keys(sets.fit), sets.gate.head(20).drop(META))
+            probe = sets.gate.head(20).drop(META)
+            digests = write_bundle(folder, model, {}, digest_keys(sets.fit), probe, {}, probe)
             kept[month, history] = sets, model, Champion(f"{month}", load_bundle(folder, digests), DEFAULT)
         return kept[month, history]
 
@@ -114,7 +116,7 @@ def test_training_as_of_a_day_equals_training_on_data_cut_at_that_day(snapshot, 
             files[file] = tmp_path / file.replace("/", "-")
             rows.write_parquet(files[file])
     cut, _ = build_feature_frame.fn(Snapshot("cut", files), as_of, None, params.validation)
-    sets = split_rows(cut, as_of, params.split)
+    sets = split_rows(labelled_rows(cut), as_of, params.split)
     whole, model, _ = trained(6)
     assert_frame_equal(sets.fit, whole.fit)
     assert to_bytes(fit_model.fn(sets.fit, DEFAULT, params.seed), sets.fit.drop(META).schema) == model

@@ -1,0 +1,60 @@
+"""Check the newest window: drift, quality, and who needs to hear of it: python -m flows.monitor"""
+
+import argparse
+from datetime import datetime
+
+from prefect import flow
+
+from tasks.champion import load_predecessor, require_champion
+from tasks.data import resolve_as_of
+from tasks.errors import InputError, told_in_one_sentence
+from tasks.evidence import render_report
+from tasks.monitoring import WindowCheck, check_window, find_check, record_check, reject_window, tell_check
+from tasks.params import Params
+from tasks.partitions import build_feature_frame
+from tasks.report import report_check
+from tasks.snapshot import pull_snapshot
+from tasks.windows import newest_window
+
+
+@flow(log_prints=True)
+def monitor(as_of: datetime | None = None, data_rev: str | None = None, params: Params = Params.load()) -> WindowCheck:
+    """Compare the newest window with what the champion was fitted on, and its predictions with their outcomes.
+
+    Args:
+        as_of: The logical time in UTC; left out, the clock of params.yaml tells.
+        data_rev: A git revision or tag, or a data version; the current data.dvc if left out.
+        params: Anything given here wins over params.yaml, for this run only.
+
+    Returns:
+        What the check found.
+    """
+    snapshot = pull_snapshot(data_rev, params.data)
+    as_of = resolve_as_of(as_of, snapshot, params.clock)
+    champion, window = require_champion(params.model, as_of), newest_window(as_of)
+    known, report = find_check(params.model, window, champion.version), None
+    if known and known.quality:
+        print(f"nothing new: window {window.name} was checked for version {champion.version}")
+        return known
+    try:
+        frame, _ = build_feature_frame(snapshot, as_of, window.start, params.validation)
+        predecessor = load_predecessor(params.model, as_of)
+        check = check_window(frame, window, champion, predecessor, params.monitor, params.gate.threshold)
+        if params.monitor.report == "always" or (check.alarm and params.monitor.report == "alarm"):
+            report = render_report(frame, window, champion, check, params.seed)
+    except InputError as error:
+        check = reject_window(window, champion.version, str(error))
+    if check != known:
+        record_check(params.model, as_of, check)
+        report_check(params.model, check, report)
+        tell_check(params.model, as_of, check)
+    print(check)
+    return check
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m flows.monitor", description=__doc__)
+    parser.add_argument("--as-of", type=datetime.fromisoformat, help="logical time in UTC, e.g. 2013-06-01")
+    parser.add_argument("--data-rev", help="git revision, tag or data version")
+    with told_in_one_sentence():
+        monitor(**vars(parser.parse_args()))

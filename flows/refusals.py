@@ -1,0 +1,22 @@
+"""Why did it not retrain? The last refusals of the policy, newest first: python -m flows.refusals"""
+
+from tasks.errors import told_in_one_sentence
+from tasks.logbook import find_records
+from tasks.params import Params
+
+SHOWN = 20
+
+
+def refusals() -> None:
+    """Print a line for each."""
+    records = find_records(Params.load().model, "refusal")
+    for record in reversed(records[-SHOWN:]):
+        tags = record.data.tags
+        print(f"{tags['as_of'][:16]}  {tags['cause']:<8}  window {tags['window'] or '-':<10}  {tags['reason']}")
+    if not records:
+        print("no training was refused")
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        refusals()

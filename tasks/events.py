@@ -1,0 +1,41 @@
+"""Events carry the news, records decide: docs/events.md lists them."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from tasks.errors import InputError
+
+
+def announce(event: str, subject: str, **payload: Any) -> None:
+    """Emit an event, if a Prefect server listens; losing it loses nothing that is not on record.
+
+    Args:
+        event: Past tense, such as data.drifted.
+        subject: What it happened to, such as model.NAME.
+        payload: What a trigger hands on as parameters.
+    """
+    import httpx  # a rollback in a hurry does not wait for these
+    from prefect.events import emit_event
+    from prefect.settings import PREFECT_API_URL
+
+    address = PREFECT_API_URL.value()
+    if not address:
+        return
+    try:
+        httpx.get(f"{address}/health", timeout=2).raise_for_status()
+    except httpx.HTTPError:
+        return
+    emit_event(
+        event=event, resource={"prefect.resource.id": subject, "prefect.resource.name": subject}, payload=payload
+    )
+
+
+@contextmanager
+def rejections_announced(model: str) -> Generator[None]:
+    """Let whoever listens hear of data that could not be taken in."""
+    try:
+        yield
+    except InputError as error:
+        announce("data.rejected", f"data.{model}", model=model, reason=str(error))
+        raise

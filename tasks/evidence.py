@@ -1,0 +1,86 @@
+"""The Evidently report of a check: the same score and thresholds as the check, on a sample of rows."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+from prefect import task
+
+from tasks.bundle import load_references
+from tasks.champion import Champion
+from tasks.drift import Reference, find_drift
+from tasks.errors import InputError
+from tasks.frame import watched_columns
+from tasks.monitoring import WindowCheck
+from tasks.params import STORE
+from tasks.watch import SAMPLE
+from tasks.windows import Window
+
+METHOD = "calibrated_psi"
+
+
+@task
+def render_report(frame: pl.DataFrame, window: Window, champion: Champion, check: WindowCheck, seed: int) -> Path:
+    """Write the report of a window as one HTML file that loads nothing; returns its path."""
+    rows = frame.filter(pl.col("event_time") >= window.start, pl.col("event_time") < window.end)
+    rows = rows.sample(min(SAMPLE, rows.height), seed=seed)
+    current = watched_columns(rows).with_columns(score=champion.bundle.scorer.score(rows))
+    reference = pl.read_parquet(champion.bundle.folder / "reference.parquet")
+    html = make_html(reference, current, load_references(champion.bundle), f"window {check.window}")
+    path = STORE / "reports" / f"{window.name}-version-{champion.version}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_text(html)
+    part.replace(path)
+    return path
+
+
+def make_html(reference: pl.DataFrame, current: pl.DataFrame, references: dict[str, Reference], title: str) -> str:
+    """Drift of every column by the score of tasks/drift.py, as Evidently draws it."""
+    from evidently import DataDefinition, Dataset, Report, metrics  # it takes seconds to import
+
+    offered: Any = metrics
+    register_score(references)
+    categories = [column for column, kind in current.schema.items() if kind == pl.String]
+    numbers = [column for column in current.columns if column not in categories]
+    kinds = DataDefinition(numerical_columns=numbers, categorical_columns=categories)
+    now, before = (
+        Dataset.from_pandas(side.select(current.columns).to_pandas(), kinds) for side in (current, reference)
+    )
+    thresholds = {column: references[column].threshold for column in current.columns}
+    shown = [offered.DriftedColumnsCount(method=METHOD, per_column_threshold=thresholds)]
+    shown += [offered.ValueDrift(column=name, method=METHOD, threshold=thresholds[name]) for name in current.columns]
+    return make_safe(Report(shown).run(now, before, name=title).get_html_str(as_iframe=False))
+
+
+def register_score(references: dict[str, Reference]) -> None:
+    """Make our score known to Evidently under METHOD."""
+    from evidently.legacy.calculations.stattests.registry import StatTest, register_stattest
+    from evidently.legacy.core import ColumnType
+
+    def score(_: pd.Series, current: pd.Series, kind: ColumnType, threshold: float) -> tuple[float, bool]:
+        text = references[str(current.name)].categories is not None
+        column = pl.Series(str(current.name), current.to_list(), dtype=pl.String if text else pl.Float64)
+        (finding,) = find_drift(column.to_frame(), {str(current.name): references[str(current.name)]})
+        return finding.psi, finding.psi > threshold
+
+    kinds = [ColumnType.Numerical, ColumnType.Categorical]
+    register_stattest(StatTest(METHOD, "PSI (calibrated)", kinds, default_threshold=0.1), score)
+
+
+def make_safe(html: str) -> str:
+    """Escape the data of the report, which Evidently writes unescaped into a script.
+
+    Raises:
+        InputError: The report is not built as expected; better none than an unsafe one.
+    """
+    start, end = "<script>\n    var metric_", "</script>\n    </head>"
+    if html.count(start) != 1 or end not in html:
+        raise InputError(
+            "the Evidently report is not built as expected: it is not written; check the evidently version"
+        )
+    head, rest = html.split(start)
+    data, tail = rest.rsplit(end, 1)
+    return head + start + data.replace("<", "\\u003c") + end + tail

@@ -1,0 +1,53 @@
+"""Files that landed and are not part of the data yet. Another kind of source replaces `read_landed` alone."""
+
+import json
+from typing import NamedTuple
+
+import polars as pl
+from fsspec.core import url_to_fs
+from prefect import task
+
+from tasks.contract import TABLES
+from tasks.data import read_declared
+from tasks.errors import InputError
+from tasks.params import WORKSPACE
+from tasks.snapshot import Snapshot
+
+LEDGER = "ledger.json"  # in data/, so that which files landed is part of the version that holds their rows
+
+
+class Landed(NamedTuple):
+    """A file of the landing place."""
+
+    name: str
+    mark: str  # tells this content of the name from an earlier one
+    table: str
+    rows: pl.DataFrame
+
+
+def read_ledger(snapshot: Snapshot) -> dict[str, str]:
+    """The mark of each file that landed, by name."""
+    file = snapshot.files.get(LEDGER)
+    return json.loads(file.read_bytes()) if file else {}
+
+
+@task
+def read_landed(source: str, snapshot: Snapshot) -> list[Landed]:
+    """The files SOURCE/TABLE/*.parquet that no version holds yet, in the order of their names.
+
+    Args:
+        source: A folder of the workspace, or s3://bucket/prefix (AWS_* variables give address and credentials).
+        snapshot: The current version, whose ledger says what landed already.
+    """
+    files, root = url_to_fs(source if "://" in source else str(WORKSPACE / source))
+    files.invalidate_cache()
+    ledger, landed = read_ledger(snapshot), []
+    for path in sorted(files.glob(f"{root}/*/*.parquet")):
+        table, file = str(path).split("/")[-2:]
+        name, mark = f"{table}/{file}", str(files.ukey(path))
+        if table not in TABLES:
+            raise InputError(f"{source}/{name}: there is no table {table} in tasks/contract.py")
+        if ledger.get(name) != mark:
+            rows = read_declared(files.cat_file(path), table, f"{source}/{name}")
+            landed.append(Landed(name, mark, table, rows))
+    return landed

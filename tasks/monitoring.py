@@ -1,0 +1,161 @@
+"""A check of one window: drift of inputs and scores, and quality where labels have arrived."""
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from prefect import task
+from pydantic import BaseModel
+
+from tasks import logbook
+from tasks.bundle import load_references
+from tasks.champion import Champion
+from tasks.drift import Finding, find_drift
+from tasks.events import announce
+from tasks.frame import watched_columns
+from tasks.intervals import Interval, mean_gain
+from tasks.metrics import compute_metrics, losses
+from tasks.params import Monitor
+from tasks.prediction import read_predictions
+from tasks.windows import Window
+
+SCORE = "score"  # the column of predictions, whose drift is shown and does not count
+
+
+class Quality(BaseModel):
+    """Realised quality of the champion's logged predictions, and its gain over the predecessor on the same rows."""
+
+    rows: int
+    metrics: dict[str, float]
+    predecessor: str | None
+    gain: Interval | None  # mean loss of the predecessor less that of the champion
+
+    @property
+    def degraded(self) -> bool:
+        """Worse than the predecessor, with confidence."""
+        return self.gain is not None and self.gain.high < 0
+
+
+class WindowCheck(BaseModel):
+    """What a check found; it is recorded before anybody hears of it."""
+
+    window: str
+    version: str
+    rows: int
+    findings: list[Finding]
+    drifted: list[str]
+    alarm: bool
+    missing: list[str]
+    quality: Quality | None
+    rejected: str | None = None
+
+    def __str__(self) -> str:
+        """The outcome in one line."""
+        if self.rejected:
+            return f"window {self.window} rejected: {self.rejected}"
+        names = f": {', '.join(self.drifted)}" if self.drifted else ""
+        line = f"window {self.window}, version {self.version}: {len(self.drifted)} columns drifted{names}"
+        if self.quality:
+            measured = ", ".join(f"{name} {self.quality.metrics[name]:.4f}" for name in list(self.quality.metrics)[-3:])
+            line += f"; {self.quality.rows:,} labelled predictions, {measured}"
+            line += "; DEGRADED" if self.quality.degraded else ""
+        return line + ("; ALARM" if self.alarm else "")
+
+
+@task
+def check_window(
+    frame: pl.DataFrame,
+    window: Window,
+    champion: Champion,
+    predecessor: Champion | None,
+    monitor: Monitor,
+    threshold: float,
+) -> WindowCheck:
+    """Compare a window with what the champion was fitted on, and its predictions with their outcomes."""
+    rows = frame.filter(pl.col("event_time") >= window.start, pl.col("event_time") < window.end)
+    if rows.is_empty():
+        return reject_window(window, champion.version, "the window holds no rows")
+    columns = watched_columns(rows).with_columns(score=champion.bundle.scorer.score(rows))
+    findings = find_drift(columns, load_references(champion.bundle))
+    empty = [finding.column for finding in findings if finding.missing == 1 > finding.missing_before]
+    if empty:
+        return reject_window(window, champion.version, f"{', '.join(empty)} is null in every row of the window")
+    drifted = [finding.column for finding in findings if finding.drifted and finding.column != SCORE]
+    return WindowCheck(
+        window=window.name,
+        version=champion.version,
+        rows=rows.height,
+        findings=findings,
+        drifted=drifted,
+        alarm=len(drifted) >= monitor.min_columns,
+        missing=[f.column for f in findings if f.missing - f.missing_before > monitor.missing_rise],
+        quality=measure_quality(rows, champion, predecessor, monitor, threshold),
+    )
+
+
+def reject_window(window: Window, version: str, why: str) -> WindowCheck:
+    """The check of a window that cannot be compared."""
+    empty = {"rows": 0, "findings": [], "drifted": [], "alarm": False, "missing": [], "quality": None}
+    return WindowCheck(window=window.name, version=version, rejected=why, **empty)
+
+
+def measure_quality(
+    rows: pl.DataFrame, champion: Champion, predecessor: Champion | None, monitor: Monitor, threshold: float
+) -> Quality | None:
+    """Outcomes against what the champion predicted; None until enough labels have arrived."""
+    logged = read_predictions(rows)
+    if logged is None:
+        return None
+    own = logged.filter(pl.col("version") == champion.version).select("key", "score")
+    labelled = rows.filter(pl.col("target").is_not_null()).join(own, on="key", maintain_order="left")
+    if labelled.height < monitor.min_labels or labelled["target"].n_unique() < 2:
+        return None
+    target, score = labelled["target"].to_numpy(), labelled["score"].to_numpy()
+    gain = None
+    if predecessor:
+        features = labelled.drop("score")
+        before = losses(target, predecessor.bundle.scorer.score(features))
+        days = labelled["event_time"].dt.epoch("d").to_numpy()
+        gain = mean_gain(before - losses(target, score), days, monitor.confidence)
+    metrics = compute_metrics(np.asarray(target), score, threshold)
+    return Quality(rows=labelled.height, metrics=metrics, predecessor=predecessor and predecessor.version, gain=gain)
+
+
+@task
+def record_check(model: str, as_of: datetime, check: WindowCheck) -> None:
+    """Keep a check with all its figures."""
+    quality = check.quality
+    tags = {
+        "window": check.window,
+        "version": check.version,
+        "alarm": str(check.alarm),
+        "degraded": str(bool(quality and quality.degraded)),
+    }
+    run_id = logbook.open_record(model, "check", as_of, check.model_dump(mode="json"), **tags)
+    logbook.log_numbers(run_id, quality.metrics if quality else {}, {"drifted": ", ".join(check.drifted)})
+    logbook.close_record(run_id)
+
+
+def find_checks(model: str) -> list[WindowCheck]:
+    """All checks on record, oldest first."""
+    records = [record for record in logbook.find_records(model, "check") if record.info.status == "FINISHED"]
+    return [WindowCheck.model_validate(logbook.read_evidence(model, record.info.run_id)) for record in records]
+
+
+def find_check(model: str, window: Window, version: str) -> WindowCheck | None:
+    """The newest check of a window for a version."""
+    found = [check for check in find_checks(model) if (check.window, check.version) == (window.name, version)]
+    return found[-1] if found else None
+
+
+def tell_check(model: str, as_of: datetime, check: WindowCheck) -> None:
+    """Let whoever listens hear of an alarm, of lost quality, and of data that cannot be used."""
+    facts = {"model": model, "window": check.window, "as_of": as_of.isoformat(), "version": check.version}
+    if check.rejected:
+        announce("data.rejected", f"data.{model}.{check.window}", **facts, reason=check.rejected)
+    if check.alarm:
+        announce("data.drifted", f"model.{model}.{check.window}", **facts, columns=check.drifted)
+    if check.quality and check.quality.degraded:
+        gain = check.quality.gain
+        reason = f"window {check.window}: loss gain over version {check.quality.predecessor} is {gain}"
+        announce("model.degraded", f"model.{model}.{check.window}", **facts, reason=reason)

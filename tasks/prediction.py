@@ -1,0 +1,54 @@
+"""The prediction log: every row is scored once, and what was scored is never rewritten."""
+
+import os
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+from filelock import FileLock
+from prefect import task
+
+from tasks.champion import Champion
+from tasks.frame import digest_rows
+from tasks.params import STORE
+
+
+@task
+def score_rows(rows: pl.DataFrame, champion: Champion, as_of: datetime) -> int:
+    """Score the rows that the log does not hold yet and append them by the date of their event; returns how many.
+
+    Args:
+        rows: Feature frame; labels are not looked at.
+        champion: Whose model scores.
+        as_of: The logical time, kept with each score.
+    """
+    STORE.mkdir(parents=True, exist_ok=True)
+    with FileLock(STORE / "predictions.lock"):
+        logged = read_predictions(rows)
+        new = rows if logged is None else rows.join(logged, on="key", how="anti", maintain_order="left")
+        scored = new.select("key", "event_time").with_columns(
+            score=champion.bundle.scorer.score(new), version=pl.lit(champion.version), scored_as_of=pl.lit(as_of)
+        )
+        for (day,), part in scored.group_by(pl.col("event_time").dt.date(), maintain_order=True):
+            append(day, part)
+    return new.height
+
+
+def append(day: date, part: pl.DataFrame) -> None:
+    """Add a file to the log, whole or not at all."""
+    path = log_folder() / f"date={day}" / f"{digest_rows(part)[:16]}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.part")
+    part.write_parquet(unfinished)
+    unfinished.replace(path)
+
+
+def read_predictions(rows: pl.DataFrame) -> pl.DataFrame | None:
+    """What is logged for the days of these rows: key, event_time, score, version, scored_as_of; None if nothing is."""
+    days = rows["event_time"].dt.date().unique().sort()
+    files = [file for day in days for file in sorted((log_folder() / f"date={day}").glob("*.parquet"))]
+    return pl.read_parquet(files, hive_partitioning=False) if files else None
+
+
+def log_folder() -> Path:
+    return STORE / "predictions"

@@ -1,0 +1,141 @@
+"""What lands is taken in once: added, unchanged, a late label or a correction, and nothing is lost or doubled."""
+
+import shutil
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+from tasks import fetch, landing, versions
+from tasks import snapshot as snapshots
+from tasks.contract import KNOWN_AT
+from tasks.errors import InputError
+from tasks.landing import read_landed
+from tasks.merging import merge_landed
+from tasks.snapshot import pull_snapshot
+from tasks.stack import make_workspace
+from tasks.versions import place_version, publish_version, refuse_edits
+
+KEY = ["time_hour", "minute", "carrier", "flight", "origin"]
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch, store):
+    """A workspace with January's first 1,000 flights as its data."""
+    folder = make_workspace(tmp_path / "workspace")
+    for module in (fetch, landing, snapshots, versions):
+        monkeypatch.setattr(module, "WORKSPACE", folder)
+    monkeypatch.setenv("WORKSPACE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def ingest(workspace, params):
+    """Call it to take in what landed; returns the changes of each file."""
+
+    def call():
+        snapshot = pull_snapshot.fn(None, params.data)
+        refuse_edits()
+        landed = read_landed.fn("landing", snapshot)
+        files, changes = merge_landed.fn(snapshot, landed, params.validation)
+        place_version.fn(publish_version.fn(snapshot, files, landed) if landed else snapshot)
+        return changes
+
+    return call
+
+
+@pytest.fixture
+def january(snapshot):
+    return pl.read_parquet(snapshot.files["flights/2013-01.parquet"])
+
+
+def land(workspace, rows: pl.DataFrame, name: str, table: str = "flights") -> None:
+    folder = workspace / "landing" / table
+    folder.mkdir(parents=True, exist_ok=True)
+    rows.write_parquet(folder / name)
+
+
+def stored(workspace) -> pl.DataFrame:
+    return pl.read_parquet(workspace / "data" / "flights" / "2013-01.parquet")
+
+
+def test_a_fresh_clone_first_puts_the_version_in_place(workspace, ingest, january):
+    assert ingest() == []
+    assert stored(workspace).equals(january)
+    assert len(list((workspace / "data").rglob("*.parquet"))) == 15
+
+
+def test_added_unchanged_late_and_corrected_rows_are_told_apart(workspace, ingest, january):
+    known = january.filter(pl.col("arr_delay").is_not_null())
+    late = known.head(1).with_columns(pl.lit(None, pl.Int16).alias(c) for c in ("arr_delay", "air_time"))
+    first = pl.concat([late, known[1:3]]).with_columns(flight=pl.lit(9001, pl.Int16))
+    land(workspace, first, "a.parquet")
+    assert ingest()[0][1:] == (3, 0, 3, 0, 0, 0)
+    second = known[:4].with_columns(flight=pl.lit(9001, pl.Int16))
+    second = second.with_columns(arr_delay=pl.when(pl.int_range(4) == 2).then(99).otherwise("arr_delay").cast(pl.Int16))
+    land(workspace, second, "b.parquet")
+    assert ingest()[0][1:] == (4, 0, 1, 1, 1, 1)
+    ours = stored(workspace).filter(pl.col("flight") == 9001).sort(KEY)
+    assert ours.equals(second.sort(KEY)) and stored(workspace).height == january.height + 4
+
+
+def test_a_file_lands_once_and_its_content_once_under_another_name(workspace, ingest, january):
+    land(workspace, january.head(5).with_columns(flight=pl.lit(9001, pl.Int16)), "a.parquet")
+    assert len(ingest()) == 1 and ingest() == []
+    shutil.copy(workspace / "landing" / "flights" / "a.parquet", workspace / "landing" / "flights" / "b.parquet")
+    assert ingest()[0][1:] == (5, 0, 0, 5, 0, 0)
+
+
+def test_a_row_lands_in_the_month_of_its_event_in_utc(workspace, ingest, january):
+    rows = january.head(2).with_columns(flight=pl.lit(9001, pl.Int16), time_hour=pl.col("time_hour").dt.offset_by("2y"))
+    land(workspace, rows, "a.parquet")
+    ingest()
+    assert pl.read_parquet(workspace / "data" / "flights" / "2015-01.parquet").height == 2
+
+
+def test_broken_rows_go_to_quarantine_and_too_many_stop_everything(workspace, ingest, january, store):
+    good = january.head(200).with_columns(flight=pl.int_range(5000, 5200, dtype=pl.Int16))
+    bad = good.with_columns(distance=pl.when(pl.int_range(200) == 7).then(-1).otherwise("distance").cast(pl.Int16))
+    land(workspace, bad, "a.parquet")
+    change = ingest()[0]
+    assert (change.read, change.quarantined, change.added) == (200, 1, 199)
+    assert len(list((store / "quarantine").iterdir())) == 1
+    version = (workspace / "data.dvc").read_text()
+    land(workspace, january.head(100).with_columns(distance=pl.lit(-1, pl.Int16)), "b.parquet")
+    with pytest.raises(InputError, match=r"flights: 100 of 100 rows break the contract"):
+        ingest()
+    assert (workspace / "data.dvc").read_text() == version
+
+
+def test_an_edit_by_hand_is_refused_and_kept(workspace, ingest):
+    ingest()
+    mine = workspace / "data" / "planes.parquet"
+    mine.write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"data/planes.parquet is in no data version"):
+        ingest()
+    assert mine.read_bytes() == b"mine"
+
+
+def test_a_table_that_the_contract_does_not_know_is_named(workspace, ingest, january):
+    land(workspace, january, "a.parquet", table="fligths")
+    with pytest.raises(InputError, match=r"landing/fligths/a.parquet: there is no table fligths"):
+        ingest()
+
+
+def test_dvc_finds_the_version_in_order(workspace, ingest, january):
+    land(workspace, january.head(5).with_columns(flight=pl.lit(9001, pl.Int16)), "a.parquet")
+    ingest()
+    (workspace / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
+    status = [sys.executable, "-m", "dvc", "status"]
+    done = subprocess.run(status, cwd=workspace, capture_output=True, text=True)
+    assert "up to date" in done.stdout, done.stdout + done.stderr
+
+
+def test_rows_of_the_data_are_known_to_no_earlier_version(workspace, ingest, january, params):
+    before = pull_snapshot.fn(None, params.data).version
+    land(workspace, january.head(5).with_columns(flight=pl.lit(9001, pl.Int16)), "a.parquet")
+    ingest()
+    old = pull_snapshot.fn(before, params.data)
+    assert pl.read_parquet(old.files["flights/2013-01.parquet"]).equals(january)
+    assert january.select(KNOWN_AT["flights"].is_not_null().any()).item()

@@ -1,0 +1,124 @@
+"""Predictions are logged once; a check tells drift, lost quality and data that cannot be used apart."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from tasks import logbook
+from tasks.bundle import digest_keys, load_bundle, write_bundle
+from tasks.champion import Champion
+from tasks.conversion import to_bytes
+from tasks.errors import InputError
+from tasks.evidence import make_html, make_safe
+from tasks.features import HISTORY
+from tasks.fitting import fit_model
+from tasks.frame import META, watched_columns
+from tasks.model import DEFAULT
+from tasks.monitoring import check_window, find_check, record_check
+from tasks.prediction import log_folder, read_predictions, score_rows
+from tasks.split import split_rows
+from tasks.watch import describe_reference
+from tasks.windows import newest_window
+
+pytestmark = pytest.mark.sample
+
+JUNE = datetime(2013, 6, 1, tzinfo=UTC)
+WINDOW = newest_window(JUNE)
+SHUFFLED = [*(f"{name}_{what}" for name in HISTORY for what in ("late", "delay")), "last_delay", "last_delay_age"]
+
+
+def make_champion(rows, folder, version, params, sets):
+    model = to_bytes(fit_model.fn(rows, DEFAULT | {"max_iter": 60}, params.seed), rows.drop(META).schema)
+    watch = describe_reference.fn(model, sets, params.seed)
+    probe = rows.head(20).drop(META)
+    digests = write_bundle(folder, model, {}, digest_keys(rows), probe, watch.references, watch.sample)
+    return Champion(version, load_bundle(folder, digests), DEFAULT)
+
+
+@pytest.fixture(scope="module")
+def versions(year, params, tmp_path_factory):
+    """A good version of April and one that was fitted on shuffled history."""
+    as_of = datetime(2013, 4, 1, tzinfo=UTC)
+    sets = split_rows(year.filter(pl.col("known_at") < as_of), as_of, params.split)
+    spoiled = sets.fit.with_columns(pl.col(name).shuffle(seed=1) for name in SHUFFLED)
+    folder = tmp_path_factory.mktemp("versions")
+    return (
+        make_champion(sets.fit, folder / "good", "1", params, sets),
+        make_champion(spoiled, folder / "bad", "2", params, sets),
+    )
+
+
+@pytest.fixture(scope="module")
+def may(year):
+    return year.filter(pl.col("event_time") >= WINDOW.start, pl.col("event_time") < WINDOW.end)
+
+
+def check(may, params, champion, predecessor=None):
+    return check_window.fn(may, WINDOW, champion, predecessor, params.monitor, params.gate.threshold)
+
+
+def test_a_row_is_scored_once_and_its_score_never_rewritten(may, versions, store):
+    good, bad = versions
+    assert score_rows.fn(may.head(1000), good, JUNE) == 1000
+    assert score_rows.fn(may.head(1500), bad, JUNE) == 500
+    assert score_rows.fn(may.head(1500), bad, JUNE) == 0
+    logged = read_predictions(may.head(1500))
+    assert logged["key"].n_unique() == logged.height == 1500
+    assert dict(logged["version"].value_counts().iter_rows()) == {"1": 1000, "2": 500}
+    assert all(path.parent.name.startswith("date=2013-05-") for path in log_folder().rglob("*.parquet"))
+
+
+def test_drift_of_may_is_an_alarm_and_quality_waits_for_predictions(may, versions, params, store):
+    found = check(may, params, versions[0])
+    assert {"temp", "flights_of_hour"} <= set(found.drifted) and found.alarm
+    assert found.quality is None and found.rejected is None
+    assert "ABQ" in next(finding for finding in found.findings if finding.column == "dest").new_categories
+
+
+def test_a_champion_worse_than_its_predecessor_is_degraded_and_a_good_one_is_not(may, versions, params, store):
+    good, bad = versions
+    score_rows.fn(may, bad, JUNE)
+    found = check(may, params, bad, predecessor=good)
+    assert found.quality.degraded and found.quality.gain.high < 0 and found.quality.predecessor == "1"
+    assert found.quality.rows == may.height
+    assert check(may, params, good, predecessor=bad).quality is None  # it scored none of these rows
+
+
+def test_the_better_version_is_not_degraded(may, versions, params, store):
+    good, bad = versions
+    score_rows.fn(may, good, JUNE)
+    found = check(may, params, good, predecessor=bad)
+    assert not found.quality.degraded and found.quality.gain.low > 0
+
+
+def test_a_column_that_is_null_everywhere_or_a_window_without_rows_is_rejected(may, versions, params, store):
+    holes = may.with_columns(temp=pl.lit(None, pl.Float32))
+    assert check(holes, params, versions[0]).rejected == "temp is null in every row of the window"
+    assert check(may.clear(), params, versions[0]).rejected == "the window holds no rows"
+
+
+def test_a_check_is_found_again_with_all_its_figures(may, versions, params, store):
+    found = check(may, params, versions[0])
+    record_check.fn("late-arrivals", JUNE, found)
+    assert find_check("late-arrivals", WINDOW, "1") == found
+    assert find_check("late-arrivals", WINDOW, "2") is None
+    (record,) = logbook.find_records("late-arrivals", "check")
+    assert (record.data.tags["window"], record.data.tags["alarm"]) == ("2013-06-01", "True")
+
+
+def test_the_report_shows_the_score_that_decided_and_nothing_of_the_data_runs_in_it(may, versions, store):
+    references = versions[0].bundle.folder / "drift.json"
+    assert references.is_file()
+    from tasks.bundle import load_references
+
+    evil = "</script><script>document.title='run'</script>"
+    now = watched_columns(may.head(500)).with_columns(score=pl.lit(0.3), carrier=pl.lit(evil))
+    before = pl.read_parquet(versions[0].bundle.folder / "reference.parquet").head(500)
+    html = make_html(before, now, load_references(versions[0].bundle), "window")
+    assert "PSI (calibrated)" in html and evil not in html and "\\u003c/script>" in html
+
+
+def test_a_report_that_is_built_otherwise_is_not_written():
+    with pytest.raises(InputError, match="not built as expected"):
+        make_safe("<html><script>var x</script></html>")
