@@ -5,10 +5,13 @@ unexport PYTHONDONTWRITEBYTECODE
 # Everything runs through uv: the one on your PATH, or a private copy under .uv/.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: demo test test-slow check lock help
+.PHONY: demo up test test-slow check lock help
 
-demo: .venv  ## run the lifecycle once on the sample data, in store/demo
-	.venv/bin/python -m flows.lifecycle
+demo: .venv  ## nine months of the loop on the sample data, in store/demo (about 2 minutes)
+	.venv/bin/python -m tasks.demo
+
+up: .venv  ## server, worker, deployments and UI; WORKSPACE=store/demo shows what the demo did
+	@WORKSPACE="$(WORKSPACE)" .venv/bin/python -m tasks.up
 
 test: .venv  ## run the tests
 	.venv/bin/pytest

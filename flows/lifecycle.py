@@ -1,69 +1,89 @@
-"""The demo: three trainings on the sample data, in a workspace of its own (make demo).
+"""The story of the demo: nine months of the loop on the sample. `make demo` sets the stage (tasks/demo.py)."""
 
-The parent process needs nothing but the standard library, so that the first line appears at once; it makes the
-workspace, starts a Prefect server, and tells the story in a child process.
-"""
+from datetime import UTC, datetime
 
-import subprocess
-import sys
-import time
+from flows.ingest import ingest
+from flows.monitor import monitor
+from flows.predict import predict
+from flows.promote import promote
+from flows.train import train
+from tasks.champion import require_champion
+from tasks.errors import told_in_one_sentence
+from tasks.monitoring import WindowCheck
+from tasks.params import Params
+from tasks.registry import current_alias, find_moves
+from tasks.rehearsal import compare_months, deliver, open_season, read_sample, register_bad_model
+from tasks.snapshot import pull_snapshot
+from tasks.storytelling import show_chart, tell_figures, tell_where, wait_for_run
 
-from tasks.stack import ROOT, clean_environment, make_workspace, prefect_server
+DAYS = [datetime(2013, month, 1, tzinfo=UTC) for month in range(4, 13)]
+PLANTED = "2013-11"  # the month that a bad model serves
 
-WORKSPACE = ROOT / "store" / "demo"
-TRIALS = "10"
-
-METRICS = {"roc_auc": "AUC", "log_loss": "log loss", "skill": "skill"}
-
-TRAININGS = [
-    ("2013-04-01", None, "Three months of flights are in. A first model is trained; there is no champion yet."),
-    ("2013-06-01", None, "Two months later. A challenger with five months of history meets the champion."),
-    ("2013-07-01", "31d", "A challenger that looks back one month only meets the champion."),
-]
-
-
-def main() -> int:
-    """Set the stage, run the story, clean up; returns the story's exit code."""
-    start = time.monotonic()
-    print("Late arrivals out of New York, 2013: will a flight arrive 15 minutes late or more, asked two hours before?")
-    print("Starting a Prefect server (10 to 20 seconds) ...")
-    environment = clean_environment(
-        make_workspace(WORKSPACE), PARAMS_TUNING__N_TRIALS=TRIALS, PREFECT_LOGGING_LEVEL="ERROR", PYTHONUNBUFFERED="1"
-    )
-    with prefect_server(environment) as address:
-        story = [sys.executable, "-m", "flows.lifecycle", "story"]
-        code = subprocess.run(story, env=environment | {"PREFECT_API_URL": address}).returncode
-    print(f"\n{time.monotonic() - start:.0f} s in all." if code == 0 else "\nThe demo stopped; the reason is above.")
-    return code
+# What the flows print belongs to the story, so it goes to the terminal as it is.
+ingest = ingest.with_options(log_prints=False)
+predict = predict.with_options(log_prints=False)
+monitor = monitor.with_options(log_prints=False)
+train = train.with_options(log_prints=False)
+promote = promote.with_options(log_prints=False)
 
 
 def tell_story() -> None:
-    """Train as of three days, and tell what the gate said."""
-    from datetime import datetime
+    """January to March are there; then month by month to December."""
+    params, events = Params.load(), {}
+    sample = pull_snapshot.fn(None, params.data)
+    tables = read_sample(sample)
+    open_season(sample, tables, DAYS[0])
+    print(f"\n{DAYS[0]:%Y-%m-%d}  Three months of flights are in. A first model is trained; there is no champion yet.")
+    train(DAYS[0], params=params)
+    for before, day in zip(DAYS, DAYS[1:], strict=False):
+        print(f"\n{day:%Y-%m-%d}  A month of flights lands, with the outcomes known by now.")
+        deliver(tables, before, day)
+        ingest(params=params)
+        predict(day, params=params)
+        if happened := hear(monitor(day, params=params), day, params):
+            events[f"{before:%Y-%m}"] = happened
+        if day.month == 10:
+            force_sliding_window(day, params)
+        if day.month == 11:
+            plant_bad_model(day, params)
+    months = compare_months(pull_snapshot.fn(None, params.data), DAYS[0], DAYS[-1], params)
+    show_chart(months, events, PLANTED)
+    tell_figures(months, PLANTED)
+    tell_where()
 
-    from flows.train import train
-    from tasks.params import STORE, Params
-    from tasks.registry import current_alias
 
-    params = Params.load()
-    for day, history, line in TRAININGS:
-        print(f"\n{day}  {line}")
-        split = params.split.model_validate(params.split.model_dump() | {"history": history})
-        told = train.with_options(log_prints=False, flow_run_name=f"train as of {day}")
-        verdict = told(datetime.fromisoformat(day), params=params.model_copy(update={"split": split}))
-        for model, measured in verdict.metrics.items():
-            shown = (f"{label} {measured[name]:.4f}" for name, label in METRICS.items())
-            print(f"  {model:<10}  {'   '.join(shown)}")
-        print(f"  The champion is version {current_alias(params.model)} now.")
-    print("\nWhere to look next")
-    print(f"  every model with its card   {STORE / 'bundles'}")
-    print(f"  rows that broke a rule      {STORE / 'quarantine'}")
-    print(f"  every step on record        {STORE / 'mlflow.db'} (README: Look inside)")
-    print("  how it went                 flows/train.py, 60 lines")
+def hear(check: WindowCheck, day: datetime, params: Params) -> str | None:
+    """Wait for whatever a check set off in the worker; returns what came of it."""
+    if check.alarm:
+        print("  Drift: the event data.drifted starts train/on-drift in the worker ...")
+        wait_for_run("train/on-drift", check.window)
+        promoted = any(move.kind == "promotion" and move.as_of == day for move in find_moves(params.model))
+        print(f"  {'Promoted' if promoted else 'Rejected'}: the champion is version {current_alias(params.model)}.")
+        return f"drift,\n{'promoted' if promoted else 'rejected'}"
+    if check.quality and check.quality.degraded:
+        print("  Worse than before: the event model.degraded starts rollback/on-degraded in the worker ...")
+        wait_for_run("rollback/on-degraded")
+        print(f"  The champion is version {current_alias(params.model)} again.")
+        return "rolled\nback"
+    return None
+
+
+def force_sliding_window(day: datetime, params: Params) -> None:
+    """A training on three months only, which the policy alone would not have started."""
+    print("  Somebody thinks that the last three months are enough, and forces a training.")
+    split = params.split.model_validate(params.split.model_dump() | {"history": "92d"})
+    sliding = params.model_copy(update={"split": split})
+    train(day, cause="schedule", force=True, reason="a sliding window adapts faster", params=sliding)
+
+
+def plant_bad_model(day: datetime, params: Params) -> None:
+    """A version with shuffled history, made champion over the gate's head."""
+    print("  Somebody promotes a bad model by hand, over the gate's head.")
+    champion = require_champion.fn(params.model, day)
+    bad = register_bad_model(pull_snapshot.fn(None, params.data), day, champion, params)
+    promote(bad.version, "it looked fine on my machine", params=params)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(tell_story() if sys.argv[1:] == ["story"] else main())
-    except KeyboardInterrupt:
-        sys.exit("stopped")
+    with told_in_one_sentence():
+        tell_story()

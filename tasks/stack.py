@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -41,14 +42,24 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 @contextmanager
-def prefect_server(environment: dict[str, str]) -> Generator[str]:
-    """Start a Prefect server on a free loopback port, wait until it answers, and stop it at the end.
+def prefect_server(environment: dict[str, str], port: int | None = None) -> Generator[str]:
+    """Start a Prefect server on a loopback port, a free one by default, wait until it answers, and stop it at the end.
 
     Yields:
         The address of its API.
     """
-    port = free_port()
+    port = port or free_port()
     address = f"http://127.0.0.1:{port}/api"
     log = Path(environment["PREFECT_HOME"]) / "server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +72,7 @@ def prefect_server(environment: dict[str, str]) -> Generator[str]:
     }
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with log.open("w") as output:
-        server = subprocess.Popen(command, env=environment | settings, stdout=output, stderr=output)
+        server = detached(command, environment | settings, output)
     try:
         wait_until_up(address, server, log)
         yield address
@@ -87,12 +98,17 @@ def worker(environment: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
     settings = {"PATH": path, "PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_PREFETCH_SECONDS": "5"}
     log = Path(environment["PREFECT_HOME"]) / "worker.log"
     with log.open("w") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment | settings, stdout=output, stderr=output)
+        process = detached(command, environment | settings, output)
         try:
             yield process
         finally:
             subprocess.run([sys.executable, "-m", "tasks.stopping"], cwd=ROOT, env=environment)
             stop(process)
+
+
+def detached(command: list[str], environment: dict[str, str], output: IO[str] | int) -> subprocess.Popen[bytes]:
+    """Start a process that a Ctrl-C in the terminal does not reach: it is stopped in its turn."""
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
