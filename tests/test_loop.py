@@ -97,3 +97,34 @@ def test_a_repeated_event_and_the_schedule_find_the_window_answered(stack):
     refusals = flow(stack, "flows.refusals").splitlines()
     assert [line.split()[1] for line in refusals] == ["schedule", "drift"]
     assert all("the drift of window 2013-06-01 has its verdict" in line for line in refusals)
+
+
+@pytest.mark.slow
+def test_the_schedule_answers_drift_whose_event_was_lost(stack):
+    flow(stack, "flows.train", "--as-of", "2013-04-01")
+    assert prefect(stack, "automation", "pause", "train on drift").returncode == 0
+    assert "ALARM" in flow(stack, "flows.monitor", "--as-of", "2013-06-01")
+    assert prefect(stack, "automation", "resume", "train on drift").returncode == 0
+    assert states(stack, "train/on-drift") == []
+    done = prefect(stack, "deployment", "run", "train/weekly", "--param", "as_of=2013-06-01", "--watch")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing new since version 2" in flow(stack, "flows.train", "--as-of", "2013-06-01")
+
+
+@pytest.mark.slow
+def test_every_deployment_runs_from_the_command_line_and_says_what_is_wrong(stack):
+    def run(name: str, *params: str) -> subprocess.CompletedProcess[str]:
+        given = [part for param in params for part in ("--param", param)]
+        return prefect(stack, "deployment", "run", name, *given, "--watch")
+
+    assert run("train/weekly", "as_of=2013-04-02", "cause=hand").returncode == 0
+    assert run("ingest/hourly").returncode == 0
+    assert run("predict/daily", "as_of=2013-05-02").returncode == 0
+    assert run("monitor/daily", "as_of=2013-05-02").returncode == 0
+    assert run("train/on-drift", "as_of=2013-05-02", "window=2013-05-01").returncode == 0
+    wrong = run("train/weekly", "as_of=yesterday")
+    assert wrong.returncode == 1 and "as_of" in wrong.stdout + wrong.stderr
+    missing = run("train/weekly", "trials=3")
+    assert missing.returncode == 1 and "trials" in missing.stdout + missing.stderr
+    early = run("predict/daily", "as_of=2013-01-02")
+    assert early.returncode == 1
