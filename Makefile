@@ -5,13 +5,16 @@ unexport PYTHONDONTWRITEBYTECODE
 # Everything runs through uv: the one on your PATH, or a private copy under .uv/.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: demo up test test-slow check lock help
+.PHONY: demo up alerts test test-slow check lock help
 
 demo: .venv  ## nine months of the loop on the sample data, in store/demo (about 2 minutes)
 	.venv/bin/python -m tasks.demo
 
 up: .venv  ## server, worker, deployments and UI; WORKSPACE=store/demo shows what the demo did
 	@WORKSPACE="$(WORKSPACE)" .venv/bin/python -m tasks.up
+
+alerts: .venv  ## bring the server's automations in line with automations.yaml
+	@.venv/bin/python -m tasks.alerts
 
 test: .venv  ## run the tests
 	.venv/bin/pytest

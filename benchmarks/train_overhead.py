@@ -71,7 +71,7 @@ def train_plainly(params) -> None:
     snapshot = pull_snapshot.fn(None, params.data)
     frame, _ = build_feature_frame.fn(snapshot, AS_OF, None, params.validation)
     sets = split_rows(labelled_rows(frame), AS_OF, params.split)
-    chosen = tune_model.fn(sets.train, sets.validation, None, params.tuning, params.seed)
+    chosen = tune_model.fn(sets.train, sets.validation, None, params.tuning, params.seed).hyperparameters
     model = convert_model.fn(fit_model.fn(sets.fit, chosen, params.seed), sets, params.gate)
     judge_challenger.fn(model, None, sets, params.gate)
 

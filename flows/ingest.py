@@ -7,13 +7,14 @@ from tasks.errors import told_in_one_sentence
 from tasks.events import rejections_announced
 from tasks.landing import read_landed
 from tasks.merging import merge_landed
+from tasks.naming import name_run
 from tasks.params import STORE, Params
 from tasks.report import report_landing
 from tasks.snapshot import pull_snapshot
 from tasks.versions import keep_outside, place_version, publish_version, refuse_edits
 
 
-@flow(log_prints=True)
+@flow(log_prints=True, flow_run_name=name_run)
 def ingest(params: Params = Params.load()) -> str:
     """Check new files against the contract and make their rows part of a new data version.
 
@@ -27,11 +28,11 @@ def ingest(params: Params = Params.load()) -> str:
     with FileLock(STORE / "ingest.lock"), rejections_announced(params.model):
         snapshot = pull_snapshot(None, params.data)
         refuse_edits()
-        if landed := read_landed(params.ingest.source, snapshot):
+        if landed := read_landed(params.ingest.source, snapshot, params.data.deadline):
             files, changes = merge_landed(snapshot, landed, params.validation)
             snapshot = publish_version(snapshot, files, landed)
             report_landing(params.model, changes, landed, snapshot.version)
-            keep_outside(snapshot, params.ingest)
+            keep_outside(snapshot, params.ingest, params.data.deadline)
         else:
             print(f"nothing new in {params.ingest.source}")
         place_version(snapshot)

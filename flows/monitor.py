@@ -10,6 +10,7 @@ from tasks.data import resolve_as_of
 from tasks.errors import InputError, told_in_one_sentence
 from tasks.evidence import render_report
 from tasks.monitoring import WindowCheck, check_window, find_check, record_check, reject_window, tell_check
+from tasks.naming import name_run
 from tasks.params import Params
 from tasks.partitions import build_feature_frame
 from tasks.report import report_check
@@ -17,7 +18,7 @@ from tasks.snapshot import pull_snapshot
 from tasks.windows import newest_window
 
 
-@flow(log_prints=True)
+@flow(log_prints=True, flow_run_name=name_run)
 def monitor(as_of: datetime | None = None, data_rev: str | None = None, params: Params = Params.load()) -> WindowCheck:
     """Compare the newest window with what the champion was fitted on, and its predictions with their outcomes.
 

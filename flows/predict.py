@@ -9,13 +9,14 @@ from prefect import flow
 from tasks.champion import require_champion
 from tasks.data import resolve_as_of
 from tasks.errors import told_in_one_sentence
+from tasks.naming import name_run
 from tasks.params import Params
 from tasks.partitions import build_feature_frame
 from tasks.prediction import score_rows
 from tasks.snapshot import pull_snapshot
 
 
-@flow(log_prints=True)
+@flow(log_prints=True, flow_run_name=name_run)
 def predict(
     as_of: datetime | None = None,
     since: datetime | None = None,

@@ -5,12 +5,14 @@ import argparse
 from prefect import flow
 
 from tasks.errors import told_in_one_sentence
+from tasks.naming import name_run
 from tasks.params import Params
 from tasks.promotion import promote_by_hand
+from tasks.registry import VersionNumber
 
 
-@flow(log_prints=True)
-def promote(version: str, reason: str, params: Params = Params.load()) -> None:
+@flow(log_prints=True, flow_run_name=name_run)
+def promote(version: VersionNumber, reason: str, params: Params = Params.load()) -> None:
     """A person's override: make a registered version champion, whatever the gate said.
 
     Args:

@@ -5,12 +5,14 @@ import argparse
 from prefect import flow
 
 from tasks.errors import told_in_one_sentence
+from tasks.naming import name_run
 from tasks.params import Params
 from tasks.promotion import roll_back
+from tasks.registry import VersionNumber
 
 
-@flow(log_prints=True)
-def rollback(reason: str, champion: str | None = None, params: Params = Params.load()) -> None:
+@flow(log_prints=True, flow_run_name=name_run)
+def rollback(reason: str, champion: VersionNumber | None = None, params: Params = Params.load()) -> None:
     """Move the champion pointer to the newest earlier champion that was not itself rolled back.
 
     Args:

@@ -11,26 +11,29 @@ from tasks.checks import require_fit
 from tasks.data import resolve_as_of
 from tasks.errors import told_in_one_sentence
 from tasks.fitting import fit_model
-from tasks.gate import Verdict
+from tasks.gate import Verdict, hold_for_review
+from tasks.naming import name_run
 from tasks.params import Params
 from tasks.partitions import build_feature_frame
 from tasks.policy import Cause, Request
 from tasks.promotion import promote_version
 from tasks.report import report_data, report_verdict
+from tasks.review import request_review, settle_reviews
 from tasks.rounds import decide, find_challenger, one_at_a_time, require_reason, training_key
 from tasks.snapshot import Snapshot, pull_snapshot
 from tasks.split import first_event, labelled_rows, split_rows
 from tasks.training import Challenger, convert_model, judge_challenger, register_challenger
 from tasks.tuning import tune_model
 from tasks.watch import describe_reference
+from tasks.windows import WindowName
 
 
-@flow(log_prints=True)
+@flow(log_prints=True, flow_run_name=name_run)
 def train(
     as_of: datetime | None = None,
     data_rev: str | None = None,
     cause: Cause = "hand",
-    window: str | None = None,
+    window: WindowName | None = None,
     force: bool = False,
     reason: str = "",
     params: Params = Params.load(),
@@ -50,6 +53,7 @@ def train(
         The verdict of the gate, with its evidence; None if the policy refused to train.
     """
     with one_at_a_time(params.model):
+        settle_reviews(params.model)
         snapshot = pull_snapshot(data_rev, params.data)
         as_of = resolve_as_of(as_of, snapshot, params.clock)
         request = Request(as_of, cause, window, force, reason)
@@ -72,6 +76,8 @@ def train(
             report_verdict(challenger)
             print(f"version {challenger.version}, {challenger.verdict}")
 
+        if challenger.verdict.decision == "pending":
+            request_review(params.model, challenger, as_of, params.promotion.patience)
         if challenger.verdict.decision == "promote":
             promote_version(
                 params.model, challenger.version, challenger.judged_against, as_of, challenger.verdict.reason
@@ -84,11 +90,11 @@ def train_challenger(rows: pl.DataFrame, snapshot: Snapshot, request: Request, k
     champion = load_champion(params.model, request.as_of)
     sets = split_rows(rows, request.as_of, params.split)
     best = champion and champion.hyperparameters
-    hyperparameters = tune_model(sets.train, sets.validation, best, params.tuning, params.seed)
-    model = convert_model(fit_model(sets.fit, hyperparameters, params.seed), sets, params.gate)
-    verdict = judge_challenger(model, champion, sets, params.gate)
+    tuned = tune_model(sets.train, sets.validation, best, params.tuning, params.seed)
+    model = convert_model(fit_model(sets.fit, tuned.hyperparameters, params.seed), sets, params.gate)
+    verdict = hold_for_review(judge_challenger(model, champion, sets, params.gate), params.promotion)
     watch = describe_reference(model, sets, params.seed)
-    return register_challenger(model, hyperparameters, verdict, champion, sets, watch, snapshot, request, key, params)
+    return register_challenger(model, tuned, verdict, champion, sets, watch, snapshot, request, key, params)
 
 
 if __name__ == "__main__":

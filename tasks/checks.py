@@ -1,13 +1,13 @@
 """The checks of the gate, each with its numbers."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from pydantic import BaseModel
 
 from tasks.errors import InputError
+from tasks.gains import Scores
 from tasks.intervals import Interval, auc_gain, mean_gain
 from tasks.metrics import CLASSIFICATION, REGRESSION, losses
 from tasks.params import Gate
@@ -20,21 +20,6 @@ class Check(BaseModel):
     passed: bool
     measured: str
     required: str
-
-
-class Scores(NamedTuple):
-    """What the gate sees, one entry a row; the baseline is the mean target of the rows the challenger was fitted on."""
-
-    target: np.ndarray  # bool, or float for regression
-    challenger: np.ndarray
-    champion: np.ndarray | None
-    baseline: np.ndarray
-    days: np.ndarray
-
-    @property
-    def loss(self) -> str:
-        """What the loss of a row is called."""
-        return "log loss" if self.target.dtype == bool else "squared error"
 
 
 def require_fit(gate: Gate, frame: pl.DataFrame) -> None:
@@ -111,22 +96,13 @@ def beats_champion(scores: Scores, gate: Gate) -> Iterator[Check]:
     yield Check(name=name, passed=passed, measured=show(measured, confidence), required=required)
 
 
-def spares_slices(scores: Scores, slices: pl.DataFrame, gate: Gate) -> Iterator[Check]:
+def spares_slices(scores: Scores, gains: dict[str, dict[str, Interval]], gate: Gate) -> Iterator[Check]:
     """No value of a slice column with enough rows is clearly worse off than under the champion."""
-    if scores.champion is None:
-        return
-    gain = losses(scores.target, scores.champion) - losses(scores.target, scores.challenger)
-    for column in slices.columns:
-        intervals = {}
-        for value, rows in slices.with_row_index().group_by(column, maintain_order=True):
-            if len(rows) >= gate.slice_min_rows:
-                at = rows["index"].to_numpy()
-                intervals[str(value[0])] = mean_gain(gain[at], scores.days[at], gate.slice_confidence)
-        if intervals:
-            worst = min(intervals, key=lambda value: intervals[value].high)
-            measured = f"{worst}: {show(intervals[worst], gate.slice_confidence)}"
-            passed, required = intervals[worst].high >= 0, "upper end >= 0 for the worst"
-            yield Check(name=f"{scores.loss} of every {column}", passed=passed, measured=measured, required=required)
+    for column, intervals in gains.items():
+        worst = min(intervals, key=lambda value: intervals[value].high)
+        measured = f"{worst}: {show(intervals[worst], gate.slice_confidence)}"
+        passed, required = intervals[worst].high >= 0, "upper end >= 0 for the worst"
+        yield Check(name=f"{scores.loss} of every {column}", passed=passed, measured=measured, required=required)
 
 
 def clear_gain(name: str, gain: Interval, confidence: float) -> Check:

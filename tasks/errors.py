@@ -5,6 +5,8 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
+FULL = ("No space left on device", "database or disk is full", "disk I/O error")
+
 
 class InputError(Exception):
     """What the user gave cannot be used; the message names it and the fix."""
@@ -17,6 +19,10 @@ def told_in_one_sentence() -> Generator[None]:
         yield
     except InputError as error:
         sys.exit(f"error: {error}")
+    except Exception as error:
+        if not any(words in str(error) for words in FULL):
+            raise
+        sys.exit("error: the disk is full: free some space and run it again; what is on record stands")
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:

@@ -15,20 +15,28 @@ def announce(event: str, subject: str, **payload: Any) -> None:
         subject: What it happened to, such as model.NAME.
         payload: What a trigger hands on as parameters.
     """
-    import httpx  # a rollback in a hurry does not wait for these
+    if not server_answers():
+        return
     from prefect.events import emit_event
+
+    emit_event(
+        event=event, resource={"prefect.resource.id": subject, "prefect.resource.name": subject}, payload=payload
+    )
+
+
+def server_answers() -> bool:
+    """Whether PREFECT_API_URL names a server that is up."""
+    import httpx  # a rollback in a hurry does not wait for these
     from prefect.settings import PREFECT_API_URL
 
     address = PREFECT_API_URL.value()
     if not address:
-        return
+        return False
     try:
         httpx.get(f"{address}/health", timeout=2).raise_for_status()
     except httpx.HTTPError:
-        return
-    emit_event(
-        event=event, resource={"prefect.resource.id": subject, "prefect.resource.name": subject}, payload=payload
-    )
+        return False
+    return True
 
 
 @contextmanager

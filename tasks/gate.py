@@ -5,22 +5,33 @@ from typing import Literal
 import polars as pl
 from pydantic import BaseModel
 
-from tasks.checks import Check, Scores, beats_baseline, beats_champion, enough_evidence, meets_thresholds, spares_slices
+from tasks.checks import (
+    Check,
+    beats_baseline,
+    beats_champion,
+    enough_evidence,
+    meets_thresholds,
+    spares_slices,
+)
+from tasks.gains import Scores, daily_gain, slice_gains
+from tasks.intervals import Interval
 from tasks.metrics import compute_metrics
-from tasks.params import Gate
+from tasks.params import Gate, Promotion
 
 
 class Verdict(BaseModel):
     """The gate's decision with its evidence: every check, and the metrics of each model on the gate rows."""
 
-    decision: Literal["promote", "reject"]
+    decision: Literal["promote", "pending", "reject"]  # pending: the gate would promote, a person has the last word
     checks: list[Check]
     metrics: dict[str, dict[str, float]]  # by challenger, champion, baseline
+    slices: dict[str, dict[str, Interval]] = {}  # by column and value: gain over the champion
+    gain_by_day: dict[str, float] = {}  # mean loss of the champion, or the baseline, less that of the challenger
 
     @property
     def reason(self) -> str:
         """The checks that decided, in one line."""
-        deciding = [check for check in self.checks if check.passed == (self.decision == "promote")]
+        deciding = [check for check in self.checks if check.passed == (self.decision != "reject")]
         return "; ".join(f"{check.name}: {check.measured}, required {check.required}" for check in deciding)
 
     def __str__(self) -> str:
@@ -51,6 +62,13 @@ def judge(scores: Scores, slices: pl.DataFrame, gate: Gate) -> Verdict:
     checks += meets_thresholds(measured["challenger"], gate)
     checks += beats_baseline(scores, gate)
     checks += beats_champion(scores, gate)
-    checks += spares_slices(scores, slices, gate)
+    gains = slice_gains(scores, slices, gate)
+    checks += spares_slices(scores, gains, gate)
     decision = "promote" if all(check.passed for check in checks) else "reject"
-    return Verdict(decision=decision, checks=checks, metrics=measured)
+    return Verdict(decision=decision, checks=checks, metrics=measured, slices=gains, gain_by_day=daily_gain(scores))
+
+
+def hold_for_review(verdict: Verdict, promotion: Promotion) -> Verdict:
+    """Where a person has the last word, what the gate would promote is pending."""
+    held = promotion.mode == "review" and verdict.decision == "promote"
+    return verdict.model_copy(update={"decision": "pending"}) if held else verdict

@@ -1,11 +1,14 @@
 """Files that landed and are not part of the data yet. Another kind of source replaces `read_landed` alone."""
 
 import json
+from datetime import timedelta
 from typing import NamedTuple
 
 import polars as pl
+from botocore.exceptions import BotoCoreError
 from fsspec.core import url_to_fs
 from prefect import task
+from prefect.utilities.timeout import timeout
 
 from tasks.contract import TABLES
 from tasks.data import read_declared
@@ -32,16 +35,36 @@ def read_ledger(snapshot: Snapshot) -> dict[str, str]:
 
 
 @task
-def read_landed(source: str, snapshot: Snapshot) -> list[Landed]:
+def read_landed(source: str, snapshot: Snapshot, deadline: timedelta) -> list[Landed]:
     """The files SOURCE/TABLE/*.parquet that no version holds yet, in the order of their names.
 
     Args:
         source: A folder of the workspace, or s3://bucket/prefix (AWS_* variables give address and credentials).
         snapshot: The current version, whose ledger says what landed already.
+        deadline: How long that may take.
+
+    Raises:
+        InputError: A file cannot be used, or the source cannot be read in time.
     """
+    try:
+        with timeout(deadline.total_seconds()):
+            return read_new(source, read_ledger(snapshot))
+    except TimeoutError:
+        seconds = deadline.total_seconds()
+        raise InputError(
+            f"{source} did not answer within data.deadline ({seconds:g} s): nothing was taken in"
+        ) from None
+    except (OSError, BotoCoreError) as error:
+        raise InputError(f"{source} cannot be read: {error}; look at ingest.source and the AWS_* variables") from None
+
+
+def read_new(source: str, ledger: dict[str, str]) -> list[Landed]:
+    """The files that the ledger does not hold."""
     files, root = url_to_fs(source if "://" in source else str(WORKSPACE / source))
     files.invalidate_cache()
-    ledger, landed = read_ledger(snapshot), []
+    if "://" in source and not files.exists(root.split("/")[0]):
+        raise InputError(f"ingest.source names {source}, but there is no such bucket")
+    landed = []
     for path in sorted(files.glob(f"{root}/*/*.parquet")):
         table, file = str(path).split("/")[-2:]
         name, mark = f"{table}/{file}", str(files.ukey(path))

@@ -21,6 +21,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from tasks.params import STORE
 
 EVIDENCE = "evidence.json"
+TAG_LENGTH = 1_000
 
 
 @cache
@@ -72,11 +73,16 @@ def open_record(model: str, kind: str, as_of: datetime, evidence: dict[str, Any]
     tags = {"kind": kind, "as_of": as_of.isoformat(), **tags}
     name = f"{kind} as of {as_of:%Y-%m-%d}"
     run_id = client().create_run(experiment(model), run_name=name, tags=tags).info.run_id
+    add_evidence(model, run_id, evidence)
+    return run_id
+
+
+def add_evidence(model: str, run_id: str, evidence: dict[str, Any]) -> None:
+    """Keep the evidence of a record, in place of what was kept before."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / EVIDENCE
         file.write_text(json.dumps(evidence, indent=2, default=str))
         artifacts(model, run_id).log_artifact(file)
-    return run_id
 
 
 def close_record(run_id: str, done: bool = True) -> None:

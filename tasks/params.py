@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 WORKSPACE = Path(os.environ.get("WORKSPACE") or Path(__file__).parents[1]).resolve()
@@ -85,10 +85,22 @@ class Gate(Section):
     max_unfaithful_share: Share
 
 
+class Promotion(Section):
+    mode: Literal["auto", "review"]
+    patience: Span
+
+
 class Ingest(Section):
     source: str = Field(min_length=1)
     commit: bool
     push: bool
+
+    @field_validator("source")
+    @classmethod
+    def _hold_no_secret(cls, source: str) -> str:
+        if "@" in source:
+            raise ValueError("a secret does not belong in an address: set the AWS_* variables")
+        return source
 
 
 class Predict(Section):
@@ -132,6 +144,7 @@ class Params(BaseSettings):
     split: Split
     tuning: Tuning
     gate: Gate
+    promotion: Promotion
     predict: Predict
     monitor: Monitor
     retrain: Retrain

@@ -14,7 +14,6 @@ from tasks.params import STORE
 from tasks.registry import CHAMPION, current_alias, find_moves, find_predecessor, load_version, logical_now
 
 LOCK_SECONDS = 60
-TAG_LENGTH = 1_000
 
 
 class NotMovedError(InputError):
@@ -62,9 +61,15 @@ def roll_back(model: str, reason: str, clock: str, champion: str | None = None) 
 
 
 def move_pointer(
-    kind: Literal["promotion", "rollback"], model: str, target: str, expected: str | None, as_of: datetime, reason: str
+    kind: Literal["promotion", "rollback"],
+    model: str,
+    target: str,
+    expected: str | None,
+    as_of: datetime,
+    reason: str,
+    by: str | None = None,
 ) -> None:
-    """The only place that moves the pointer.
+    """The only place that moves the pointer; who is the account of this process, if nobody is named.
 
     Raises:
         InputError: The champion is not `expected` ("any" takes whichever it is), as_of lies before the newest move,
@@ -88,8 +93,8 @@ def move_pointer(
                     f"as_of {as_of} lies before the newest promotion ({moves[-1].as_of}): a replay moves nothing"
                 )
             load_version(model, target)
-            facts = {"origin": origin or "", "target": target, "by": who(), "reason": reason}
-            tags = facts | {"reason": reason[:TAG_LENGTH]}  # the evidence keeps all of it
+            facts = {"origin": origin or "", "target": target, "by": by or who(), "reason": reason}
+            tags = facts | {"reason": reason[: logbook.TAG_LENGTH]}  # the evidence keeps all of it
             run_id = logbook.open_record(model, kind, as_of, facts, **tags)
             logbook.client().set_registered_model_alias(model, CHAMPION, target)
             logbook.close_record(run_id)

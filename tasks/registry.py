@@ -2,10 +2,11 @@
 
 import json
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from pydantic import Field
 
 from tasks import logbook
 from tasks.bundle import Bundle, load_bundle
@@ -13,6 +14,7 @@ from tasks.errors import InputError
 from tasks.params import STORE
 
 CHAMPION = "champion"
+VersionNumber = Annotated[str, Field(pattern=r"^\d{1,9}$")]
 
 
 class Move(NamedTuple):

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import polars as pl
 from prefect import task
-from prefect.artifacts import create_link_artifact, create_table_artifact
+from prefect.artifacts import create_image_artifact, create_link_artifact, create_table_artifact
 
 from tasks.contract import EVENT_TIME, ROWS
 from tasks.events import announce
 from tasks.landing import Landed
 from tasks.merging import Change
 from tasks.monitoring import WindowCheck, find_checks
+from tasks.pictures import draw_drift, draw_gain
+from tasks.tables import inert, verdict_tables
 from tasks.training import Challenger
 from tasks.validation import Count
 
@@ -41,15 +43,11 @@ def total(counts: list[Count]) -> dict[str, str]:
 def report_verdict(challenger: Challenger) -> None:
     """The verdict with every check, and the metrics side by side."""
     verdict = challenger.verdict
-    checks = [
-        {"check": c.name, "measured": c.measured, "required": c.required, "holds": "yes" if c.passed else "NO"}
-        for c in verdict.checks
-    ]
-    title = f"**{verdict.decision}** version {challenger.version}"
-    create_table_artifact(checks, key="verdict", description=f"{title}: {verdict.reason}")
-    names = verdict.metrics.get("challenger", {})
-    rows = [{"metric": n, **{model: f"{values[n]:.4f}" for model, values in verdict.metrics.items()}} for n in names]
-    create_table_artifact(rows, key="metrics", description=f"{title}: metrics on the gate rows")
+    title = f"**{verdict.decision}** version {challenger.version}: {inert(verdict.reason, 1000)}"
+    for name, rows in verdict_tables(verdict).items():
+        create_table_artifact(rows, key=name.split()[0].lower(), description=f"{name}. {title}")
+    if verdict.gain_by_day:
+        create_image_artifact(draw_gain(verdict.gain_by_day), key="gain", description=f"Gain by day. {title}")
 
 
 @task
@@ -67,7 +65,9 @@ def report_check(model: str, check: WindowCheck, report: Path | None) -> None:
         }
         for f in check.findings
     ]
-    create_table_artifact(rows, key="drift", description=str(check))
+    create_table_artifact(rows, key="drift", description=inert(str(check), 1000))
+    if check.findings:
+        create_image_artifact(draw_drift(check.findings), key="drift-picture", description=inert(str(check), 1000))
     create_table_artifact([describe_trend(past) for past in find_checks(model)], key="trend", description="All windows")
     if report:
         address = os.environ.get("REPORTS_URL", report.parent.as_uri())

@@ -20,7 +20,9 @@ from tasks.training import Challenger
 WAIT_SECONDS = 3600
 
 # Settings that change nothing of a challenger or its verdict, or only by way of the feature frame.
-APART: dict[str, Any] = dict.fromkeys(("clock", "data", "ingest", "validation", "predict", "monitor", "retrain"), True)
+APART: dict[str, Any] = dict.fromkeys(
+    ("clock", "data", "ingest", "validation", "promotion", "predict", "monitor", "retrain"), True
+)
 APART["tuning"] = {"workers"}
 
 

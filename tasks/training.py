@@ -23,6 +23,7 @@ from tasks.registry import register_version
 from tasks.scoring import Scorer
 from tasks.snapshot import Snapshot
 from tasks.split import Sets
+from tasks.tuning import Tuned
 from tasks.watch import Watch
 
 PROBE_ROWS = 20
@@ -80,7 +81,7 @@ def refuse_seen(who_saw: str, seen: np.ndarray, keys: np.ndarray) -> None:
 @task
 def register_challenger(
     model: bytes,
-    hyperparameters: dict[str, Any],
+    tuned: Tuned,
     verdict: Verdict,
     champion: Champion | None,
     sets: Sets,
@@ -102,7 +103,10 @@ def register_challenger(
         "data_version": snapshot.version,
         "rows": {name: rows.height for name, rows in sets._asdict().items()},
         "intervals": {name: interval(rows) for name, rows in sets._asdict().items()},
-        "hyperparameters": hyperparameters,
+        "hyperparameters": tuned.hyperparameters,
+        "study": tuned.study,
+        "trials": tuned.trials,
+        "validation_loss": tuned.loss,
         "importance": watch.importance,
         "params": params.model_dump(mode="json"),
         "verdict": verdict.model_dump(),
@@ -111,9 +115,9 @@ def register_challenger(
         **describe_code(),
     }
     tags = {"key": key, "verdict": verdict.decision, "data_version": snapshot.version, "sha256": card["sha256"]}
-    tags |= {"cause": request.cause, "window": request.window or ""}
+    tags |= {"cause": request.cause, "window": request.window or "", "by": card["by"], "reason": request.reason[:500]}
     run_id = logbook.open_record(params.model, "training", request.as_of, card, **tags)
-    logbook.log_numbers(run_id, verdict.metrics.get("challenger", {}), {"seed": params.seed, **hyperparameters})
+    logbook.log_numbers(run_id, verdict.metrics.get("challenger", {}), {"seed": params.seed, **tuned.hyperparameters})
     probe = sets.gate.head(PROBE_ROWS).drop(META)
     folder = STORE / "bundles" / run_id
     digests = write_bundle(folder, model, card, digest_keys(sets.fit), probe, watch.references, watch.sample)

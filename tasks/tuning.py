@@ -7,7 +7,7 @@ study that was interrupted goes on to the same end.
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
 import polars as pl
@@ -26,10 +26,19 @@ from tasks.trials import finished_trials, keep_trial, open_journal
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
+class Tuned(NamedTuple):
+    """What a study chose."""
+
+    hyperparameters: dict[str, Any]
+    study: str | None = None  # its journal is store/studies/STUDY.journal
+    trials: int = 0
+    loss: float | None = None
+
+
 @task
 def tune_model(
     train: pl.DataFrame, validation: pl.DataFrame, champion: dict[str, Any] | None, tuning: Tuning, seed: int
-) -> dict[str, Any]:
+) -> Tuned:
     """The hyperparameters with the lowest loss on later rows than they were fitted on.
 
     Args:
@@ -42,7 +51,8 @@ def tune_model(
     sample = train.sample(min(tuning.max_rows, train.height), seed=seed)
     matters = tuning.model_dump(include={"batch", "sampler"})
     rows = [digest_rows(sample), digest_rows(validation)]
-    journal = open_journal(make_key("tuning", rows=rows, champion=champion, seed=seed, **matters))
+    key = make_key("tuning", rows=rows, champion=champion, seed=seed, **matters)
+    journal = open_journal(key)
     known = finished_trials(journal)
 
     def evaluate(trial: optuna.Trial, hyperparameters: dict[str, Any]) -> float:
@@ -62,7 +72,7 @@ def tune_model(
             done += size
             kept = len(known.keys() & range(done))
             print(f"tuning: {done} of {tuning.n_trials} trials ({kept} kept), lowest loss {study.best_value:.4f}")
-    return study.best_trial.user_attrs["hyperparameters"]
+    return Tuned(study.best_trial.user_attrs["hyperparameters"], key, done, study.best_value)
 
 
 def make_study(champion: dict[str, Any] | None, tuning: Tuning, seed: int) -> optuna.Study:

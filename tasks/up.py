@@ -13,6 +13,7 @@ from tasks.stack import ROOT, deploy, detached, port_is_free, prefect_server, st
 
 PORT, REPORTS_PORT = 4200, 4201
 ENV_FILE = ROOT / ".env"
+ADDED = "# from here on by `make up`, which removes it when it stops\n"
 # What a user may have set for another server; the rest of PREFECT_*, such as the database, is theirs to set.
 OTHERS = ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_PROFILE")
 
@@ -35,6 +36,7 @@ def main() -> int:
         with prefect_server(environment, PORT) as address:
             environment |= {"PREFECT_API_URL": address}
             deploy(environment)
+            subprocess.run([sys.executable, "-m", "tasks.alerts"], cwd=ROOT, env=environment)
             with env_file(environment), reports(workspace, environment), worker(environment) as process:
                 tell_next_steps(address)
                 while process.poll() is None:
@@ -56,13 +58,17 @@ def interrupt(*_: object) -> None:
 
 @contextmanager
 def env_file(environment: dict[str, str]) -> Generator[None]:
-    """Let a second terminal in this folder find the server: Prefect reads .env."""
+    """Let a second terminal in this folder find the server: Prefect reads .env. The user's own lines stay."""
     names = ("PREFECT_API_URL", "PREFECT_HOME")
-    ENV_FILE.write_text("".join(f"{name}={environment[name]}\n" for name in names))
+    own = ENV_FILE.read_text().partition(ADDED)[0] if ENV_FILE.exists() else ""
+    ENV_FILE.write_text(own + ADDED + "".join(f"{name}={environment[name]}\n" for name in names))
     try:
         yield
     finally:
-        ENV_FILE.unlink(missing_ok=True)
+        if own:
+            ENV_FILE.write_text(own)
+        else:
+            ENV_FILE.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -90,13 +91,14 @@ def place_version(snapshot: Snapshot) -> None:
 
 
 @task
-def keep_outside(snapshot: Snapshot, ingest: Ingest) -> None:
+def keep_outside(snapshot: Snapshot, ingest: Ingest, deadline: timedelta) -> None:
     """Commit data.dvc and push the version, if params.yaml says so."""
     if ingest.push:
         refuse_inner_remote()
-        run([sys.executable, "-m", "dvc", "push", "data.dvc"], "dvc push")
+        run([sys.executable, "-m", "dvc", "push", "data.dvc"], "dvc push", deadline)
     if ingest.commit:
-        run(["git", "commit", "--quiet", "-m", f"Data version {snapshot.version}", "--", "data.dvc"], "git commit")
+        commit = ["git", "commit", "--quiet", "-m", f"Data version {snapshot.version}", "--", "data.dvc"]
+        run(commit, "git commit", deadline)
 
 
 def refuse_inner_remote() -> None:
@@ -110,8 +112,12 @@ def refuse_inner_remote() -> None:
         raise InputError("the DVC remote lies inside the workspace: `dvc remote add -d storage s3://bucket/dvc` first")
 
 
-def run(command: list[str], name: str) -> None:
-    done = subprocess.run(command, cwd=WORKSPACE, capture_output=True, text=True)
+def run(command: list[str], name: str, deadline: timedelta) -> None:
+    seconds = deadline.total_seconds()
+    try:
+        done = subprocess.run(command, cwd=WORKSPACE, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{name} did not end within data.deadline ({seconds:g} s): the version is kept here") from None
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
         raise InputError(f"{name} failed: {lines[-1]}")

@@ -1,9 +1,12 @@
 """The window of a check: 28 days that end on the first of a month."""
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
 
 LENGTH = timedelta(days=28)
+WindowName = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
 
 class Window(NamedTuple):

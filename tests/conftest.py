@@ -101,3 +101,35 @@ def store(tmp_path, empty_database):
     use_store(tmp_path)
     yield tmp_path
     use_store(STORE)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(year, params):
+    """A fitted linear model as ONNX bytes, and rows that it scores."""
+    from tasks.conversion import to_bytes
+    from tasks.fitting import fit_model
+    from tasks.frame import META
+
+    fit = year.head(2_000)
+    features = fit.drop(META)
+    model = fit_model.fn(fit, {"family": "linear", "C": 1.0}, params.seed)
+    return to_bytes(model, features.schema), features.head(5)
+
+
+@pytest.fixture
+def versions(store, tiny_model):
+    """Three registered versions as of April, June and August; none of them is champion."""
+    import numpy as np
+
+    from tasks import logbook
+    from tasks.bundle import write_bundle
+    from tasks.registry import register_version
+
+    model, probe = tiny_model
+    numbers = []
+    for month in (4, 6, 8):
+        run_id = logbook.open_record("late-arrivals", "training", datetime(2013, month, 1, tzinfo=UTC), {})
+        digests = write_bundle(store / "bundles" / run_id, model, {}, np.arange(3, dtype=np.uint64), probe, {}, probe)
+        numbers.append(register_version("late-arrivals", run_id, digests))
+        logbook.close_record(run_id)
+    return numbers

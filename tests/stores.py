@@ -1,6 +1,18 @@
 """Where the parts that keep something keep it."""
 
-from tasks import evidence, logbook, partitions, prediction, promotion, registry, rounds, training, trials, validation
+from tasks import (
+    evidence,
+    logbook,
+    partitions,
+    prediction,
+    promotion,
+    registry,
+    review,
+    rounds,
+    training,
+    trials,
+    validation,
+)
 
 MODULES = (
     evidence,
@@ -9,6 +21,7 @@ MODULES = (
     prediction,
     promotion,
     registry,
+    review,
     rounds,
     training,
     trials,

@@ -60,7 +60,7 @@ def work(store: Path, address: str, action: str, *arguments) -> None:
             store.mkdir(exist_ok=True)
             tuning = params.tuning.model_copy(update={"n_trials": 20, "max_rows": 20_000})
             frames = (pl.read_parquet(file) for file in arguments)
-            (store / "chosen").write_text(str(tune_model.fn(*frames, None, tuning, params.seed)))
+            (store / "chosen").write_text(str(tune_model.fn(*frames, None, tuning, params.seed).hyperparameters))
         elif action == "record":
             logbook.close_record(logbook.open_record(MODEL, "training", FIRST, {"by": os.getpid()}))
         else:

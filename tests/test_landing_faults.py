@@ -40,7 +40,7 @@ def work(folder: Path) -> None:
     params = Params.load()
     snapshot = pull_snapshot.fn(None, params.data)
     refuse_edits()
-    if landed := read_landed.fn("landing", snapshot):
+    if landed := read_landed.fn("landing", snapshot, params.data.deadline):
         files, _ = merge_landed.fn(snapshot, landed, params.validation)
         snapshot = publish_version.fn(snapshot, files, landed)
     place_version.fn(snapshot)

@@ -2,70 +2,17 @@
 
 import json
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 
 import pytest
-
-from tasks.stack import ROOT, clean_environment, deploy, make_workspace, prefect_server, worker
+from stacks import flow, prefect, running_stack, runs, states, wait_for
 
 pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    """A workspace with server, deployments and worker: the environment of a user's second terminal."""
-    workspace = make_workspace(tmp_path_factory.mktemp("loop") / "workspace")
-    environment = clean_environment(workspace, PARAMS_TUNING__N_TRIALS="1", PARAMS_MONITOR__REPORT="never")
-    with prefect_server(environment) as address:
-        environment |= {"PREFECT_API_URL": address}
-        deploy(environment)
-        with worker(environment):
-            yield environment
-
-
-def prefect(environment, *command: str) -> subprocess.CompletedProcess[str]:
-    full = [sys.executable, "-m", "prefect", *command]
-    return subprocess.run(full, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180)
-
-
-def flow(environment, *command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
-
-
-def runs(environment, name: str) -> list[dict]:
-    """State and parameters of the runs of a deployment, oldest first."""
-    code = f"""
-import json
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import DeploymentFilter
-from prefect.client.schemas.sorting import FlowRunSort
-with get_client(sync_client=True) as client:
-    found = client.read_deployment_by_name({name!r})
-    chosen = DeploymentFilter.model_validate({{"id": {{"any_": [str(found.id)]}}}})
-    read = client.read_flow_runs(deployment_filter=chosen, sort=FlowRunSort.EXPECTED_START_TIME_ASC)
-    told = [{{"state": run.state.name, "parameters": run.parameters, "auto": run.auto_scheduled}} for run in read]
-    print(json.dumps(told, default=str))
-"""
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
-    """Return when it holds; fail if it never does."""
-    give_up = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < give_up, f"waited {seconds} s in vain"
-        time.sleep(1)
-
-
-def states(environment, name: str) -> list[str]:
-    return [run["state"] for run in runs(environment, name) if not run["auto"]]
+    with running_stack(tmp_path_factory.mktemp("loop") / "workspace") as environment:
+        yield environment
 
 
 def test_every_deployment_exists_and_the_scheduled_ones_have_runs_ahead(stack):

@@ -37,7 +37,7 @@ def ingest(workspace, params):
     def call():
         snapshot = pull_snapshot.fn(None, params.data)
         refuse_edits()
-        landed = read_landed.fn("landing", snapshot)
+        landed = read_landed.fn("landing", snapshot, params.data.deadline)
         files, changes = merge_landed.fn(snapshot, landed, params.validation)
         place_version.fn(publish_version.fn(snapshot, files, landed) if landed else snapshot)
         return changes

@@ -2,42 +2,16 @@
 
 from datetime import UTC, datetime
 
-import numpy as np
 import polars as pl
 import pytest
 
 from tasks import logbook
-from tasks.bundle import write_bundle
-from tasks.conversion import to_bytes
 from tasks.errors import InputError
-from tasks.fitting import fit_model
-from tasks.frame import META
 from tasks.promotion import promote_by_hand, promote_version, roll_back, settle
-from tasks.registry import current_alias, find_champion, find_moves, register_version
+from tasks.registry import current_alias, find_champion, find_moves
 
 MODEL = "late-arrivals"
 APRIL, JUNE, AUGUST = (datetime(2013, month, 1, tzinfo=UTC) for month in (4, 6, 8))
-
-
-@pytest.fixture(scope="module")
-def onnx(year, params):
-    fit = year.head(2_000)
-    model = fit_model.fn(fit, {"family": "linear", "C": 1.0}, params.seed)
-    features = fit.drop(META)
-    return to_bytes(model, features.schema), features.head(5)
-
-
-@pytest.fixture
-def versions(store, onnx):
-    """Three registered versions, none of them champion."""
-    model, probe = onnx
-    numbers = []
-    for as_of in (APRIL, JUNE, AUGUST):
-        run_id = logbook.open_record(MODEL, "training", as_of, {})
-        digests = write_bundle(store / "bundles" / run_id, model, {}, np.arange(3, dtype=np.uint64), probe, {}, probe)
-        numbers.append(register_version(MODEL, run_id, digests))
-        logbook.close_record(run_id)
-    return numbers
 
 
 def test_every_move_is_on_record_and_the_champion_of_a_moment_is_found_by_it(versions):

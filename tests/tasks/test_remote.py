@@ -1,23 +1,31 @@
 """Data from a real S3 endpoint: whatever is wrong is one sentence in time, and the working copy stays as it is."""
 
 import hashlib
+import io
 import json
 import shutil
 import socket
+import subprocess
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from urllib.request import Request, urlopen
 
+import polars as pl
 import pytest
 import s3fs
 from moto.server import ThreadedMotoServer
 
-from tasks import fetch, snapshot
+from tasks import fetch, snapshot, versions
 from tasks.errors import InputError
 from tasks.fetch import object_path
-from tasks.params import Data
+from tasks.landing import read_landed
+from tasks.merging import merge_landed
+from tasks.params import Data, Ingest
 from tasks.snapshot import pull_snapshot, resolve_version
 from tasks.stack import ROOT, free_port, make_workspace
+from tasks.versions import keep_outside, publish_version
 
 DEADLINE = timedelta(seconds=30)
 REMOTE = ROOT / ".dvc" / "remote" / "files" / "md5"
@@ -43,6 +51,7 @@ def workspace(tmp_path, monkeypatch, endpoint):
     (folder / ".dvc" / "config").write_text("[core]\n    remote = s3\n['remote \"s3\"']\n    url = s3://bucket/dvc\n")
     monkeypatch.setattr(snapshot, "WORKSPACE", folder)
     monkeypatch.setattr(fetch, "WORKSPACE", folder)
+    monkeypatch.setattr(versions, "WORKSPACE", folder)
     for name, value in {
         "WORKSPACE": str(folder),
         "AWS_ENDPOINT_URL": endpoint,
@@ -82,8 +91,7 @@ def refused(data_rev=None, deadline=DEADLINE) -> str:
 
 def planes(bucket) -> str:
     """The key of one object of the remote."""
-    listing = json.loads(object_path(resolve_version(None), REMOTE).read_bytes())
-    oid = next(entry["md5"] for entry in listing if entry["relpath"] == "planes.parquet")
+    oid = md5_in_listing("planes.parquet")
     return f"bucket/dvc/files/md5/{oid[:2]}/{oid[2:]}"
 
 
@@ -154,8 +162,65 @@ def demand_credentials_after(endpoint: str, requests: bytes) -> None:
 
 
 def test_a_server_that_accepts_and_never_answers_is_given_up_on_at_the_deadline(workspace, monkeypatch):
+    with deaf_endpoint(monkeypatch):
+        assert "did not answer within data.deadline (6 s)" in refused(deadline=timedelta(seconds=6))
+
+
+def test_what_lands_in_a_bucket_is_taken_in_once_like_what_lands_in_a_folder(bucket, params):
+    rows = pl.read_parquet(object_path(md5_in_listing("flights/2013-01.parquet"), REMOTE)).head(100)
+    content = io.BytesIO()
+    rows.write_parquet(content)
+    bucket.pipe("bucket/landing/flights/today.parquet", content.getvalue())
+    pulled = pull_snapshot.fn(None, Data(deadline=DEADLINE))
+    (landed,) = read_landed.fn("s3://bucket/landing", pulled, DEADLINE)
+    assert landed.name == "flights/today.parquet" and landed.rows.height == 100
+    files, (change,) = merge_landed.fn(pulled, [landed], params.validation)
+    assert (change.read, change.unchanged) == (100, 100)
+    published = publish_version.fn(pulled, files, [landed])
+    assert read_landed.fn("s3://bucket/landing", published, DEADLINE) == []
+
+
+def test_a_new_version_is_pushed_and_committed_if_params_yaml_says_so(bucket, workspace):
+    git = ["git", "-C", str(workspace), "-c", "user.name=A", "-c", "user.email=a@example.com"]
+    for command in (["init", "-q"], ["add", "data.dvc"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True)
+    pulled = pull_snapshot.fn(None, Data(deadline=DEADLINE))
+    published = publish_version.fn(pulled, {"flights/2013-01.parquet": pl.DataFrame({"a": [1]})}, [])
+    keep_outside.fn(published, Ingest(source="landing", commit=True, push=True), DEADLINE)
+    oid = published.version.removesuffix(".dir")
+    assert bucket.exists(f"bucket/dvc/files/md5/{oid[:2]}/{oid[2:]}.dir")
+    log = subprocess.run([*git, "log", "-1", "--format=%s", "--name-only"], capture_output=True, text=True)
+    assert log.stdout.split("\n\n") == [f"Data version {published.version}", "data.dvc\n"]
+
+
+def test_a_push_to_the_remote_inside_the_repository_is_refused(workspace):
+    (workspace / ".dvc" / "config").write_text("[core]\n    remote = own\n['remote \"own\"']\n    url = remote\n")
+    ingest = Ingest(source="landing", commit=False, push=True)
+    with pytest.raises(InputError, match="the DVC remote lies inside the workspace"):
+        keep_outside.fn(snapshot.Snapshot(resolve_version(None), {}), ingest, DEADLINE)
+
+
+def test_a_landing_place_that_is_not_there_or_never_answers_is_one_sentence_in_time(bucket, monkeypatch):
+    pulled = pull_snapshot.fn(None, Data(deadline=DEADLINE))
+    assert read_landed.fn("s3://bucket/nothing", pulled, DEADLINE) == []
+    with pytest.raises(InputError, match="ingest.source names s3://nowhere/landing, but there is no such bucket"):
+        read_landed.fn("s3://nowhere/landing", pulled, DEADLINE)
+    with deaf_endpoint(monkeypatch), pytest.raises(InputError, match="did not answer within data.deadline .3 s"):
+        s3fs.S3FileSystem.clear_instance_cache()
+        read_landed.fn("s3://bucket/landing", pulled, timedelta(seconds=3))
+
+
+def md5_in_listing(name: str) -> str:
+    """The hash of a file of the sample."""
+    listing = json.loads(object_path(resolve_version(None), REMOTE).read_bytes())
+    return next(entry["md5"] for entry in listing if entry["relpath"] == name)
+
+
+@contextmanager
+def deaf_endpoint(monkeypatch) -> Generator[None]:
+    """An endpoint that accepts and never answers."""
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(100)
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{deaf.getsockname()[1]}")
-        assert "did not answer within data.deadline (6 s)" in refused(deadline=timedelta(seconds=6))
+        yield

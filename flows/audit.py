@@ -1,0 +1,55 @@
+"""Where a version comes from, and what became of it: python -m flows.audit VERSION [--json]"""
+
+import argparse
+import json
+from typing import Any
+
+from tasks.errors import told_in_one_sentence
+from tasks.history import trace_version
+from tasks.params import Params
+
+
+def audit(version: str, as_json: bool = False) -> None:
+    """Print the chain of a version.
+
+    Args:
+        version: Its number in the registry.
+        as_json: All of it, for a machine.
+    """
+    found = trace_version(Params.load().model, version)
+    print(json.dumps(found, indent=2, default=str) if as_json else "\n".join(tell(found)))
+
+
+def tell(found: dict[str, Any]) -> list[str]:
+    """The chain in lines for a person."""
+    card, files, served = found["card"], found["files"], found["predictions"]
+    dirty = " with local changes" if card["dirty"] else ""
+    span = f", {served['first']} to {served['last']}" if served["rows"] else ""
+    return [
+        f"{found['model']} version {found['version']}, model file sha256 {card['sha256']}",
+        f"data      version {card['data_version']}, {len(files) if files else 'unknown number of'} files",
+        *(f"          {name} {md5}" for name, md5 in (files or {}).items()),
+        *(f"{name:<9} {card['rows'][name]:,} rows, {' to '.join(card['intervals'][name])}" for name in card["rows"]),
+        f"code      commit {card['commit']}{dirty}, lock {card['lock']}, seed {card['params']['seed']}",
+        f"trials    {card['trials']} of study {card['study']}, chosen {card['hyperparameters']}",
+        f"verdict   {card['verdict']['decision']}, against {card['judged_against'] or 'no champion'}",
+        *(f"          {c['name']}: {c['measured']}" for c in card["verdict"]["checks"]),
+        f"served    {served['rows']:,} predictions{span}",
+        *(tell_step(step) for step in found["history"]),
+    ]
+
+
+def tell_step(step: dict[str, str]) -> str:
+    """One record in a line."""
+    who = f" by {step['who']}" if step["who"] else ""
+    why = f": {step['why']}" if step["why"] else ""
+    state = "" if step["state"] == "FINISHED" else f" ({step['state'].lower()})"
+    return f"{step['when']}  as of {step['as_of'][:10]}  {step['what']}{who}{why}{state}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m flows.audit", description=__doc__)
+    parser.add_argument("version")
+    parser.add_argument("--json", action="store_true", dest="as_json")
+    with told_in_one_sentence():
+        audit(**vars(parser.parse_args()))

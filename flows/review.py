@@ -1,0 +1,76 @@
+"""Ask a person whether a challenger becomes champion: python -m flows.review [VERSION approve|reject NOTE]"""
+
+import argparse
+
+from prefect import flow
+from prefect.flow_runs import suspend_flow_run
+from prefect.input import RunInput
+from pydantic import Field
+
+from tasks.asking import describe_review, end_holder, take_review
+from tasks.errors import told_in_one_sentence
+from tasks.lineage import who
+from tasks.naming import name_run
+from tasks.params import Params
+from tasks.registry import VersionNumber
+from tasks.review import Decision, answer_review, find_reviews, settle_reviews
+
+
+class Answer(RunInput):
+    """The form of the Prefect UI."""
+
+    decision: Decision = "reject"
+    name: str = Field(min_length=1, max_length=100, description="who answers")
+    note: str = Field(min_length=1, max_length=2000, description="why")
+
+
+@flow(log_prints=True, flow_run_name=name_run)
+def review(version: VersionNumber | None = None, params: Params = Params.load()) -> None:
+    """Wait, suspended, for a person's answer; the run takes no place in the worker meanwhile.
+
+    Args:
+        version: The challenger to ask about; left out, the first that waits.
+        params: Which model.
+    """
+    settle_reviews(params.model)
+    waiting = take_review(params.model, version)
+    if waiting is None:
+        print("no review waits to be asked")
+        return
+    if waiting.outcome == "pending":
+        form = Answer.with_initial_data(description=describe_review(params.model, waiting))
+        answer = suspend_flow_run(wait_for_input=form, timeout=waiting.seconds_left)
+        waiting = answer_review(params.model, waiting.version, answer.decision, answer.name, answer.note, params.clock)
+    print(f"version {waiting.version} was {waiting.outcome} by {waiting.by}: {waiting.note}")
+
+
+def answer_here(version: str, decision: Decision, note: str, name: str) -> None:
+    """Answer without the form; needs no Prefect server."""
+    params = Params.load()
+    answered = answer_review(params.model, version, decision, name, note, params.clock)
+    end_holder(answered)
+    print(f"version {version} was {answered.outcome} by {answered.by}: {answered.note}")
+
+
+def list_reviews() -> None:
+    """A line for each review, oldest first."""
+    reviews = find_reviews(Params.load().model)
+    for found in reviews:
+        answer = f"by {found.by}: {found.note}" if found.by else f"until {found.until:%Y-%m-%d %H:%M} UTC"
+        print(f"version {found.version}, as of {found.as_of:%Y-%m-%d}  {found.outcome} {answer}")
+    if not reviews:
+        print("no review was asked for; promotion.mode in params.yaml says whether one is")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m flows.review", description=__doc__)
+    parser.add_argument("version", nargs="?")
+    parser.add_argument("decision", nargs="?", choices=["approve", "reject"])
+    parser.add_argument("note", nargs="?", default="", help="why; it goes on the record")
+    parser.add_argument("--name", default=who(), help="who answers, if not this account")
+    given = parser.parse_args()
+    with told_in_one_sentence():
+        if given.version and given.decision:
+            answer_here(given.version, given.decision, given.note, given.name)
+        else:
+            list_reviews()

@@ -1,0 +1,36 @@
+"""Verdicts as tables for people: few digits, and nothing in them that a page would run."""
+
+import html
+
+from tasks.gate import Verdict
+
+
+def as_markdown(rows: list[dict[str, str]]) -> str:
+    """A markdown table; what a cell holds is shown as it is and never interpreted."""
+    if not rows:
+        return "none"
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "\n".join("| " + " | ".join(inert(cell) for cell in line) + " |" for line in lines)
+
+
+def inert(text: str, longest: int = 200) -> str:
+    """Text from data, cut and escaped: no markup, no link, no line break."""
+    short = text if len(text) <= longest else f"{text[:longest]}..."
+    escaped = html.escape(" ".join(short.split()))
+    return "".join(f"&#{ord(sign)};" if sign in "|[]()`*_~!:{}\\" else sign for sign in escaped)
+
+
+def verdict_tables(verdict: Verdict) -> dict[str, list[dict[str, str]]]:
+    """Checks, metrics and slices of a verdict by title."""
+    checks = [
+        {"check": c.name, "measured": c.measured, "required": c.required, "holds": "yes" if c.passed else "NO"}
+        for c in verdict.checks
+    ]
+    names = verdict.metrics.get("challenger", {})
+    metrics = [{"metric": n, **{model: f"{v[n]:.4f}" for model, v in verdict.metrics.items()}} for n in names]
+    slices = [
+        {"slice": f"{column} {value}", "loss gain": f"{g.difference:+.4f} [{g.low:+.4f}, {g.high:+.4f}]"}
+        for column, gains in verdict.slices.items()
+        for value, g in gains.items()
+    ]
+    return {"Checks": checks, "Metrics on the gate rows": metrics, "Slices": slices}

@@ -1,0 +1,66 @@
+"""A Prefect server with deployments and a worker, and what a user's second terminal does with them."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from tasks.stack import ROOT, clean_environment, deploy, make_workspace, prefect_server, worker
+
+
+@contextmanager
+def running_stack(workspace: Path, port: int | None = None, **variables: str) -> Generator[dict[str, str]]:
+    """Server and worker of a workspace, made if it is not there; yields the environment of a second terminal."""
+    fresh = not workspace.exists()
+    settings = {"PARAMS_TUNING__N_TRIALS": "1", "PARAMS_MONITOR__REPORT": "never"} | variables
+    environment = clean_environment(make_workspace(workspace) if fresh else workspace, **settings)
+    with prefect_server(environment, port) as address:
+        environment |= {"PREFECT_API_URL": address}
+        if fresh:
+            deploy(environment)
+        with worker(environment):
+            yield environment
+
+
+def prefect(environment, *command: str) -> subprocess.CompletedProcess[str]:
+    full = [sys.executable, "-m", "prefect", *command]
+    return subprocess.run(full, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180)
+
+
+def flow(environment, *command: str, code: int = 0) -> str:
+    """What `python -m COMMAND` prints."""
+    full = [sys.executable, "-m", *command]
+    done = subprocess.run(full, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def runs(environment, name: str) -> list[dict]:
+    """Id, state and parameters of the runs of a deployment, oldest first."""
+    with temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
+        chosen = DeploymentFilter.model_validate({"id": {"any_": [str(client.read_deployment_by_name(name).id)]}})
+        found = client.read_flow_runs(deployment_filter=chosen, sort=FlowRunSort.EXPECTED_START_TIME_ASC)
+    return [
+        {"id": str(run.id), "state": run.state.name, "parameters": run.parameters, "auto": run.auto_scheduled}
+        for run in found
+    ]
+
+
+def states(environment, name: str) -> list[str]:
+    """The states of the runs of a deployment that no schedule made, oldest first."""
+    return [run["state"] for run in runs(environment, name) if not run["auto"]]
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
+    """Return when it holds; fail if it never does."""
+    give_up = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < give_up, f"waited {seconds} s in vain"
+        time.sleep(1)
