@@ -60,6 +60,15 @@ def prefect_server(environment: dict[str, str], port: int | None = None) -> Gene
         The address of its API.
     """
     port = port or free_port()
+    server = start_server(environment, port)
+    try:
+        yield f"http://127.0.0.1:{port}/api"
+    finally:
+        stop(server)
+
+
+def start_server(environment: dict[str, str], port: int) -> subprocess.Popen[bytes]:
+    """Start a Prefect server and wait until it answers."""
     address = f"http://127.0.0.1:{port}/api"
     log = Path(environment["PREFECT_HOME"]) / "server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -75,9 +84,10 @@ def prefect_server(environment: dict[str, str], port: int | None = None) -> Gene
         server = detached(command, environment | settings, output)
     try:
         wait_until_up(address, server, log)
-        yield address
-    finally:
+    except BaseException:
         stop(server)
+        raise
+    return server
 
 
 def deploy(environment: dict[str, str]) -> None:
@@ -93,17 +103,22 @@ def deploy(environment: dict[str, str]) -> None:
 @contextmanager
 def worker(environment: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
     """A worker of the pool; at the end, runs in flight are cancelled before it is stopped."""
+    process = start_worker(environment)
+    try:
+        yield process
+    finally:
+        subprocess.run([sys.executable, "-m", "tasks.stopping"], cwd=ROOT, env=environment)
+        stop(process)
+
+
+def start_worker(environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start a worker of the pool for two runs at a time."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "local", "--limit", "2"]
     settings = {"PATH": path, "PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_PREFETCH_SECONDS": "5"}
     log = Path(environment["PREFECT_HOME"]) / "worker.log"
     with log.open("w") as output:
-        process = detached(command, environment | settings, output)
-        try:
-            yield process
-        finally:
-            subprocess.run([sys.executable, "-m", "tasks.stopping"], cwd=ROOT, env=environment)
-            stop(process)
+        return detached(command, environment | settings, output)
 
 
 def detached(command: list[str], environment: dict[str, str], output: IO[str] | int) -> subprocess.Popen[bytes]:

@@ -1,5 +1,6 @@
 """A Prefect server with deployments and a worker, and what a user's second terminal does with them."""
 
+import os
 import subprocess
 import sys
 import time
@@ -64,3 +65,17 @@ def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
     while not what():
         assert time.monotonic() < give_up, f"waited {seconds} s in vain"
         time.sleep(1)
+
+
+def processes_of(workspace, words: str = "") -> list[int]:
+    """The processes that work in a workspace and were started with these words; this one aside."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            own = f"WORKSPACE={workspace}".encode() in (folder / "environ").read_bytes().split(b"\0")
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            continue
+        if own and words in command and command and int(folder.name) != os.getpid():
+            found.append(int(folder.name))
+    return found

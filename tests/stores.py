@@ -13,6 +13,7 @@ from tasks import (
     trials,
     validation,
 )
+from tasks.registry import current_alias, find_moves, load_version
 
 MODULES = (
     evidence,
@@ -35,3 +36,13 @@ def use_store(folder):
         module.STORE = folder
     logbook.client.cache_clear()
     logbook.experiment.cache_clear()
+
+
+def check_registry(model) -> None:
+    """One whole champion or none, and a record with its evidence for every move."""
+    moves, champion = find_moves(model), current_alias(model)
+    assert champion == (moves[-1].target if moves else None)
+    if champion:
+        assert load_version(model, champion).card["model"] == model
+    for record in logbook.find_records(model, "promotion", "rollback"):
+        assert logbook.read_evidence(model, record.info.run_id)["target"] == record.data.tags["target"]

@@ -5,11 +5,8 @@ import signal
 from pathlib import Path
 
 import pytest
-import yaml
-from receivers import fill_in_block, python, receiver
-from stacks import flow, prefect, running_stack, states, wait_for
-
-from tasks.stack import ROOT
+from receivers import fill_in_block, hasten, receiver
+from stacks import flow, prefect, processes_of, running_stack, states, wait_for
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -37,7 +34,7 @@ def test_failed_crashed_rejected_waiting_and_silent_are_heard_by_the_right_team(
         prefect(environment, "deployment", "run", "train/weekly", "--param", "cause=hand")
         kill_flow(environment, "train/weekly")
         wait_for(lambda: any(text.startswith("[platform] run crashed: train/") for text in heard))
-        hasten_silence(environment)
+        hasten(environment, "monitoring is silent", 20)
         wait_for(lambda: any(text.startswith("[monitoring] monitoring is silent") for text in heard))
     assert len(data_heard) == 1 and "landing/flights/broken.parquet" in data_heard[0]
     assert sorted(text.split(":")[0] for text in heard) == [
@@ -52,18 +49,5 @@ def test_failed_crashed_rejected_waiting_and_silent_are_heard_by_the_right_team(
 def kill_flow(environment, name: str) -> None:
     """SIGKILL for the process of a run, as soon as it is at work."""
     wait_for(lambda: states(environment, name)[-1] == "Running")
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            ours = f"WORKSPACE={environment['WORKSPACE']}".encode() in (folder / "environ").read_bytes().split(b"\0")
-            if ours and b"prefect.engine" in (folder / "cmdline").read_bytes():
-                os.kill(int(folder.name), signal.SIGKILL)
-        except (FileNotFoundError, PermissionError, ProcessLookupError):
-            continue
-
-
-def hasten_silence(environment) -> None:
-    """Let the alarm of silence wait for 20 s instead of 25 h."""
-    specs = yaml.safe_load((ROOT / "automations.yaml").read_text())["automations"]
-    silent = next(spec for spec in specs if spec["name"] == "monitoring is silent")
-    silent["trigger"]["within"] = 20
-    python(environment, f"from tasks.alerts import bring_in_line; bring_in_line([{silent!r}])")
+    for process in processes_of(environment["WORKSPACE"], "prefect.engine"):
+        os.kill(process, signal.SIGKILL)

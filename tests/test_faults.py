@@ -14,11 +14,11 @@ import polars as pl
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from stores import use_store
+from stores import check_registry, use_store
 
 from tasks import logbook
 from tasks.errors import InputError
-from tasks.registry import current_alias, find_moves, load_version
+from tasks.registry import current_alias, find_moves
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -98,16 +98,6 @@ def kept_trials(store: Path) -> dict[str, set[int]]:
     return {s.study_name: {trial.user_attrs["number"] for trial in s.trials} for s in load_studies(store)}
 
 
-def check_registry() -> None:
-    """One whole champion or none, and a record with its evidence for every move."""
-    moves, champion = find_moves(MODEL), current_alias(MODEL)
-    assert champion == (moves[-1].target if moves else None)
-    if champion:
-        assert load_version(MODEL, champion).card["model"] == MODEL
-    for record in logbook.find_records(MODEL, "promotion", "rollback"):
-        assert logbook.read_evidence(MODEL, record.info.run_id)["target"] == record.data.tags["target"]
-
-
 def test_thirty_kills_at_random_moments_lose_nothing(server, store):
     chance = random.Random(2013)
     longest = {}
@@ -134,14 +124,14 @@ def test_thirty_kills_at_random_moments_lose_nothing(server, store):
         if process.is_alive():
             os.kill(process.pid, signal.SIGKILL)
         process.join()
-        check_registry()
+        check_registry(MODEL)
         after = kept_trials(store)
         assert all(after[study] >= trials for study, trials in before.items())
         if action == "train":
             assert run_all((store, server, action, *arguments)) == [0]
         elif len(find_moves(MODEL)) == moved:
             run_all((store, server, action, *arguments))
-        check_registry()
+        check_registry(MODEL)
     intents = [record.info.status for record in logbook.find_records(MODEL, "promotion", "rollback")]
     assert intents.count("RUNNING") <= 1  # that of the last kill: the next move closes it
 
@@ -182,7 +172,7 @@ def test_four_first_starts_and_trainings_at_once_make_one_version(server, store)
     assert run_all(*[(store, server, "train", FIRST)] * 4) == [0, 0, 0, 0]
     assert [move.target for move in find_moves(MODEL)] == ["1"]
     assert len(logbook.client().search_model_versions(f"name='{MODEL}'")) == 1
-    check_registry()
+    check_registry(MODEL)
 
 
 def test_two_promotions_at_once_are_two_records_in_order(server, store):
@@ -195,4 +185,4 @@ def test_two_promotions_at_once_are_two_records_in_order(server, store):
     first, second = find_moves(MODEL)[len(start_moves) :]
     assert {first.target, second.target} == set(others)
     assert (first.origin, second.origin) == (champion, first.target)
-    check_registry()
+    check_registry(MODEL)

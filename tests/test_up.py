@@ -1,14 +1,13 @@
 """The local stack: one command starts it, Ctrl-C stops all of it and leaves no run behind."""
 
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from stacks import processes_of
 
 from tasks.stack import ROOT, clean_environment, make_workspace, port_is_free
 from tasks.up import ENV_FILE, PORT, REPORTS_PORT
@@ -64,16 +63,3 @@ def test_it_starts_serves_a_second_terminal_and_stops_without_a_run_or_a_process
     states = {state for (state,) in database.execute("select distinct state_type from flow_run")}
     assert not states & {"RUNNING", "PENDING", "CANCELLING"}
     assert not processes_of(workspace)
-
-
-def processes_of(workspace) -> list[str]:
-    """Command lines of processes that work in a workspace."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            own = f"WORKSPACE={workspace}".encode() in (folder / "environ").read_bytes().split(b"\0")
-            if own and folder.name != str(os.getpid()):
-                found.append((folder / "cmdline").read_text())
-        except (FileNotFoundError, PermissionError, ProcessLookupError):
-            continue
-    return found
