@@ -1,6 +1,7 @@
 """A Prefect server with deployments and a worker, and what a user's second terminal does with them."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,16 @@ from prefect.client.schemas.filters import DeploymentFilter
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tasks.stack import ROOT, clean_environment, deploy, make_workspace, prefect_server, worker
+from tasks.stack import (
+    ROOT,
+    clean_environment,
+    deploy,
+    make_workspace,
+    prefect_server,
+    start_server,
+    start_worker,
+    worker,
+)
 
 
 @contextmanager
@@ -28,6 +38,19 @@ def running_stack(workspace: Path, port: int | None = None, **variables: str) ->
             deploy(environment)
         with worker(environment):
             yield environment
+    for process in processes_of(workspace):  # what restart started
+        os.kill(process, signal.SIGKILL)
+
+
+def restart(environment) -> None:
+    """Kill server and worker, and start others."""
+    port = int(environment["PREFECT_API_URL"].split(":")[2].split("/")[0])
+    for process in [
+        p for part in ("server", "worker") for p in processes_of(environment["WORKSPACE"], f"prefect {part}")
+    ]:
+        os.kill(process, signal.SIGKILL)
+    start_server(environment, port)
+    start_worker(environment)
 
 
 def prefect(environment, *command: str) -> subprocess.CompletedProcess[str]:

@@ -8,15 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
-import pytest
 from stores import use_store
 
 from tasks import fetch, landing, versions
 from tasks import snapshot as snapshots
 from tasks.params import Params
 from tasks.stack import make_workspace
-
-pytestmark = pytest.mark.slow
 
 processes = multiprocessing.get_context("forkserver")
 KILLS = 10

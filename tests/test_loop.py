@@ -2,9 +2,10 @@
 
 import json
 import subprocess
+import sys
 
 import pytest
-from stacks import flow, prefect, running_stack, runs, states, wait_for
+from stacks import flow, prefect, restart, running_stack, runs, states, wait_for
 
 pytestmark = pytest.mark.server
 
@@ -59,19 +60,77 @@ def test_the_schedule_answers_drift_whose_event_was_lost(stack):
 
 
 @pytest.mark.slow
+def test_a_thousand_events_an_event_in_between_and_a_replay_after_a_restart_give_one_training(stack):
+    assert prefect(stack, "automation", "pause", "train on drift").returncode == 0
+    assert "ALARM" in flow(stack, "flows.monitor", "--as-of", "2013-08-01")
+    assert prefect(stack, "automation", "resume", "train on drift").returncode == 0
+    drift = ["--param", "as_of=2013-08-01", "--param", "window=2013-08-01", "--param", "cause=drift"]
+    cooled = ["--param", 'params={"retrain": {"cooldown": "70d"}}', "--watch"]
+    assert prefect(stack, "deployment", "run", "train/on-drift", *drift, *cooled).returncode == 0
+    assert "cooldown: the last training or rollback was as of 2013-06-01" in flow(stack, "flows.refusals")
+    trained = count_trainings(stack)
+    emit(stack, "2013-08-01", 1000)
+    wait_for(lambda: states(stack, "train/on-drift")[-1] == "Running")
+    emit(stack, "2013-08-01", 1, "in-between")
+    wait_for(lambda: len(states(stack, "train/on-drift")) == 3 and is_idle(stack, "train/on-drift"))
+    assert count_trainings(stack) == trained + 1
+    restart(stack)
+    emit(stack, "2013-08-01", 1, "replayed")
+    wait_for(lambda: len(states(stack, "train/on-drift")) == 4 and is_idle(stack, "train/on-drift"))
+    assert count_trainings(stack) == trained + 1
+    assert flow(stack, "flows.refusals").count("the drift of window 2013-08-01 has its verdict") == 2
+
+
+def emit(environment, window: str, count: int, name: str = "") -> None:
+    """Emit data.drifted so many times within 10 seconds."""
+    code = f"""
+import time
+from prefect.events import emit_event
+subject = "model.late-arrivals.{window}{name}"
+for _ in range({count}):
+    payload = {{"window": "{window}", "as_of": "{window}T00:00:00+00:00"}}
+    emit_event(event="data.drifted", resource={{"prefect.resource.id": subject}}, payload=payload)
+    time.sleep(0.005)
+"""
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+
+
+def is_idle(environment, name: str) -> bool:
+    return set(states(environment, name)) <= {"Completed", "Failed", "Crashed", "Cancelled"}
+
+
+def count_trainings(environment) -> int:
+    code = "from tasks.logbook import find_records; print(len(find_records('late-arrivals', 'training')))"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.slow
 def test_every_deployment_runs_from_the_command_line_and_says_what_is_wrong(stack):
     def run(name: str, *params: str) -> subprocess.CompletedProcess[str]:
         given = [part for param in params for part in ("--param", param)]
-        return prefect(stack, "deployment", "run", name, *given, "--watch")
+        return prefect(stack, "deployment", "run", name, *given)
 
-    assert run("train/weekly", "as_of=2013-04-02", "cause=hand").returncode == 0
-    assert run("ingest/hourly").returncode == 0
-    assert run("predict/daily", "as_of=2013-05-02").returncode == 0
-    assert run("monitor/daily", "as_of=2013-05-02").returncode == 0
-    assert run("train/on-drift", "as_of=2013-05-02", "window=2013-05-01").returncode == 0
-    wrong = run("train/weekly", "as_of=yesterday")
-    assert wrong.returncode == 1 and "as_of" in wrong.stdout + wrong.stderr
+    asked = {
+        "train/weekly": ["as_of=2013-08-02", "cause=hand"],
+        "train/on-drift": ["as_of=2013-05-02", "window=2013-05-01"],
+        "ingest/hourly": [],
+        "predict/daily": ["as_of=2013-06-02"],
+        "monitor/daily": ["as_of=2013-06-02"],
+        "tidy/often": [],
+        "review/on-request": [],
+        "rollback/on-degraded": ["reason=to see it work"],
+    }
+    for name, params in asked.items():
+        assert run(name, *params).returncode == 0
     missing = run("train/weekly", "trials=3")
     assert missing.returncode == 1 and "trials" in missing.stdout + missing.stderr
-    early = run("predict/daily", "as_of=2013-01-02")
-    assert early.returncode == 1
+    inert = run("train/on-drift", "window=../../x")
+    assert inert.returncode == 1 and "window" in inert.stdout + inert.stderr
+    for name in asked:
+        wait_for(lambda name=name: is_idle(stack, name))
+        assert states(stack, name)[-1] == "Completed", name
+    for as_of in ("yesterday", "2013-01-02"):
+        assert (
+            prefect(stack, "deployment", "run", "predict/daily", "--param", f"as_of={as_of}", "--watch").returncode == 1
+        )

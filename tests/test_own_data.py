@@ -43,7 +43,6 @@ def test_minutes_of_delay_instead_of_late_or_not_is_a_change_of_params_and_contr
     assert "squared error gain over the champion" in said and "MAE not worse than the champion's" in said
 
 
-@pytest.mark.slow
 def test_another_project_made_by_the_recipe_trains_twice_rolls_back_and_works_in_another_clone(
     server, snapshot, tmp_path
 ):

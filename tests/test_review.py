@@ -1,14 +1,10 @@
 """Human review on a real server: the run waits suspended, and every way to answer leaves the right record."""
 
-import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from stacks import flow, processes_of, running_stack, runs, states, wait_for
-
-from tasks.stack import start_server, start_worker
+from stacks import flow, restart, running_stack, runs, states, wait_for
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -22,19 +18,6 @@ def stack(tmp_path_factory):
     with running_stack(workspace, PARAMS_PROMOTION__MODE="review") as environment:
         assert "version 1 waits for a person" in train(environment, "2013-04-01", PARAMS_PROMOTION__PATIENCE="50s")
         yield environment
-    for process in processes_of(workspace):  # what restart() started
-        os.kill(process, signal.SIGTERM)
-
-
-def restart(environment) -> None:
-    """Kill server and worker, and start others."""
-    port = int(environment["PREFECT_API_URL"].split(":")[2].split("/")[0])
-    for process in [
-        p for part in ("server", "worker") for p in processes_of(environment["WORKSPACE"], f"prefect {part}")
-    ]:
-        os.kill(process, signal.SIGKILL)
-    start_server(environment, port)
-    start_worker(environment)
 
 
 def train(environment, as_of: str, **variables: str) -> str:
