@@ -18,12 +18,18 @@ from tasks.training import Challenger
 from tasks.validation import Count
 
 
+def show_table(rows: list[dict[str, str]], key: str, description: str) -> None:
+    """A table artifact; whatever its cells hold, the page shows it and does not interpret it."""
+    shown = [{inert(name): inert(value) for name, value in row.items()} for row in rows]
+    create_table_artifact(shown, key=key, description=description)
+
+
 @task
 def report_data(counts: list[Count], version: str) -> None:
     """How many rows of each table were read, accepted and quarantined."""
     tables = sorted({count.table for count in counts})
     rows = [total([count for count in counts if count.table == table]) for table in tables]
-    create_table_artifact(rows, key="data", description=f"Rows of data version `{version}`")
+    show_table(rows, key="data", description=f"Rows of data version `{version}`")
 
 
 def total(counts: list[Count]) -> dict[str, str]:
@@ -45,7 +51,7 @@ def report_verdict(challenger: Challenger) -> None:
     verdict = challenger.verdict
     title = f"**{verdict.decision}** version {challenger.version}: {inert(verdict.reason, 1000)}"
     for name, rows in verdict_tables(verdict).items():
-        create_table_artifact(rows, key=name.split()[0].lower(), description=f"{name}. {title}")
+        show_table(rows, key=name.split()[0].lower(), description=f"{name}. {title}")
     if verdict.gain_by_day:
         create_image_artifact(draw_gain(verdict.gain_by_day), key="gain", description=f"Gain by day. {title}")
 
@@ -65,10 +71,10 @@ def report_check(model: str, check: WindowCheck, report: Path | None) -> None:
         }
         for f in check.findings
     ]
-    create_table_artifact(rows, key="drift", description=inert(str(check), 1000))
+    show_table(rows, key="drift", description=inert(str(check), 1000))
     if check.findings:
         create_image_artifact(draw_drift(check.findings), key="drift-picture", description=inert(str(check), 1000))
-    create_table_artifact([describe_trend(past) for past in find_checks(model)], key="trend", description="All windows")
+    show_table([describe_trend(past) for past in find_checks(model)], key="trend", description="All windows")
     if report:
         address = os.environ.get("REPORTS_URL", report.parent.as_uri())
         create_link_artifact(
@@ -89,7 +95,7 @@ def describe_trend(check: WindowCheck) -> dict[str, str]:
 def report_landing(model: str, changes: list[Change], landed: list[Landed], version: str) -> None:
     """What every landed file did to the data, and the news of it."""
     rows = [{name.replace("_", " "): str(value) for name, value in change._asdict().items()} for change in changes]
-    create_table_artifact(rows, key="landing", description=f"New data version `{version}`")
+    show_table(rows, key="landing", description=f"New data version `{version}`")
     for change in changes:
         counts = ", ".join(f"{count:,} {name}" for name, count in rows_of(change).items() if count)
         print(f"{change.file}: {counts or 'no rows'}")

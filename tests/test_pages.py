@@ -1,0 +1,119 @@
+"""Text from data that looks like a page's code is shown and never run, looked at in a real browser."""
+
+import shutil
+import subprocess
+
+import polars as pl
+import pytest
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import get_client
+
+from tasks import evidence
+from tasks.drift import Finding, fit_references
+from tasks.gate import Verdict
+from tasks.intervals import Interval
+from tasks.merging import Change
+from tasks.monitoring import WindowCheck
+from tasks.report import report_check, report_landing, report_verdict
+from tasks.tables import as_markdown, inert, verdict_tables
+from tasks.training import Challenger
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+MARK = "document.documentElement.dataset.pwned=1"
+PAYLOADS = [
+    f"<script>{MARK}</script>",
+    f"</script><script>{MARK}</script>",
+    f'<img src=x onerror="{MARK}">',
+    f"<svg onload={MARK}>",
+    f"[x](javascript:{MARK})",
+    "![x](http://127.0.0.1:9/pixel.png)",
+    "{{ 7*7 }} {% for x in range(9) %}x{% endfor %}",
+    "../../etc/passwd",
+    "x" * 1_000_000,
+]
+needs_browser = pytest.mark.skipif(not CHROMIUM, reason="no browser: apt-get install chromium")
+
+
+def open_page(address: str) -> str:
+    """The page as it stands after its scripts ran."""
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=15000", "--dump-dom"]
+    return subprocess.run([CHROMIUM, *options, address], capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+def is_pwned(page: str) -> bool:
+    return "data-pwned" in page.split(">", 2)[1]
+
+
+def check_page(page: str) -> None:
+    """Nothing ran, and no image was fetched that a text asked for."""
+    assert not is_pwned(page)
+    assert 'src="x"' not in page and 'pixel.png"' not in page and 'href="javascript:' not in page
+
+
+@needs_browser
+def test_the_check_would_see_a_script_that_runs(tmp_path):
+    page = tmp_path / "page.html"
+    for payload in PAYLOADS[:4]:
+        page.write_text(f"<!doctype html><html><body><p>hello</p>{payload.removeprefix('</script>')}</body></html>")
+        assert is_pwned(open_page(page.as_uri())), payload
+
+
+@needs_browser
+@pytest.mark.server
+def test_in_the_prefect_ui_nothing_of_it_runs(server, store, monkeypatch):
+    monkeypatch.setattr("tasks.report.find_checks", lambda model: [check])
+    findings = [
+        Finding(column=evil[:999], psi=1.0, threshold=0.1, missing=0.0, missing_before=0.0, new_categories=[evil])
+        for evil in PAYLOADS
+    ]
+    check = WindowCheck(
+        window="2013-06-01",
+        version="1",
+        rows=9,
+        findings=findings,
+        drifted=[evil[:999] for evil in PAYLOADS],
+        alarm=True,
+        missing=[],
+        quality=None,
+    )
+    slices = {evil: {evil: Interval(0.0, 0.1, 0.2)} for evil in PAYLOADS}
+    verdict = Verdict(decision="reject", checks=[], metrics={}, slices=slices)
+    changes = [Change(evil, 1, 1, 0, 0, 0, 0) for evil in PAYLOADS]
+
+    @flow
+    def show() -> None:
+        report_check(PAYLOADS[0], check, None)
+        report_verdict(Challenger("1", verdict, None))
+        report_landing("late-arrivals", changes, [], "version")
+        create_markdown_artifact(
+            "\n\n".join(as_markdown(rows) for rows in verdict_tables(verdict).values()), key="form"
+        )
+
+    show()
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts()
+    assert {"drift", "trend", "slices", "landing", "form"} <= {artifact.key for artifact in artifacts}
+    for artifact in artifacts:
+        page = open_page(f"{server.removesuffix('/api')}/artifacts/artifact/{artifact.id}")
+        assert artifact.key in page
+        check_page(page)
+
+
+@needs_browser
+@pytest.mark.parametrize("safe", [True, False])
+def test_in_the_drift_report_nothing_of_it_runs_which_it_would_as_evidently_writes_it(tmp_path, monkeypatch, safe):
+    if not safe:
+        monkeypatch.setattr(evidence, "make_safe", lambda html: html)
+    evil = pl.DataFrame({PAYLOADS[1]: PAYLOADS[:4] * 700, "number": range(2800)})
+    references = fit_references(evil, pl.Series(range(2800)) // 20)
+    page = tmp_path / "report.html"
+    page.write_text(evidence.make_html(evil, evil, references, "title"))
+    assert is_pwned(open_page(page.as_uri())) is not safe
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_text_from_data_is_cut_and_escaped(payload):
+    shown = inert(payload)
+    assert len(shown) < 2_000
+    assert not set(shown) & set("<>[]()|{}`*")
