@@ -5,7 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Everything runs through uv: the one on your PATH, or a private copy under .uv/.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: demo up alerts test test-slow check lock help
+.PHONY: demo up alerts test test-slow check screenshots lock help
 
 demo: .venv  ## nine months of the loop on the sample data, in store/demo (about 2 minutes)
 	.venv/bin/python -m tasks.demo
@@ -19,13 +19,16 @@ alerts: .venv  ## bring the server's automations in line with automations.yaml
 test: .venv  ## run the tests
 	.venv/bin/pytest
 
-test-slow: .venv  ## kills, races, planted leaks, copies of the repository (about 6 minutes)
+test-slow: .venv  ## kills, races, planted leaks, copies of the repository (about 20 minutes)
 	.venv/bin/pytest -m slow
 
 check: .venv  ## formatting, lint (import direction included) and types
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/ty check
+
+screenshots: .venv  ## the pictures of docs/images, taken with a real server and headless Chromium
+	$(UV) run --no-project --python .venv/bin/python --with playwright --with pillow python scripts/make_screenshots.py
 
 lock: $(UV)  ## refresh requirements.txt from pyproject.toml
 	$(UV) pip compile --quiet --universal --generate-hashes --group dev pyproject.toml -o requirements.txt

@@ -58,11 +58,11 @@ def describe_review(model: str, review: Review) -> str:
     verdict = Verdict.model_validate(card["verdict"])
     against = f"champion version {review.champion}" if review.champion else "no champion: this is the first"
     lines = [
-        f"# Version {review.version} of {model}, against {against}",
+        f"### Version {review.version} of {model}, against {against}",
         f"Trained as of {review.as_of:%Y-%m-%d %H:%M} on data version `{card['data_version']}`, cause {card['cause']}, "
         f"{card['rows']['fit']:,} rows fitted, {card['rows']['gate']:,} judged. No answer until "
         f"{review.until:%Y-%m-%d %H:%M} UTC counts as a rejection.",
         f"![gain by day]({draw_gain(verdict.gain_by_day)})",
-        *(f"## {title}\n\n{as_markdown(rows)}" for title, rows in verdict_tables(verdict).items()),
+        *(f"#### {title}\n\n{as_markdown(rows)}" for title, rows in verdict_tables(verdict).items()),
     ]
     return "\n\n".join(lines)

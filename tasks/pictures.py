@@ -31,12 +31,10 @@ def draw_drift(findings: list[Finding]) -> str:
 
 
 def start_figure(height: float) -> tuple[Any, Any]:
-    import matplotlib  # takes a while, and most processes draw nothing
+    from matplotlib.figure import Figure  # takes a while, and most processes draw nothing
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot.subplots(figsize=(8, height), dpi=90)
+    figure = Figure(figsize=(8, height), dpi=90)
+    return figure, figure.subplots()
 
 
 def as_uri(figure: Any) -> str:

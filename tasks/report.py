@@ -51,7 +51,8 @@ def report_verdict(challenger: Challenger) -> None:
     verdict = challenger.verdict
     title = f"**{verdict.decision}** version {challenger.version}: {inert(verdict.reason, 1000)}"
     for name, rows in verdict_tables(verdict).items():
-        show_table(rows, key=name.split()[0].lower(), description=f"{name}. {title}")
+        if rows:
+            show_table(rows, key=name.split()[0].lower(), description=f"{name}. {title}")
     if verdict.gain_by_day:
         create_image_artifact(draw_gain(verdict.gain_by_day), key="gain", description=f"Gain by day. {title}")
 

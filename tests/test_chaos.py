@@ -72,7 +72,7 @@ def test_twenty_kills_of_the_running_loop_lose_and_double_nothing(tmp_path, snap
             rehearsal.deliver(tables, before, day)
             if len(active_runs(environment)) < 3:
                 schedule_round(environment)
-            time.sleep(chance.uniform(1, 6))
+            time.sleep(chance.uniform(0.5, 5))
             part = list(WORDS)[number % len(WORDS)]
             wait_for(lambda part=part: kill(environment, part), 30)
             if part in start:

@@ -3,16 +3,19 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from stacks import flow, prefect, restart, running_stack, runs, states, wait_for
 
 pytestmark = pytest.mark.server
 
+SECRET = "not-for-anybody-to-read"
+
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    with running_stack(tmp_path_factory.mktemp("loop") / "workspace") as environment:
+    with running_stack(tmp_path_factory.mktemp("loop") / "workspace", AWS_SECRET_ACCESS_KEY=SECRET) as environment:
         yield environment
 
 
@@ -45,6 +48,12 @@ def test_a_repeated_event_and_the_schedule_find_the_window_answered(stack):
     refusals = flow(stack, "flows.refusals").splitlines()
     assert [line.split()[1] for line in refusals] == ["schedule", "drift"]
     assert all("the drift of window 2013-06-01 has its verdict" in line for line in refusals)
+
+
+def test_a_secret_of_the_environment_is_in_no_log_record_or_database(stack):
+    files = [path for path in Path(stack["WORKSPACE"]).rglob("*") if path.is_file()]
+    assert {"prefect.db", "mlflow.db", "worker.log", "server.log"} <= {path.name for path in files}
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
 
 
 @pytest.mark.slow
