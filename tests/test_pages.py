@@ -91,7 +91,9 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, store, monkeypatch):
             "\n\n".join(as_markdown(rows) for rows in verdict_tables(verdict).values()), key="form"
         )
 
-    show()
+        return flow_run.id
+
+    run = show()
     with get_client(sync_client=True) as client:
         chosen = FlowRunFilter.model_validate({"id": {"any_": [run]}})
         artifacts = {artifact.key: artifact for artifact in client.read_artifacts(flow_run_filter=chosen)}
