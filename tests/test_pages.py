@@ -9,6 +9,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
+from prefect.runtime import flow_run
 
 from tasks import evidence
 from tasks.drift import Finding, fit_references
@@ -90,7 +91,6 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, store, monkeypatch):
         create_markdown_artifact(
             "\n\n".join(as_markdown(rows) for rows in verdict_tables(verdict).values()), key="form"
         )
-
         return flow_run.id
 
     run = show()
