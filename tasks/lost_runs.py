@@ -1,5 +1,6 @@
 """Runs whose process is gone: they would stay Running for ever and keep the only slot of their deployment."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 from prefect import task
@@ -10,18 +11,28 @@ from prefect.states import Crashed
 
 from tasks.stopping import in_flight
 
+PULSE_SECONDS = 35  # a run sends a heartbeat every 30 s
+
 
 @task
 def close_lost_runs(patience: timedelta) -> list[str]:
     """Call crashed what was about to start or at work, and gave no sign of life for so long; returns the names."""
-    since, closed = datetime.now(UTC) - patience, []
+    why = f"no sign of life for {patience.total_seconds():g} s: its process or its worker is gone"
     with get_client(sync_client=True) as client:
-        for run in in_flight(client):
-            if run.state and run.state.timestamp < since and not has_pulse(client, run, since):
-                why = f"no sign of life for {patience.total_seconds():g} s: its process or its worker is gone"
-                client.set_flow_run_state(run.id, Crashed(message=why), force=True)
-                closed.append(run.name)
-    return closed
+        lost = find_lost(client, datetime.now(UTC) - patience)
+        if lost:
+            time.sleep(PULSE_SECONDS)  # after the sleep of a machine, a run that lives sends its next one
+            still = {run.id for run in find_lost(client, datetime.now(UTC) - patience)}
+            lost = [run for run in lost if run.id in still]
+        for run in lost:
+            client.set_flow_run_state(run.id, Crashed(message=why), force=True)
+    return [run.name for run in lost]
+
+
+def find_lost(client: SyncPrefectClient, since: datetime) -> list[FlowRun]:
+    """Runs that have been in flight since, without a heartbeat."""
+    old = [run for run in in_flight(client) if run.state and run.state.timestamp < since]
+    return [run for run in old if not has_pulse(client, run, since)]
 
 
 def has_pulse(client: SyncPrefectClient, run: FlowRun, since: datetime) -> bool:

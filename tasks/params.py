@@ -2,38 +2,19 @@
 
 import os
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from tasks.spans import Span
 
 WORKSPACE = Path(os.environ.get("WORKSPACE") or Path(__file__).parents[1]).resolve()
 STORE = WORKSPACE / "store"
-UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
-def _parse_span(value: Any) -> Any:
-    """'28d' as a timedelta; anything else is pydantic's to judge."""
-    if isinstance(value, str) and value[:-1].isdigit() and value[-1:] in UNITS:
-        return timedelta(seconds=int(value[:-1]) * UNITS[value[-1]])
-    return value
-
-
-def _write_span(value: timedelta) -> str:
-    seconds = int(value.total_seconds())
-    unit = next(unit for unit, size in UNITS.items() if seconds % size == 0)
-    return f"{seconds // UNITS[unit]}{unit}"
-
-
-Span = Annotated[
-    timedelta,
-    BeforeValidator(_parse_span, json_schema_input_type=str),
-    PlainSerializer(_write_span, return_type=str),
-    Field(gt=timedelta(0), examples=["28d"]),
-]
 Share = Annotated[float, Field(ge=0, le=1)]
 Confidence = Annotated[float, Field(ge=0.5, lt=1)]
 Metric = Literal[

@@ -72,7 +72,13 @@ def runs(environment, name: str) -> list[dict]:
         chosen = DeploymentFilter.model_validate({"id": {"any_": [str(client.read_deployment_by_name(name).id)]}})
         found = client.read_flow_runs(deployment_filter=chosen, sort=FlowRunSort.EXPECTED_START_TIME_ASC)
     return [
-        {"id": str(run.id), "state": run.state.name, "parameters": run.parameters, "auto": run.auto_scheduled}
+        {
+            "id": str(run.id),
+            "name": run.name,
+            "state": run.state.name,
+            "parameters": run.parameters,
+            "auto": run.auto_scheduled,
+        }
         for run in found
     ]
 

@@ -21,7 +21,7 @@ from tasks.stack import clean_environment, deploy, free_port, make_workspace, st
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 MODEL, KILLS = "late-arrivals", 20
-ROUND = ("tidy/often", "ingest/hourly", "predict/daily", "monitor/daily", "train/weekly")
+ROUND = ("tidy/hourly", "ingest/hourly", "predict/daily", "monitor/daily", "train/weekly")
 PATIENCE = 40
 WORDS = {"server": "prefect server start", "worker": "prefect worker start", "flow": "prefect.engine"}
 ACTIVE = ["PENDING", "RUNNING", "CANCELLING", "SCHEDULED"]

@@ -1,5 +1,6 @@
 """Human review on a real server: the run waits suspended, and every way to answer leaves the right record."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -84,6 +85,8 @@ def test_the_command_answers_too_and_an_approval_is_refused_once_the_champion_ch
     wait_for(lambda: state_of(stack, older) == "Completed")
     refused = reviews(stack)["3"]
     assert refused.startswith("refused by Bob") and "the champion of late-arrivals is version 4 now" in refused
+    steps = json.loads(flow(stack, "flows.audit", "4", "--json"))["history"]
+    assert [step["what"].split()[0] for step in steps] == ["trained", "review", "promoted"]
     told = flow(stack, "flows.audit", "4")
     assert "review approved by Ada: fine" in told and "promoted in place of version none by Ada: fine" in told
 

@@ -32,7 +32,7 @@ def test_one_turn_from_drift_to_verdict(stack):
     assert "2 columns drifted: temp, flights_of_hour" in said and "ALARM" in said
     wait_for(lambda: states(stack, "train/on-drift") == ["Completed"])
     (run,) = runs(stack, "train/on-drift")
-    assert run["parameters"]["window"] == "2013-06-01" and run["parameters"]["cause"] == "drift"
+    assert run["name"] == "as of 2013-06-01 00:00, cause drift, window 2013-06-01"
     assert "the drift of window 2013-06-01 has its verdict" not in flow(stack, "flows.refusals")
     nothing = flow(stack, "flows.train", "--as-of", "2013-06-01")
     assert "nothing new since version 2 was trained: it stands, promote" in nothing
@@ -126,7 +126,7 @@ def test_every_deployment_runs_from_the_command_line_and_says_what_is_wrong(stac
         "ingest/hourly": [],
         "predict/daily": ["as_of=2013-06-02"],
         "monitor/daily": ["as_of=2013-06-02"],
-        "tidy/often": [],
+        "tidy/hourly": [],
         "review/on-request": [],
         "rollback/on-degraded": ["reason=to see it work"],
     }
