@@ -108,3 +108,13 @@ def processes_of(workspace, words: str = "") -> list[int]:
         if own and words in command and command and int(folder.name) != os.getpid():
             found.append(int(folder.name))
     return found
+
+
+def read_until(process, words: str) -> str:
+    """What it printed until it said these words."""
+    said = ""
+    while words not in said:
+        line = process.stdout.readline()
+        assert line, f"it ended after saying: {said}"
+        said += line
+    return said

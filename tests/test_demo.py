@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from copies import copy_files, environment_of
 from receivers import fill_in_block, receiver
-from stacks import flow, prefect
+from stacks import flow, prefect, read_until
 
 from tasks.stack import clean_environment
 
@@ -49,16 +49,6 @@ def test_the_demo_runs_in_an_archive_with_a_space_in_its_path_from_elsewhere_in_
         "[serving] degraded: late-arrivals, version 5",
         "[serving] rolled back: late-arrivals to version 3",
     ]
-
-
-def read_until(process, words: str) -> str:
-    """What it printed until it said these words."""
-    said = ""
-    while words not in said:
-        line = process.stdout.readline()
-        assert line, f"it ended after saying: {said}"
-        said += line
-    return said
 
 
 def switch_alerts_on(workspace: Path, address: str) -> None:

@@ -35,6 +35,7 @@ def test_a_typo_or_a_violated_bound_is_refused_by_name(given, named):
         ("gate: 28d", "gate: -28d", "split.gate: "),
         ("sampler: tpe", "sampler: best", "tuning.sampler: Input should be 'tpe', 'random' or 'grid'"),
         ("seed: 2013", "", "seed: Field required"),
+        ("source: landing", "source: s3://key:SECRET@bucket", "a secret does not belong in an address"),
         ("seed: 2013", "seed: [", "is not valid YAML"),
     ],
 )
@@ -50,4 +51,4 @@ def test_a_mistake_in_the_file_ends_with_one_sentence_that_names_file_and_settin
     with pytest.raises(SystemExit) as ended:
         Params.load()
     assert str(ended.value).startswith(f"error: {file}") and sentence in str(ended.value)
-    assert "\n" not in str(ended.value)
+    assert "\n" not in str(ended.value) and "SECRET" not in str(ended.value)

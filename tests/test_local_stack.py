@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from stacks import processes_of
+from stacks import processes_of, read_until
 
 from tasks.stack import ROOT, clean_environment, make_workspace, port_is_free
 from tasks.up import ENV_FILE, PORT, REPORTS_PORT
@@ -29,19 +29,9 @@ def up(workspace) -> tuple[subprocess.Popen[str], dict[str, str]]:
     return process, environment
 
 
-def wait_for(process, words: str) -> str:
-    """What it printed until it said these words."""
-    said = ""
-    while words not in said:
-        line = process.stdout.readline()
-        assert line, f"it ended after saying: {said}"
-        said += line
-    return said
-
-
 def test_it_starts_serves_a_second_terminal_and_stops_without_a_run_or_a_process_left(workspace):
     process, environment = up(workspace)
-    wait_for(process, "Ctrl-C stops it")
+    read_until(process, "Ctrl-C stops it")
     assert f"127.0.0.1:{PORT}/api" in ENV_FILE.read_text()
     terminal = {name: value for name, value in environment.items() if not name.startswith("PREFECT_")}
     run = [sys.executable, "-m", "prefect", "deployment", "run", "train/weekly", "--param"]
