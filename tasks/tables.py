@@ -21,7 +21,7 @@ def inert(text: str, longest: int = 200) -> str:
 
 
 def verdict_tables(verdict: Verdict) -> dict[str, list[dict[str, str]]]:
-    """Checks, metrics and slices of a verdict by title."""
+    """Every check, the metrics and the slices of a verdict by title."""
     checks = [
         {"check": c.name, "measured": c.measured, "required": c.required, "holds": "yes" if c.passed else "NO"}
         for c in verdict.checks
@@ -33,4 +33,4 @@ def verdict_tables(verdict: Verdict) -> dict[str, list[dict[str, str]]]:
         for column, gains in verdict.slices.items()
         for value, g in gains.items()
     ]
-    return {"Checks": checks, "Metrics on the gate rows": metrics, "Slices": slices}
+    return {"Verdict": checks, "Metrics on the gate rows": metrics, "Slices": slices}

@@ -1,5 +1,6 @@
 """A full disk ends a run with one sentence, and after some space is freed the next run does the work."""
 
+import shlex
 import subprocess
 import sys
 
@@ -21,14 +22,14 @@ def test_a_full_disk_is_one_sentence_and_the_next_run_goes_on(tmp_path, server):
     workspace = make_workspace(tmp_path / "workspace")
     variables = {"PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path), "PARAMS_TUNING__N_TRIALS": "1"}
     environment = clean_environment(workspace, **variables)
-    train = f"{sys.executable} -m flows.train --as-of 2013-03-20"
+    train = f"{shlex.quote(sys.executable)} -m flows.train --as-of 2013-03-20"
     commands = f"""
-        cd {ROOT} && mount -t tmpfs -o size=2m tmpfs {workspace}/store
+        mount -t tmpfs -o size=2m tmpfs {workspace}/store
         {train} && exit 7
         mount -o remount,size=200m {workspace}/store
         {train}
     """
-    done = subprocess.run([*PRIVATE, commands], env=environment, capture_output=True, text=True, timeout=200)
+    done = subprocess.run([*PRIVATE, commands], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr.count("error: the disk is full: free some space and run it again") == 1
     assert "version 1, verdict: promote" in done.stdout + done.stderr
