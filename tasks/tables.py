@@ -17,7 +17,7 @@ def inert(text: str, longest: int = 200) -> str:
     """Text from data, cut and escaped: no markup, no link, no line break."""
     short = text if len(text) <= longest else f"{text[:longest]}..."
     escaped = html.escape(" ".join(short.split()))
-    return "".join(f"&#{ord(sign)};" if sign in "|[]()`*_~!:{}\\" else sign for sign in escaped)
+    return "".join(f"&#{ord(sign)};" if sign in "|[]()`:\\" else sign for sign in escaped)
 
 
 def verdict_tables(verdict: Verdict) -> dict[str, list[dict[str, str]]]:
