@@ -5,7 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Everything runs through uv: the one on your PATH, or a private copy under .uv/.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: demo up alerts test test-slow check screenshots lock help
+.PHONY: demo up alerts test test-slow test-chaos check screenshots lock help
 
 demo: .venv  ## nine months of the loop on the sample data, in store/demo (about 2 minutes)
 	.venv/bin/python -m tasks.demo
@@ -19,8 +19,11 @@ alerts: .venv  ## bring the server's automations in line with automations.yaml
 test: .venv  ## run the tests
 	.venv/bin/pytest
 
-test-slow: .venv  ## kills, races, planted leaks, copies of the repository (about 20 minutes)
+test-slow: .venv  ## kills, races, planted leaks, copies of the repository (about 16 minutes)
 	.venv/bin/pytest -m slow
+
+test-chaos: .venv  ## 20 kills of worker, flow and server while the loop runs (about 6 minutes)
+	.venv/bin/pytest -m chaos
 
 check: .venv  ## formatting, lint (import direction included) and types
 	.venv/bin/ruff format --check

@@ -18,7 +18,7 @@ from tasks import logbook, rehearsal
 from tasks.params import STORE
 from tasks.stack import clean_environment, deploy, free_port, make_workspace, start_server, start_worker, stop
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+pytestmark = [pytest.mark.server, pytest.mark.chaos]
 
 MODEL, KILLS = "late-arrivals", 20
 ROUND = ("tidy/hourly", "ingest/hourly", "predict/daily", "monitor/daily", "train/weekly")
@@ -70,18 +70,18 @@ def test_twenty_kills_of_the_running_loop_lose_and_double_nothing(tmp_path, snap
         days = [FIRST + (LAST - FIRST) * step / KILLS for step in range(KILLS + 1)]
         for number, (before, day) in enumerate(zip(days, days[1:], strict=False)):
             rehearsal.deliver(tables, before, day)
-            if len(active_runs(environment)) < 3:
+            if not processes_of(workspace, WORDS["flow"]):
                 schedule_round(environment)
             time.sleep(chance.uniform(0.5, 5))
             part = list(WORDS)[number % len(WORDS)]
-            wait_for(lambda part=part: kill(environment, part), 30)
+            wait_for(lambda part=part: kill(environment, part), 120)
             if part in start:
                 stop(living[part])
                 living[part] = start[part]()
         time.sleep(PATIENCE)
         for _ in range(2):
             schedule_round(environment)
-            wait_for(lambda: not active_runs(environment), 200)
+            wait_for(lambda: not active_runs(environment), 400)
         check_loop(workspace, environment, tables)
     finally:
         for process in reversed(living.values()):
