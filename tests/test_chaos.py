@@ -55,7 +55,8 @@ def kill(environment, part: str) -> bool:
 
 def test_twenty_kills_of_the_running_loop_lose_and_double_nothing(tmp_path, snapshot, monkeypatch):
     workspace, port, chance = make_workspace(tmp_path / "workspace"), free_port(), random.Random(20)
-    environment = clean_environment(workspace, PARAMS_TUNING__N_TRIALS="1", PARAMS_MONITOR__REPORT="never")
+    settings = {"PARAMS_TUNING__N_TRIALS": "1", "PARAMS_MONITOR__REPORT": "never", "PARAMS_PREDICT__BACKLOG": "90d"}
+    environment = clean_environment(workspace, **settings)  # two months pass in minutes: the backlog holds them all
     environment |= {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
     monkeypatch.setattr(rehearsal, "WORKSPACE", workspace)
     tables = rehearsal.read_sample(snapshot)
