@@ -65,7 +65,7 @@ def open_record(model: str, kind: str, as_of: datetime, evidence: dict[str, Any]
 
     Args:
         model: The registered model.
-        kind: training, promotion or rollback.
+        kind: training, review, promotion, rollback, check or refusal.
         as_of: The logical time.
         evidence: Anything that JSON holds.
         tags: Short facts to search by.

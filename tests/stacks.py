@@ -27,28 +27,23 @@ from tasks.stack import (
 
 
 @contextmanager
-def running_stack(workspace: Path, port: int | None = None, **variables: str) -> Generator[dict[str, str]]:
-    """Server and worker of a workspace, made if it is not there; yields the environment of a second terminal."""
-    fresh = not workspace.exists()
+def running_stack(workspace: Path, **variables: str) -> Generator[dict[str, str]]:
+    """A fresh workspace with server, deployments and worker; yields the environment of a second terminal."""
     settings = {"PARAMS_TUNING__N_TRIALS": "1", "PARAMS_MONITOR__REPORT": "never"} | variables
-    environment = clean_environment(make_workspace(workspace) if fresh else workspace, **settings)
-    with prefect_server(environment, port) as address:
+    environment = clean_environment(make_workspace(workspace), **settings)
+    with prefect_server(environment) as address:
         environment |= {"PREFECT_API_URL": address}
-        if fresh:
-            deploy(environment)
+        deploy(environment)
         with worker(environment):
             yield environment
-    for process in processes_of(workspace):  # what restart started
-        os.kill(process, signal.SIGKILL)
+    kill(workspace)  # what restart started
 
 
 def restart(environment) -> None:
     """Kill server and worker, and start others."""
     port = int(environment["PREFECT_API_URL"].split(":")[2].split("/")[0])
-    for process in [
-        p for part in ("server", "worker") for p in processes_of(environment["WORKSPACE"], f"prefect {part}")
-    ]:
-        os.kill(process, signal.SIGKILL)
+    for part in ("server", "worker"):
+        kill(environment["WORKSPACE"], f"prefect {part}")
     start_server(environment, port)
     start_worker(environment)
 
@@ -108,6 +103,14 @@ def processes_of(workspace, words: str = "") -> list[int]:
         if own and words in command and command and int(folder.name) != os.getpid():
             found.append(int(folder.name))
     return found
+
+
+def kill(workspace, words: str = "") -> bool:
+    """SIGKILL for the processes of a workspace that were started with these words; False if there was none."""
+    found = processes_of(workspace, words)
+    for process in found:
+        os.kill(process, signal.SIGKILL)
+    return bool(found)
 
 
 def read_until(process, words: str) -> str:

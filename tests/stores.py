@@ -1,39 +1,29 @@
 """Where the parts that keep something keep it."""
 
-from tasks import (
-    evidence,
-    logbook,
-    partitions,
-    prediction,
-    promotion,
-    registry,
-    review,
-    rounds,
-    training,
-    trials,
-    validation,
-)
+from importlib import import_module
+
+from tasks import logbook
 from tasks.registry import current_alias, find_moves, load_version
 
-MODULES = (
-    evidence,
-    logbook,
-    partitions,
-    prediction,
-    promotion,
-    registry,
-    review,
-    rounds,
-    training,
-    trials,
-    validation,
+KEEPERS = (
+    "evidence",
+    "logbook",
+    "partitions",
+    "prediction",
+    "promotion",
+    "registry",
+    "review",
+    "rounds",
+    "training",
+    "trials",
+    "validation",
 )
 
 
 def use_store(folder):
     """Let the registry, its logbook and whatever is kept for reuse lie in a folder."""
-    for module in MODULES:
-        module.STORE = folder
+    for name in KEEPERS:
+        import_module(f"tasks.{name}").STORE = folder
     logbook.client.cache_clear()
     logbook.experiment.cache_clear()
 

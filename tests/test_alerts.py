@@ -1,12 +1,10 @@
 """Alerts on a real server against a real receiver: each fires once when its cause is there, and not otherwise."""
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
 from receivers import fill_in_block, hasten, receiver
-from stacks import flow, prefect, processes_of, running_stack, states, wait_for
+from stacks import flow, kill, prefect, running_stack, states, wait_for
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -49,5 +47,4 @@ def test_failed_crashed_rejected_waiting_and_silent_are_heard_by_the_right_team(
 def kill_flow(environment, name: str) -> None:
     """SIGKILL for the process of a run, as soon as it is at work."""
     wait_for(lambda: states(environment, name)[-1] == "Running")
-    for process in processes_of(environment["WORKSPACE"], "prefect.engine"):
-        os.kill(process, signal.SIGKILL)
+    kill(environment["WORKSPACE"], "prefect.engine")

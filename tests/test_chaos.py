@@ -1,8 +1,6 @@
 """Worker, flow process and server are killed in turn while the loop runs; nothing is lost, doubled or left hanging."""
 
-import os
 import random
-import signal
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +9,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from stacks import flow, processes_of, wait_for
+from stacks import flow, kill, processes_of, wait_for
 from stores import check_registry, use_store
 
 from tasks import logbook, rehearsal
@@ -45,14 +43,6 @@ def active_runs(environment, states=ACTIVE) -> list:
         return [run.name for run in client.read_flow_runs(flow_run_filter=chosen) if not run.auto_scheduled]
 
 
-def kill(environment, part: str) -> bool:
-    """SIGKILL for a part of the loop; False if it was not running."""
-    found = processes_of(environment["WORKSPACE"], WORDS[part])
-    for process in found:
-        os.kill(process, signal.SIGKILL)
-    return bool(found)
-
-
 def test_twenty_kills_of_the_running_loop_lose_and_double_nothing(tmp_path, snapshot, monkeypatch):
     workspace, port, chance = make_workspace(tmp_path / "workspace"), free_port(), random.Random(20)
     settings = {"PARAMS_TUNING__N_TRIALS": "1", "PARAMS_MONITOR__REPORT": "never", "PARAMS_PREDICT__BACKLOG": "90d"}
@@ -75,7 +65,7 @@ def test_twenty_kills_of_the_running_loop_lose_and_double_nothing(tmp_path, snap
                 schedule_round(environment)
             time.sleep(chance.uniform(0.5, 5))
             part = list(WORDS)[number % len(WORDS)]
-            wait_for(lambda part=part: kill(environment, part), 120)
+            wait_for(lambda part=part: kill(workspace, WORDS[part]), 120)
             if part in start:
                 stop(living[part])
                 living[part] = start[part]()
@@ -87,8 +77,7 @@ def test_twenty_kills_of_the_running_loop_lose_and_double_nothing(tmp_path, snap
     finally:
         for process in reversed(living.values()):
             stop(process)
-        for process in processes_of(workspace):
-            os.kill(process, signal.SIGKILL)
+        kill(workspace)
 
 
 def check_loop(workspace, environment, tables) -> None:
