@@ -1,8 +1,10 @@
-"""Take the pictures of docs/images with a real server and headless Chromium (make screenshots; about 2 minutes)."""
+"""Take the pictures of docs/images with a real server and headless Chromium (make screenshots; about 5 minutes)."""
 
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
@@ -32,6 +34,12 @@ def main() -> None:
             take(page, f"{site}/deployments", "deployments")
             take(page, f"{site}/runs/flow-run/{training}?tab=Artifacts", "training")
             show_form(page, f"{site}/runs/flow-run/{review}")
+            run(environment, "flows.review", "1", "approve", "for the picture")
+            run(environment, "flows.monitor", "--as-of", "2013-06-01")
+            (report,) = (WORKSPACE / "store" / "reports").glob("*.html")
+            take(page, report.as_uri(), "drift-report")
+    run(dict(os.environ), "tasks.demo")
+    keep(ROOT / "store" / "demo" / "store" / "skill.png", "skill")
 
 
 def run(environment: dict[str, str], *command: str) -> None:
@@ -51,23 +59,27 @@ def run_id(address: str, flow: str, state: str) -> str:
 
 
 def take(page: Page, address: str, name: str) -> None:
-    """Open a page and keep what it looks like, in few colours."""
+    """Open a page and keep what it looks like."""
     page.goto(address)
     page.wait_for_timeout(3000)
-    keep(page, name)
+    shoot(page, name)
 
 
 def show_form(page: Page, address: str) -> None:
     page.goto(address)
     page.get_by_role("button", name="Resume").first.click()
     page.wait_for_timeout(2000)
-    keep(page, "review")
+    shoot(page, "review")
 
 
-def keep(page: Page, name: str) -> None:
-    path = IMAGES / f"{name}.png"
-    page.screenshot(path=path)
-    Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
+def shoot(page: Page, name: str) -> None:
+    page.screenshot(path=WORKSPACE / f"{name}.png")
+    keep(WORKSPACE / f"{name}.png", name)
+
+
+def keep(picture: Path, name: str) -> None:
+    """Put a picture into the documentation, in few colours."""
+    Image.open(picture).convert("RGB").quantize(64).save(IMAGES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

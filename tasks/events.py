@@ -7,21 +7,21 @@ from typing import Any
 from tasks.errors import InputError
 
 
-def announce(event: str, subject: str, **payload: Any) -> None:
+def announce(event: str, subject: str, *, model: str, **payload: Any) -> None:
     """Emit an event, if a Prefect server listens; losing it loses nothing that is not on record.
 
     Args:
         event: Past tense, such as data.drifted.
         subject: What it happened to, such as model.NAME.
+        model: The registered model, also a label of the resource: a trigger hears one event at a time of each.
         payload: What a trigger hands on as parameters.
     """
     if not server_answers():
         return
     from prefect.events import emit_event
 
-    emit_event(
-        event=event, resource={"prefect.resource.id": subject, "prefect.resource.name": subject}, payload=payload
-    )
+    labels = {"prefect.resource.id": subject, "prefect.resource.name": subject, "model": model}
+    emit_event(event=event, resource=labels, payload={"model": model, **payload})
 
 
 def server_answers() -> bool:

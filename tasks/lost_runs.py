@@ -2,14 +2,16 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from prefect import task
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
+from prefect.runtime import flow_run
 from prefect.states import Crashed
-
-from tasks.stopping import in_flight
 
 PULSE_SECONDS = 35  # a run sends a heartbeat every 30 s
 
@@ -31,8 +33,20 @@ def close_lost_runs(patience: timedelta) -> list[str]:
 
 def find_lost(client: SyncPrefectClient, since: datetime) -> list[FlowRun]:
     """Runs that have been in flight since, without a heartbeat."""
-    old = [run for run in in_flight(client) if run.state and run.state.timestamp < since]
+    found = pool_runs(client, "PENDING", "RUNNING", "CANCELLING")
+    old = [run for run in found if run.state and run.state.timestamp < since]
     return [run for run in old if not has_pulse(client, run, since)]
+
+
+def pool_runs(client: SyncPrefectClient, *states: str) -> list[FlowRun]:
+    """The newest 200 runs in some states that were due, of the work pool of this run; other pools are not ours."""
+    due = {"state": {"type": {"any_": list(states)}}, "expected_start_time": {"before_": datetime.now(UTC)}}
+    pool = {"name": {"any_": [client.read_flow_run(UUID(flow_run.id)).work_pool_name]}}
+    return client.read_flow_runs(
+        flow_run_filter=FlowRunFilter.model_validate(due),
+        work_pool_filter=WorkPoolFilter.model_validate(pool),
+        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+    )
 
 
 def has_pulse(client: SyncPrefectClient, run: FlowRun, since: datetime) -> bool:

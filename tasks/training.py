@@ -115,7 +115,12 @@ def register_challenger(
         **describe_code(),
     }
     tags = {"key": key, "verdict": verdict.decision, "data_version": snapshot.version, "sha256": card["sha256"]}
-    tags |= {"cause": request.cause, "window": request.window or "", "by": card["by"], "reason": request.reason[:500]}
+    tags |= {
+        "cause": request.cause,
+        "window": request.window or "",
+        "by": card["by"],
+        "reason": request.reason[: logbook.TAG_LENGTH],
+    }
     run_id = logbook.open_record(params.model, "training", request.as_of, card, **tags)
     logbook.log_numbers(run_id, verdict.metrics.get("challenger", {}), {"seed": params.seed, **tuned.hyperparameters})
     probe = sets.gate.head(PROBE_ROWS).drop(META)

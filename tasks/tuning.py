@@ -21,6 +21,7 @@ from tasks.keys import make_key
 from tasks.metrics import losses
 from tasks.model import DEFAULT, search_space
 from tasks.params import Tuning
+from tasks.progress import start_progress
 from tasks.trials import finished_trials, keep_trial, open_journal
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -63,7 +64,7 @@ def tune_model(
         keep_trial(journal, trial, loss)
         return loss
 
-    study = make_study(champion, tuning, seed)
+    study, show_progress = make_study(champion, tuning, seed), start_progress("Tuning")
     with threadpool_limits(1), ThreadPoolExecutor(tuning.workers) as threads:
         done, more = 0, True
         while more and done < tuning.n_trials:
@@ -71,6 +72,7 @@ def tune_model(
             more = run_batch(study, size, evaluate, threads)
             done += size
             kept = len(known.keys() & range(done))
+            show_progress(100 * done / tuning.n_trials if more else 100)
             print(f"tuning: {done} of {tuning.n_trials} trials ({kept} kept), lowest loss {study.best_value:.4f}")
     return Tuned(study.best_trial.user_attrs["hyperparameters"], key, done, study.best_value)
 

@@ -83,6 +83,11 @@ def states(environment, name: str) -> list[str]:
     return [run["state"] for run in runs(environment, name) if not run["auto"]]
 
 
+def is_idle(environment, name: str) -> bool:
+    """Whether all runs of a deployment that no schedule made are over."""
+    return set(states(environment, name)) <= {"Completed", "Failed", "Crashed", "Cancelled"}
+
+
 def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
     """Return when it holds; fail if it never does."""
     give_up = time.monotonic() + seconds

@@ -2,6 +2,7 @@
 
 import random
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -36,6 +37,17 @@ def schedule_round(environment) -> None:
             client.create_flow_run_from_deployment(deployment)
 
 
+def strike(environment, workspace, words: str) -> None:
+    """SIGKILL for a part of the loop; where no flow process is at work, rounds are scheduled until there is one."""
+    for _ in range(8):
+        if kill(workspace, words):
+            return
+        schedule_round(environment)
+        with suppress(AssertionError):
+            wait_for(lambda: bool(processes_of(workspace, words)), 20)
+    raise AssertionError(f"eight rounds started no {words}")
+
+
 def active_runs(environment, states=ACTIVE) -> list:
     """Runs that are not over, those of the schedules to come aside."""
     chosen = FlowRunFilter.model_validate({"state": {"type": {"any_": states}}})
@@ -65,7 +77,7 @@ def test_twenty_kills_of_the_running_loop_lose_and_double_nothing(tmp_path, snap
                 schedule_round(environment)
             time.sleep(chance.uniform(0.5, 5))
             part = list(WORDS)[number % len(WORDS)]
-            wait_for(lambda part=part: kill(workspace, WORDS[part]), 120)
+            strike(environment, workspace, WORDS[part])
             if part in start:
                 stop(living[part])
                 living[part] = start[part]()

@@ -2,11 +2,10 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from stacks import flow, prefect, restart, running_stack, runs, states, wait_for
+from stacks import flow, is_idle, prefect, running_stack, runs, states, wait_for
 
 pytestmark = pytest.mark.server
 
@@ -66,52 +65,6 @@ def test_the_schedule_answers_drift_whose_event_was_lost(stack):
     done = prefect(stack, "deployment", "run", "train/weekly", "--param", "as_of=2013-06-01", "--watch")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nothing new since version 2" in flow(stack, "flows.train", "--as-of", "2013-06-01")
-
-
-@pytest.mark.slow
-def test_a_thousand_events_an_event_in_between_and_a_replay_after_a_restart_give_one_training(stack):
-    assert prefect(stack, "automation", "pause", "train on drift").returncode == 0
-    assert "ALARM" in flow(stack, "flows.monitor", "--as-of", "2013-08-01")
-    assert prefect(stack, "automation", "resume", "train on drift").returncode == 0
-    drift = ["--param", "as_of=2013-08-01", "--param", "window=2013-08-01", "--param", "cause=drift"]
-    cooled = ["--param", 'params={"retrain": {"cooldown": "70d"}}', "--watch"]
-    assert prefect(stack, "deployment", "run", "train/on-drift", *drift, *cooled).returncode == 0
-    assert "cooldown: the last training or rollback was as of 2013-06-01" in flow(stack, "flows.refusals")
-    trained = count_trainings(stack)
-    emit(stack, "2013-08-01", 1000)
-    wait_for(lambda: states(stack, "train/on-drift")[-1] == "Running")
-    emit(stack, "2013-08-01", 1, "in-between")
-    wait_for(lambda: len(states(stack, "train/on-drift")) == 3 and is_idle(stack, "train/on-drift"))
-    assert count_trainings(stack) == trained + 1
-    restart(stack)
-    emit(stack, "2013-08-01", 1, "replayed")
-    wait_for(lambda: len(states(stack, "train/on-drift")) == 4 and is_idle(stack, "train/on-drift"))
-    assert count_trainings(stack) == trained + 1
-    assert flow(stack, "flows.refusals").count("the drift of window 2013-08-01 has its verdict") == 2
-
-
-def emit(environment, window: str, count: int, name: str = "") -> None:
-    """Emit data.drifted so many times within 10 seconds."""
-    code = f"""
-import time
-from prefect.events import emit_event
-subject = "model.late-arrivals.{window}{name}"
-for _ in range({count}):
-    payload = {{"window": "{window}", "as_of": "{window}T00:00:00+00:00"}}
-    emit_event(event="data.drifted", resource={{"prefect.resource.id": subject}}, payload=payload)
-    time.sleep(0.005)
-"""
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
-
-
-def is_idle(environment, name: str) -> bool:
-    return set(states(environment, name)) <= {"Completed", "Failed", "Crashed", "Cancelled"}
-
-
-def count_trainings(environment) -> int:
-    code = "from tasks.logbook import find_records; print(len(find_records('late-arrivals', 'training')))"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    return int(done.stdout)
 
 
 @pytest.mark.slow

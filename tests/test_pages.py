@@ -2,17 +2,21 @@
 
 import shutil
 import subprocess
+import time
 
 import polars as pl
 import pytest
-from prefect import flow
+from prefect import flow, tags
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
+from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.runtime import flow_run
 
 from tasks import evidence
 from tasks.drift import Finding, fit_references
+from tasks.errors import InputError
+from tasks.events import announce
 from tasks.gate import Verdict
 from tasks.intervals import Interval
 from tasks.merging import Change
@@ -101,6 +105,45 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, store, monkeypatch):
         page = open_page(f"{server.removesuffix('/api')}/artifacts/artifact/{artifact.id}")
         assert artifact.key in page
         check_page(page)
+
+
+@needs_browser
+@pytest.mark.server
+def test_in_runs_and_events_of_the_prefect_ui_nothing_of_it_runs(server):
+    evil = " ".join(payload[:99] for payload in PAYLOADS)
+
+    @flow(flow_run_name=lambda: evil, log_prints=True)
+    def fail(reason: str) -> None:
+        print(reason)
+        announce("data.rejected", f"data.{evil}", model=evil, reason=reason)
+        raise InputError(reason)
+
+    with pytest.raises(InputError), tags(*PAYLOADS[:3]):
+        fail(evil)
+    site = server.removesuffix("/api")
+    with get_client(sync_client=True) as client:
+        run = next(run for run in client.read_flow_runs() if run.name == evil)
+        event = find_event(client, "data.rejected")
+    for address in (
+        f"runs/flow-run/{run.id}",
+        f"runs/flow-run/{run.id}?tab=Parameters",
+        "runs",
+        "events",
+        f"events/event/{event.occurred:%Y-%m-%d}/{event.id}",
+    ):
+        page = open_page(f"{site}/{address}")
+        assert "&lt;script&gt;" in page, address
+        check_page(page)
+
+
+def find_event(client, name: str):
+    """The event of this name, once the server has it."""
+    chosen = EventFilter(event=EventNameFilter(name=[name]))
+    for _ in range(20):
+        if events := client.read_events(chosen, limit=1).events:
+            return events[0]
+        time.sleep(1)
+    raise AssertionError(f"no event {name}")
 
 
 @needs_browser

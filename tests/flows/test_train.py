@@ -99,6 +99,7 @@ def test_a_run_shows_its_verdict_metrics_and_data_as_artifacts(server, quick, st
     assert verdict.checks
     with get_client(sync_client=True) as client:
         artifacts = {artifact.key: artifact for artifact in client.read_artifacts()}
-    assert {"data", "verdict", "metrics"} <= artifacts.keys()
+    assert {"data", "tuning", "verdict", "metrics"} <= artifacts.keys()
+    assert artifacts["tuning"].data == 100
     shown = html.unescape(str(artifacts["data"].data))
     assert "1048" not in shown and "wind_speed|max" in shown

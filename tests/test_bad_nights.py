@@ -1,0 +1,116 @@
+"""A storm of events, a server that comes back, a machine that slept: on a real server, work is done once."""
+
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from stacks import flow, is_idle, kill, prefect, restart, running_stack, runs, states, wait_for
+
+from tasks.stack import deploy, start_worker
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+THROTTLE = 10  # seconds: within of the trigger
+WEEKEND = ("ingest/hourly", "predict/daily", "monitor/daily", "tidy/hourly")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    """A stack whose champion is from April, and which knows of August's drift, whose event was lost."""
+    with running_stack(tmp_path_factory.mktemp("nights") / "workspace") as environment:
+        flow(environment, "flows.train", "--as-of", "2013-04-01")
+        assert prefect(environment, "automation", "pause", "train on drift").returncode == 0
+        assert "ALARM" in flow(environment, "flows.monitor", "--as-of", "2013-08-01")
+        assert prefect(environment, "automation", "resume", "train on drift").returncode == 0
+        yield environment
+
+
+def test_a_storm_over_many_windows_an_event_in_between_and_a_replay_after_a_restart_give_one_training(stack):
+    drift = ["--param", "as_of=2013-08-01", "--param", "window=2013-08-01", "--param", "cause=drift"]
+    cooled = ["--param", 'params={"retrain": {"cooldown": "130d"}}', "--watch"]
+    assert prefect(stack, "deployment", "run", "train/on-drift", *drift, *cooled).returncode == 0
+    assert "cooldown: the last training or rollback was as of 2013-04-01" in flow(stack, "flows.refusals")
+    emit(stack, *["2013-08-01", "2013-07-01", "2013-06-01", "2013-05-01"] * 250)
+    wait_for(lambda: states(stack, "train/on-drift")[-1] == "Running")
+    time.sleep(THROTTLE)
+    emit(stack, "2013-08-01")
+    wait_for(lambda: len(states(stack, "train/on-drift")) >= 3 and is_idle(stack, "train/on-drift"))
+    stormed = len(states(stack, "train/on-drift"))
+    assert count_trainings(stack) == 2 and stormed <= 4
+    restart(stack)
+    emit(stack, "2013-08-01")
+    wait_for(lambda: len(states(stack, "train/on-drift")) == stormed + 1 and is_idle(stack, "train/on-drift"))
+    assert count_trainings(stack) == 2
+    assert flow(stack, "flows.refusals").count("the drift of window 2013-08-01 has its verdict") >= 2
+
+
+def test_after_a_weekend_asleep_one_of_the_missed_runs_of_each_schedule_takes_the_work_up(stack):
+    kill(stack["WORKSPACE"], "prefect worker")
+    trained = count_trainings(stack)
+    land_flights(stack)
+    miss_runs(stack, WEEKEND, 15)
+    start_worker(stack)
+    wait_for(lambda: not any(due(stack, name) for name in WEEKEND))
+    for name in WEEKEND:
+        ended = [run["state"] for run in runs(stack, name) if run["auto"] and run["state"] != "Scheduled"]
+        assert set(ended) == {"Completed", "Cancelled"} and ended.count("Cancelled") > 10, (name, ended)
+    stored = pl.read_parquet(Path(stack["WORKSPACE"]) / "data" / "flights" / "*.parquet")
+    assert stored.filter(pl.col("flight") == 9001).height == 100
+    predicted = pl.read_parquet(Path(stack["WORKSPACE"]) / "store" / "predictions" / "*" / "*.parquet")
+    assert predicted["key"].is_unique().all()
+    assert count_trainings(stack) == trained
+
+
+def miss_runs(environment, names: tuple[str, ...], count: int) -> None:
+    """Let that many runs of each deployment come due, a second apart, then bring the schedules back in line."""
+    with temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
+        deployments = [client.read_deployment_by_name(name).id for name in names]
+        every_second = [(IntervalSchedule(interval=timedelta(seconds=1)), True)]
+        for found in deployments:
+            client.create_deployment_schedules(found, every_second)
+        wait_for(lambda: all(len(due(environment, name)) >= count for name in names), 180)
+    deploy(environment)
+
+
+def due(environment, name: str) -> list[dict]:
+    """Runs of the schedule that should have started and are not over."""
+    waiting = {"Scheduled", "Completed", "Cancelled"}
+    return [run for run in runs(environment, name) if run["auto"] and run["state"] not in waiting]
+
+
+def emit(environment, *windows: str) -> None:
+    """Emit data.drifted for each of these windows, a thousand within 10 seconds."""
+    code = """
+import sys, time
+from prefect.events import emit_event
+for window in sys.argv[1:]:
+    labels = {"prefect.resource.id": f"model.late-arrivals.{window}", "model": "late-arrivals"}
+    emit_event("data.drifted", labels, payload={"window": window, "as_of": f"{window}T00:00:00+00:00"})
+    time.sleep(0.005)
+"""
+    subprocess.run([sys.executable, "-c", code, *windows], env=environment, check=True, timeout=120)
+
+
+def count_trainings(environment) -> int:
+    code = "from tasks.logbook import find_records; print(len(find_records('late-arrivals', 'training')))"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def land_flights(environment) -> None:
+    """Let a hundred flights of a new number land."""
+    workspace = Path(environment["WORKSPACE"])
+    flow(environment, "flows.ingest")
+    rows = pl.read_parquet(workspace / "data" / "flights" / "2013-12.parquet")
+    rows = rows.with_columns(flight=pl.lit(9001, pl.Int16), carrier=pl.lit("UA"))
+    (workspace / "landing" / "flights").mkdir(parents=True)
+    rows.unique(["time_hour", "minute", "origin"]).head(100).write_parquet(
+        workspace / "landing" / "flights" / "weekend.parquet"
+    )
