@@ -17,10 +17,10 @@ alerts: .venv  ## bring the server's automations in line with automations.yaml
 	@.venv/bin/python -m tasks.alerts
 
 test: .venv  ## run the tests
-	.venv/bin/pytest
+	.venv/bin/pytest -n 2 --dist loadfile
 
 test-slow: .venv  ## kills, races, planted leaks, copies of the repository (about 16 minutes)
-	.venv/bin/pytest -m slow
+	.venv/bin/pytest -n 2 --dist loadfile -m slow
 
 test-chaos: .venv  ## 20 kills of worker, flow and server while the loop runs (about 6 minutes)
 	.venv/bin/pytest -m chaos

@@ -8,7 +8,7 @@ from prefect import flow
 from tasks.champion import load_predecessor, require_champion
 from tasks.data import resolve_as_of
 from tasks.errors import InputError, told_in_one_sentence
-from tasks.evidence import render_report
+from tasks.evidence import render_report, wants_report
 from tasks.monitoring import WindowCheck, check_window, find_check, record_check, reject_window, tell_check
 from tasks.naming import name_run
 from tasks.params import Params
@@ -41,7 +41,7 @@ def monitor(as_of: datetime | None = None, data_rev: str | None = None, params: 
         frame, _ = build_feature_frame(snapshot, as_of, window.start, params.validation)
         predecessor = load_predecessor(params.model, as_of)
         check = check_window(frame, window, champion, predecessor, params.monitor, params.gate.threshold)
-        if params.monitor.report == "always" or (check.alarm and params.monitor.report == "alarm"):
+        if wants_report(check, params.monitor):
             report = render_report(frame, window, champion, check, params.seed)
     except InputError as error:
         check = reject_window(window, champion.version, str(error))

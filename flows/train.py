@@ -55,34 +55,40 @@ def train(
     with one_at_a_time(params.model):
         settle_reviews(params.model)
         snapshot = pull_snapshot(data_rev, params.data)
-        as_of = resolve_as_of(as_of, snapshot, params.clock)
-        request = Request(as_of, cause, window, force, reason)
+        request = Request(resolve_as_of(as_of, snapshot, params.clock), cause, window, force, reason)
         require_reason(request)
-        frame, counts = build_feature_frame(snapshot, as_of, first_event(as_of, params.split), params.validation)
-        report_data(counts, snapshot.version)
-        rows = labelled_rows(frame)
-        require_fit(params.gate, rows)
+        rows = read_rows(snapshot, request.as_of, params)
         if refusal := decide(request, rows, params):
             print(f"not trained: {refusal}")
             return None
+        challenger = find_or_train(rows, snapshot, request, params)
+        verdict, version = challenger.verdict, challenger.version
+        if verdict.decision == "pending":
+            request_review(params.model, challenger, request.as_of, params.promotion.patience)
+        if verdict.decision == "promote":
+            promote_version(params.model, version, challenger.judged_against, request.as_of, verdict.reason)
+    return verdict
 
-        key = training_key(rows, params)
-        if challenger := find_challenger(params.model, key):
-            print(
-                f"nothing new since version {challenger.version} was trained: it stands, {challenger.verdict.decision}"
-            )
-        else:
-            challenger = train_challenger(rows, snapshot, request, key, params)
-            report_verdict(challenger)
-            print(f"version {challenger.version}, {challenger.verdict}")
 
-        if challenger.verdict.decision == "pending":
-            request_review(params.model, challenger, as_of, params.promotion.patience)
-        if challenger.verdict.decision == "promote":
-            promote_version(
-                params.model, challenger.version, challenger.judged_against, as_of, challenger.verdict.reason
-            )
-    return challenger.verdict
+def read_rows(snapshot: Snapshot, as_of: datetime, params: Params) -> pl.DataFrame:
+    """The labelled rows to train and judge on, enough of them and fit for the gate."""
+    frame, counts = build_feature_frame(snapshot, as_of, first_event(as_of, params.split), params.validation)
+    report_data(counts, snapshot.version)
+    rows = labelled_rows(frame)
+    require_fit(params.gate, rows)
+    return rows
+
+
+def find_or_train(rows: pl.DataFrame, snapshot: Snapshot, request: Request, params: Params) -> Challenger:
+    """The challenger of these rows, code and settings: that of an earlier run, or a new one."""
+    key = training_key(rows, params)
+    if known := find_challenger(params.model, key):
+        print(f"nothing new since version {known.version} was trained: it stands, {known.verdict.decision}")
+        return known
+    challenger = train_challenger(rows, snapshot, request, key, params)
+    report_verdict(challenger)
+    print(f"version {challenger.version}, {challenger.verdict}")
+    return challenger
 
 
 def train_challenger(rows: pl.DataFrame, snapshot: Snapshot, request: Request, key: str, params: Params) -> Challenger:

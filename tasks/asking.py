@@ -62,7 +62,8 @@ def describe_review(model: str, review: Review) -> str:
         f"Trained as of {review.as_of:%Y-%m-%d %H:%M} on data version `{card['data_version']}`, cause {card['cause']}, "
         f"{card['rows']['fit']:,} rows fitted, {card['rows']['gate']:,} judged. No answer until "
         f"{review.until:%Y-%m-%d %H:%M} UTC counts as a rejection.",
-        f"![gain by day]({draw_gain(verdict.gain_by_day)})",
+        "Scroll for verdict, metrics, slices and the gain by day.",
         *(f"#### {title}\n\n{as_markdown(rows)}" for title, rows in verdict_tables(verdict).items()),
+        f"![gain by day]({draw_gain(verdict.gain_by_day)})",
     ]
     return "\n\n".join(lines)

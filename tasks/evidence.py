@@ -1,4 +1,4 @@
-"""The Evidently report of a check: the same score and thresholds as the check, on a sample of rows."""
+"""The Evidently report of a check: its scores and thresholds, drawn with a sample of the rows."""
 
 import os
 from pathlib import Path
@@ -8,17 +8,21 @@ import pandas as pd
 import polars as pl
 from prefect import task
 
-from tasks.bundle import load_references
 from tasks.champion import Champion
-from tasks.drift import Reference, find_drift
+from tasks.drift import Finding
 from tasks.errors import InputError
 from tasks.frame import watched_columns
 from tasks.monitoring import WindowCheck
-from tasks.params import STORE
+from tasks.params import STORE, Monitor
 from tasks.watch import SAMPLE
 from tasks.windows import Window
 
 METHOD = "calibrated_psi"
+
+
+def wants_report(check: WindowCheck, monitor: Monitor) -> bool:
+    """Whether params.yaml asks for a report of this check; a rejected window has nothing to draw."""
+    return not check.rejected and (monitor.report == "always" or (monitor.report == "alarm" and check.alarm))
 
 
 @task
@@ -28,7 +32,7 @@ def render_report(frame: pl.DataFrame, window: Window, champion: Champion, check
     rows = rows.sample(min(SAMPLE, rows.height), seed=seed)
     current = watched_columns(rows).with_columns(score=champion.bundle.scorer.score(rows))
     reference = pl.read_parquet(champion.bundle.folder / "reference.parquet")
-    html = make_html(reference, current, load_references(champion.bundle), f"window {check.window}")
+    html = make_html(reference, current, check.findings, f"window {check.window}")
     path = STORE / "reports" / f"{window.name}-version-{champion.version}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part")
@@ -37,34 +41,30 @@ def render_report(frame: pl.DataFrame, window: Window, champion: Champion, check
     return path
 
 
-def make_html(reference: pl.DataFrame, current: pl.DataFrame, references: dict[str, Reference], title: str) -> str:
-    """Drift of every column by the score of tasks/drift.py, as Evidently draws it."""
+def make_html(reference: pl.DataFrame, current: pl.DataFrame, findings: list[Finding], title: str) -> str:
+    """Every column of a check as Evidently draws it, the farthest drifted first."""
     from evidently import DataDefinition, Dataset, Report, metrics  # it takes seconds to import
 
     offered: Any = metrics
-    register_score(references)
-    categories = [column for column, kind in current.schema.items() if kind == pl.String]
-    numbers = [column for column in current.columns if column not in categories]
+    register_score({finding.column: finding for finding in findings})
+    thresholds = {finding.column: finding.threshold for finding in findings}
+    categories = [name for name in thresholds if current.schema[name] == pl.String]
+    numbers = [name for name in thresholds if name not in categories]
     kinds = DataDefinition(numerical_columns=numbers, categorical_columns=categories)
-    now, before = (
-        Dataset.from_pandas(side.select(current.columns).to_pandas(), kinds) for side in (current, reference)
-    )
-    thresholds = {column: references[column].threshold for column in current.columns}
+    now, before = (Dataset.from_pandas(side.select(*thresholds).to_pandas(), kinds) for side in (current, reference))
     shown = [offered.DriftedColumnsCount(method=METHOD, per_column_threshold=thresholds)]
-    shown += [offered.ValueDrift(column=name, method=METHOD, threshold=thresholds[name]) for name in current.columns]
+    shown += [offered.ValueDrift(column=name, method=METHOD, threshold=least) for name, least in thresholds.items()]
     return make_safe(Report(shown).run(now, before, name=title).get_html_str(as_iframe=False))
 
 
-def register_score(references: dict[str, Reference]) -> None:
-    """Make our score known to Evidently under METHOD."""
+def register_score(findings: dict[str, Finding]) -> None:
+    """Make the scores of a check known to Evidently under METHOD: on a sample without nulls it would find others."""
     from evidently.legacy.calculations.stattests.registry import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
 
     def score(_: pd.Series, current: pd.Series, kind: ColumnType, threshold: float) -> tuple[float, bool]:
-        text = references[str(current.name)].categories is not None
-        column = pl.Series(str(current.name), current.to_list(), dtype=pl.String if text else pl.Float64)
-        (finding,) = find_drift(column.to_frame(), {str(current.name): references[str(current.name)]})
-        return finding.psi, finding.psi > threshold
+        finding = findings[str(current.name)]
+        return finding.psi, finding.drifted
 
     kinds = [ColumnType.Numerical, ColumnType.Categorical]
     register_stattest(StatTest(METHOD, "PSI (calibrated)", kinds, default_threshold=0.1), score)

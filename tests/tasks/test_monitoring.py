@@ -105,16 +105,20 @@ def test_a_check_is_found_again_with_all_its_figures(may, versions, params, stor
     assert (record.data.tags["window"], record.data.tags["alarm"]) == ("2013-06-01", "True")
 
 
-def test_the_report_shows_the_score_that_decided_and_nothing_of_the_data_runs_in_it(may, versions, store):
-    references = versions[0].bundle.folder / "drift.json"
-    assert references.is_file()
-    from tasks.bundle import load_references
-
+def test_the_report_shows_the_scores_that_decided_and_nothing_of_the_data_runs_in_it(may, versions, params):
+    found = check(may, params, versions[0])
     evil = "</script><script>document.title='run'</script>"
     now = watched_columns(may.head(500)).with_columns(score=pl.lit(0.3), carrier=pl.lit(evil))
     before = pl.read_parquet(versions[0].bundle.folder / "reference.parquet").head(500)
-    html = make_html(before, now, load_references(versions[0].bundle), "window")
-    assert "PSI (calibrated)" in html and evil not in html and "\\u003c/script>" in html
+    html = make_html(before, now, found.findings, "window")
+    assert evil not in html and "\\u003c/script>" in html
+    assert f'"value": "{sum(finding.drifted for finding in found.findings)}.0"' in html
+    at = []
+    for finding in found.findings:
+        said = "detected" if finding.drifted else "not detected"
+        score = f"Data drift {said}. Drift detection method: PSI (calibrated). Drift score: {round(finding.psi, 3)}"
+        at.append(html.index(f'"Drift in column \'{finding.column}\'", "label": "{score}"'))
+    assert at == sorted(at)
 
 
 def test_a_report_that_is_built_otherwise_is_not_written():
