@@ -14,7 +14,7 @@ from tasks.gate import Verdict
 from tasks.pictures import draw_gain
 from tasks.registry import load_version
 from tasks.review import Review, find_reviews
-from tasks.tables import as_markdown, verdict_tables
+from tasks.tables import as_markdown, inert, verdict_tables
 
 
 @task
@@ -57,13 +57,16 @@ def describe_review(model: str, review: Review) -> str:
     card = load_version(model, review.version).card
     verdict = Verdict.model_validate(card["verdict"])
     against = f"champion version {review.champion}" if review.champion else "no champion: this is the first"
+    _, metrics, slices = verdict_tables(verdict).values()
     lines = [
         f"### Version {review.version} of {model}, against {against}",
         f"Trained as of {review.as_of:%Y-%m-%d %H:%M} on data version `{card['data_version']}`, cause {card['cause']}, "
         f"{card['rows']['fit']:,} rows fitted, {card['rows']['gate']:,} judged. No answer until "
         f"{review.until:%Y-%m-%d %H:%M} UTC counts as a rejection.",
-        "Scroll for verdict, metrics, slices and the gain by day.",
-        *(f"#### {title}\n\n{as_markdown(rows)}" for title, rows in verdict_tables(verdict).items()),
+        "Every check of the gate holds; scroll for metrics, slices and the gain by day.",
+        "\n".join(f"- {inert(str(check))}" for check in verdict.checks),
+        as_markdown(metrics),
+        as_markdown(slices),
         f"![gain by day]({draw_gain(verdict.gain_by_day)})",
     ]
     return "\n\n".join(lines)

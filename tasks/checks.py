@@ -21,6 +21,9 @@ class Check(BaseModel):
     measured: str
     required: str
 
+    def __str__(self) -> str:
+        return f"{self.name}: {self.measured}, required {self.required}"
+
 
 def require_fit(gate: Gate, frame: pl.DataFrame) -> None:
     """The gate's metrics suit the target, and its slices are features.

@@ -32,13 +32,11 @@ class Verdict(BaseModel):
     def reason(self) -> str:
         """The checks that decided, in one line."""
         deciding = [check for check in self.checks if check.passed == (self.decision != "reject")]
-        return "; ".join(f"{check.name}: {check.measured}, required {check.required}" for check in deciding)
+        return "; ".join(str(check) for check in deciding)
 
     def __str__(self) -> str:
         """The decision, and a line for every check."""
-        lines = (
-            f"  {'yes' if c.passed else 'NO ':<3}  {c.name}: {c.measured} (required: {c.required})" for c in self.checks
-        )
+        lines = (f"  {'yes' if check.passed else 'NO ':<3}  {check}" for check in self.checks)
         return "\n".join([f"verdict: {self.decision}", *lines])
 
 

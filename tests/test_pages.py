@@ -14,6 +14,7 @@ from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.runtime import flow_run
 
 from tasks import evidence
+from tasks.checks import Check
 from tasks.drift import Finding, find_drift, fit_references
 from tasks.errors import InputError
 from tasks.events import announce
@@ -86,7 +87,8 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, store, monkeypatch):
         quality=None,
     )
     slices = {evil: {evil: Interval(0.0, 0.1, 0.2)} for evil in PAYLOADS}
-    verdict = Verdict(decision="reject", checks=[], metrics={}, slices=slices)
+    checks = [Check(name=evil, passed=False, measured=evil, required=evil) for evil in PAYLOADS]
+    verdict = Verdict(decision="reject", checks=checks, metrics={}, slices=slices)
     changes = [Change(evil, 1, 1, 0, 0, 0, 0) for evil in PAYLOADS]
 
     @flow
@@ -103,7 +105,7 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, store, monkeypatch):
     with get_client(sync_client=True) as client:
         chosen = FlowRunFilter.model_validate({"id": {"any_": [run]}})
         artifacts = {artifact.key: artifact for artifact in client.read_artifacts(flow_run_filter=chosen)}
-    for key in ("drift", "trend", "slices", "landing", "form"):
+    for key in ("drift", "trend", "verdict", "slices", "landing", "form"):
         for ui in ("artifacts", "v2/artifacts"):
             page = open_page(f"{server.removesuffix('/api')}/{ui}/artifact/{artifacts[key].id}")
             assert "dataset.pwned" in page and "&amp;#" not in page, key
