@@ -9,7 +9,15 @@ from tasks.champion import load_predecessor, require_champion
 from tasks.data import resolve_as_of
 from tasks.errors import InputError, told_in_one_sentence
 from tasks.evidence import render_report, wants_report
-from tasks.monitoring import WindowCheck, check_window, find_check, record_check, reject_window, tell_check
+from tasks.monitoring import (
+    WindowCheck,
+    check_window,
+    find_check,
+    record_check,
+    reject_window,
+    tell_check,
+    tell_degraded,
+)
 from tasks.naming import name_run
 from tasks.params import Params
 from tasks.partitions import build_feature_frame
@@ -33,22 +41,24 @@ def monitor(as_of: datetime | None = None, data_rev: str | None = None, params: 
     snapshot = pull_snapshot(data_rev, params.data)
     as_of = resolve_as_of(as_of, snapshot, params.clock)
     champion, window = require_champion(params.model, as_of), newest_window(as_of)
-    known, report = find_check(params.model, window, champion.version), None
+    known = find_check(params.model, window, champion.version)
     if known and known.quality:
         print(f"nothing new: window {window.name} was checked for version {champion.version}")
+        tell_degraded(params.model, as_of, known)
         return known
     try:
         frame, _ = build_feature_frame(snapshot, as_of, window.start, params.validation)
         predecessor = load_predecessor(params.model, as_of)
         check = check_window(frame, window, champion, predecessor, params.monitor, params.gate.threshold)
-        if wants_report(check, params.monitor):
-            report = render_report(frame, window, champion, check, params.seed)
     except InputError as error:
         check = reject_window(window, champion.version, str(error))
     if check != known:
         record_check(params.model, as_of, check)
-        report_check(params.model, check, report)
         tell_check(params.model, as_of, check)
+        report = None
+        if wants_report(check, params.monitor):
+            report = render_report(frame, window, champion, check, params.seed)
+        report_check(params.model, check, report)
     print(check)
     return check
 

@@ -5,21 +5,31 @@ import argparse
 from prefect import flow
 
 from tasks.errors import told_in_one_sentence
+from tasks.monitoring import require_degraded
 from tasks.naming import name_run
 from tasks.params import Params
 from tasks.promotion import roll_back
 from tasks.registry import VersionNumber
+from tasks.windows import WindowName
 
 
 @flow(log_prints=True, flow_run_name=name_run)
-def rollback(reason: str, champion: VersionNumber | None = None, params: Params = Params.load()) -> None:
+def rollback(
+    reason: str,
+    champion: VersionNumber | None = None,
+    window: WindowName | None = None,
+    params: Params = Params.load(),
+) -> None:
     """Move the champion pointer to the newest earlier champion that was not itself rolled back.
 
     Args:
         reason: Why; it goes on the record with the account's name.
         champion: Act only if this version is still champion; left out, whichever is.
+        window: Act only if a check on record found the champion degraded in it, as the event claims.
         params: Which model, and the clock.
     """
+    if window:
+        require_degraded(params.model, window, champion)
     origin, target = roll_back(params.model, reason, params.clock, champion)
     print(f"version {target} of {params.model} is the champion again, in place of version {origin}")
 

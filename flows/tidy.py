@@ -9,7 +9,7 @@ from tasks.missed_runs import cancel_missed_runs
 
 
 @flow(log_prints=True)
-def tidy(patience: int = 300) -> list[str]:
+def tidy(patience: int = 600) -> list[str]:
     """Call runs crashed that show no sign of life; after a time without a worker, cancel all but the newest missed run.
 
     Args:

@@ -21,5 +21,8 @@ for name, value in {
     # MLflow announces every table it creates.
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A tracking server that hangs is given up on after a minute or two, not after a quarter of an hour.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }.items():
     os.environ.setdefault(name, value)

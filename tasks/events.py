@@ -16,7 +16,12 @@ def announce(event: str, subject: str, *, model: str, **payload: Any) -> None:
         model: The registered model, also a label of the resource: a trigger hears one event at a time of each.
         payload: What a trigger hands on as parameters.
     """
+    from prefect.settings import PREFECT_API_URL
+
+    if not PREFECT_API_URL.value():
+        return
     if not server_answers():
+        print(f"the Prefect server does not answer, so {event} is not sent; what it tells is on record")
         return
     from prefect.events import emit_event
 

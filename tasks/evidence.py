@@ -42,16 +42,18 @@ def render_report(frame: pl.DataFrame, window: Window, champion: Champion, check
 
 
 def make_html(reference: pl.DataFrame, current: pl.DataFrame, findings: list[Finding], title: str) -> str:
-    """Every column of a check as Evidently draws it, the farthest drifted first."""
+    """Every column of a check that has values, as Evidently draws it, the farthest drifted first."""
     from evidently import DataDefinition, Dataset, Report, metrics  # it takes seconds to import
 
     offered: Any = metrics
-    register_score({finding.column: finding for finding in findings})
-    thresholds = {finding.column: finding.threshold for finding in findings}
+    drawn = {f.column: f for f in findings if current[f.column].count() and reference[f.column].count()}
+    register_score(drawn)
+    thresholds = {name: finding.threshold for name, finding in drawn.items()}
     categories = [name for name in thresholds if current.schema[name] == pl.String]
     numbers = [name for name in thresholds if name not in categories]
     kinds = DataDefinition(numerical_columns=numbers, categorical_columns=categories)
-    now, before = (Dataset.from_pandas(side.select(*thresholds).to_pandas(), kinds) for side in (current, reference))
+    sides = [side.select(*drawn).cast({pl.Boolean: pl.Int8}).to_pandas() for side in (current, reference)]
+    now, before = (Dataset.from_pandas(side, kinds) for side in sides)
     shown = [offered.DriftedColumnsCount(method=METHOD, per_column_threshold=thresholds)]
     shown += [offered.ValueDrift(column=name, method=METHOD, threshold=least) for name, least in thresholds.items()]
     return make_safe(Report(shown).run(now, before, name=title).get_html_str(as_iframe=False))

@@ -7,6 +7,7 @@ from prefect import task
 
 from tasks.contract import EVENT_TIME, ROWS, TABLES
 from tasks.data import read_file
+from tasks.errors import InputError
 from tasks.landing import Landed
 from tasks.params import Validation
 from tasks.snapshot import Snapshot
@@ -44,7 +45,13 @@ def merge_landed(
 
 
 def split_by_file(table: str, rows: pl.DataFrame, snapshot: Snapshot) -> list[tuple[str, pl.DataFrame]]:
-    """The file of data/ that each row belongs to: its month, or the table's only file."""
+    """The file of data/ that each row belongs to: its month, or the table's only file.
+
+    Raises:
+        InputError: The table lies in several files, and nothing tells to which of them a row belongs.
+    """
+    if table != ROWS and any(file.startswith(f"{table}/") for file in snapshot.files):
+        raise InputError(f"data/{table}/ holds several files: what lands needs one, make it data/{table}.parquet")
     if table != ROWS or f"{ROWS}.parquet" in snapshot.files:
         return [(f"{table}.parquet", rows)]
     months = rows.group_by(EVENT_TIME.dt.strftime("%Y-%m"), maintain_order=True)
@@ -64,10 +71,15 @@ def differs(file: str, rows: pl.DataFrame, snapshot: Snapshot) -> bool:
 
 
 def merge_rows(table: str, before: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
-    """All rows in the order of their key, and how many were added, unchanged, late labels, corrections."""
+    """All rows in the order of their key, and how many were added, unchanged, late labels, corrections.
+
+    A null erases no value: a file that is delivered again may be older than what is known.
+    """
     key = TABLES[table].primary_key()
     values = [column for column in rows.columns if column not in key]
     both = rows.join(before.with_columns(known=True), on=key, how="left", suffix="_before", maintain_order="left")
+    both = both.with_columns(pl.coalesce(column, f"{column}_before") for column in values)
+    rows = both.select(rows.columns)
     same = pl.all_horizontal(pl.col(column).eq_missing(pl.col(f"{column}_before")) for column in values)
     filled = pl.all_horizontal(
         pl.col(column).eq_missing(pl.col(f"{column}_before")) | pl.col(f"{column}_before").is_null()

@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitStrategy, FlowRun
 from prefect.runtime import deployment
 from prefect.states import Cancelled
 
-from tasks.lost_runs import pool_runs
+from tasks.pools import own_pool, pool_runs
 
 
 @task
@@ -19,16 +19,23 @@ def cancel_missed_runs() -> int:
     """
     count = 0
     with get_client(sync_client=True) as client:
-        while missed := find_missed(client):
-            for run in missed:
-                client.set_flow_run_state(run.id, Cancelled(message="missed: a newer run of the schedule is waiting"))
-            count += len(missed)
+        while cancelled := [run for run in find_missed(client) if cancel(client, run)]:
+            count += len(cancelled)
     return count
+
+
+def cancel(client: SyncPrefectClient, run: FlowRun) -> bool:
+    """Cancel a run that no worker took meanwhile; returns whether it did."""
+    state = client.read_flow_run(run.id).state
+    if state is None or not state.is_scheduled():
+        return False
+    client.set_flow_run_state(run.id, Cancelled(message="missed: a newer run of the schedule is waiting"))
+    return True
 
 
 def find_missed(client: SyncPrefectClient) -> list[FlowRun]:
     """Those of the newest 200 missed runs that a newer one makes needless."""
-    late = [run for run in pool_runs(client, "SCHEDULED") if run.auto_scheduled]
+    late = [run for run in pool_runs(client, own_pool(client), "SCHEDULED") if run.auto_scheduled]
     enough = {found for found in {run.deployment_id for run in late} if found and one_is_enough(client, found)}
     newest = {(run.deployment_id, str(run.parameters)): run.id for run in reversed(late)}
     return [run for run in late if run.deployment_id in enough and run.id not in newest.values()]

@@ -5,11 +5,11 @@ from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
-from filelock import FileLock
 from prefect import task
 
 from tasks.champion import Champion
 from tasks.frame import digest_rows
+from tasks.locks import only_one
 from tasks.params import STORE
 
 
@@ -22,8 +22,7 @@ def score_rows(rows: pl.DataFrame, champion: Champion, as_of: datetime) -> int:
         champion: Whose model scores.
         as_of: The logical time, kept with each score.
     """
-    STORE.mkdir(parents=True, exist_ok=True)
-    with FileLock(STORE / "predictions.lock"):
+    with only_one("scoring"):
         logged = read_predictions(rows)
         new = rows if logged is None else rows.join(logged, on="key", how="anti", maintain_order="left")
         scored = new.select("key", "event_time").with_columns(

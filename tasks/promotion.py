@@ -3,14 +3,13 @@
 from datetime import datetime
 from typing import Literal
 
-from filelock import FileLock, Timeout
 from prefect import task
 
 from tasks import logbook
 from tasks.errors import InputError
 from tasks.events import announce
 from tasks.lineage import who
-from tasks.params import STORE
+from tasks.locks import only_one
 from tasks.registry import CHAMPION, current_alias, find_moves, find_predecessor, load_version, logical_now
 
 LOCK_SECONDS = 60
@@ -77,31 +76,26 @@ def move_pointer(
     """
     if not reason.strip():
         raise InputError("a reason is needed: it is what the record will show")
-    STORE.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(STORE / "champion.lock", timeout=LOCK_SECONDS):
-            settle(model)
-            moves, origin = find_moves(model), current_alias(model)
-            if expected not in ("any", origin):
-                raise NotMovedError(
-                    f"the champion of {model} is version {origin} now, not {expected}: nothing was done"
-                )
-            if origin == target:
-                raise InputError(f"version {target} of {model} is the champion already")
-            if moves and as_of < moves[-1].as_of:
-                raise NotMovedError(
-                    f"as_of {as_of} lies before the newest promotion ({moves[-1].as_of}): a replay moves nothing"
-                )
-            load_version(model, target)
-            facts = {"origin": origin or "", "target": target, "by": by or who(), "reason": reason}
-            tags = facts | {"reason": reason[: logbook.TAG_LENGTH]}  # the evidence keeps all of it
-            run_id = logbook.open_record(model, kind, as_of, facts, **tags)
-            logbook.client().set_registered_model_alias(model, CHAMPION, target)
-            logbook.close_record(run_id)
-        event = "model.promoted" if kind == "promotion" else "model.rolled-back"
-        announce(event, f"model.{model}", model=model, version=target, replaces=origin, reason=reason, as_of=f"{as_of}")
-    except Timeout:
-        raise InputError(f"another process has been moving the champion for {LOCK_SECONDS} s: try again") from None
+    with only_one("move of the champion", LOCK_SECONDS):
+        settle(model)
+        moves, origin = find_moves(model), current_alias(model)
+        if expected not in ("any", origin):
+            raise NotMovedError(f"the champion of {model} is version {origin} now, not {expected}: nothing was done")
+        if origin == target:
+            raise InputError(f"version {target} of {model} is the champion already")
+        if moves and as_of < moves[-1].as_of:
+            raise NotMovedError(
+                f"as_of {as_of} lies before the newest promotion ({moves[-1].as_of}): a replay moves nothing"
+            )
+        load_version(model, target)
+        facts = {"origin": origin or "", "target": target, "by": by or who(), "reason": reason}
+        tags = facts | {"reason": reason[: logbook.TAG_LENGTH]}  # the evidence keeps all of it
+        run_id = logbook.open_record(model, kind, as_of, facts, **tags)
+        logbook.client().set_registered_model_alias(model, CHAMPION, target)
+        logbook.close_record(run_id)
+    event = "model.promoted" if kind == "promotion" else "model.rolled-back"
+    facts = {"version": target, "replaces": origin, "reason": reason, "as_of": as_of.isoformat()}
+    announce(event, f"model.{model}", model=model, **facts)
 
 
 def settle(model: str) -> None:

@@ -75,7 +75,8 @@ def report_check(model: str, check: WindowCheck, report: Path | None) -> None:
     show_table(rows, key="drift", description=inert(str(check), 1000))
     if check.findings:
         create_image_artifact(draw_drift(check.findings), key="drift-picture", description=inert(str(check), 1000))
-    show_table([describe_trend(past) for past in find_checks(model)], key="trend", description="All windows")
+    trend = pl.DataFrame([describe_trend(past) for past in find_checks(model)]).fill_null("")
+    show_table(trend.to_dicts(), key="trend", description="All windows")
     if report:
         address = os.environ.get("REPORTS_URL", report.parent.as_uri())
         create_link_artifact(

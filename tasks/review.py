@@ -3,14 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
-from filelock import FileLock
 from mlflow.entities import Run
 from prefect import task
 
 from tasks import logbook
 from tasks.errors import InputError
 from tasks.events import announce
-from tasks.params import STORE
+from tasks.locks import only_one
 from tasks.promotion import LOCK_SECONDS, NotMovedError, move_pointer
 from tasks.registry import find_moves, logical_now
 from tasks.training import Challenger
@@ -61,8 +60,7 @@ def answer_review(model: str, version: str, decision: Decision, by: str, note: s
     """
     if not (by.strip() and note.strip()):
         raise InputError("a review needs the name of who answers and a note why: the record will show them")
-    STORE.mkdir(parents=True, exist_ok=True)
-    with FileLock(STORE / "review.lock", timeout=LOCK_SECONDS):
+    with only_one("answer to a review", LOCK_SECONDS):
         settle_reviews(model)
         review = require_review(model, version)
         if review.outcome != "pending":

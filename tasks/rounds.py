@@ -6,48 +6,30 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from filelock import FileLock, Timeout
 
 from tasks import logbook
 from tasks.errors import InputError
 from tasks.frame import digest_rows
 from tasks.gate import Verdict
 from tasks.keys import make_key
-from tasks.params import STORE, Params
+from tasks.locks import only_one
+from tasks.params import Params
 from tasks.policy import Past, Request, why_not
 from tasks.training import Challenger
 
-WAIT_SECONDS = 3600
-
 # Settings that change nothing of a challenger or its verdict, or only by way of the feature frame.
-APART: dict[str, Any] = dict.fromkeys(
-    ("clock", "data", "ingest", "validation", "promotion", "predict", "monitor", "retrain"), True
-)
-APART["tuning"] = {"workers"}
+APART: dict[str, Any] = dict.fromkeys(("clock", "data", "ingest", "validation", "predict", "monitor", "retrain"), True)
+APART |= {"tuning": {"workers"}, "promotion": {"patience"}}  # the mode decides what a verdict is
 
 
 @contextmanager
 def one_at_a_time(model: str) -> Generator[None]:
     """Wait for other trainings of this model to end; records of those that died are closed as failed."""
-    STORE.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(STORE / f"training-{model}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"another training of {model} is running: waiting for its end")
-        try:
-            lock.acquire(timeout=WAIT_SECONDS)
-        except Timeout:
-            raise InputError(
-                f"another training of {model} has been running for {WAIT_SECONDS} s: end it first"
-            ) from None
-    try:
+    with only_one(f"training of {model}"):
         for record in logbook.find_records(model, "training"):
             if record.info.status == "RUNNING":
                 logbook.close_record(record.info.run_id, done=False)
         yield
-    finally:
-        lock.release()
 
 
 def require_reason(request: Request) -> None:

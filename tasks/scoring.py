@@ -30,7 +30,15 @@ class Scorer:
 
         Args:
             features: At least the columns the model was fitted on, in any order.
+
+        Raises:
+            InputError: One is missing.
         """
+        if missing := self.features.keys() - set(features.columns):
+            raise InputError(
+                f"the model needs the feature {min(missing)!r}, which tasks/features.py no longer makes: keep it, or "
+                "name another model in params.yaml, which begins without a champion"
+            )
         output = self.session.get_outputs()[-1].name
         outputs = (self.session.run([output], self._feed(batch))[0] for batch in features.iter_slices(BATCH))
         batches = [np.asarray(scores)[:, -1] for scores in outputs]

@@ -3,17 +3,17 @@
 import time
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Crashed
+
+from tasks.pools import IN_FLIGHT, pool_runs
 
 GRACE_SECONDS = 15
 
 
 def in_flight(client: SyncPrefectClient) -> list[FlowRun]:
-    """Runs that a process is at work on."""
-    states = {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}
-    return client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"state": states}))
+    """Runs of the pool of the local stack that a process is at work on."""
+    return pool_runs(client, "local", *IN_FLIGHT)
 
 
 def stop_runs() -> None:

@@ -5,7 +5,7 @@ import re
 from tasks.gate import Verdict
 
 # Where markup, a link, an image or an address begins: split there by a space of no width, it is read as text.
-MARKUP = re.compile(r"(?<=<)|(?<=])(?=[(:[])|(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)")
+MARKUP = re.compile(r"(?<=<)|(?<=])(?=[(:[])|(?<=:)(?=//)|(?i:(?<=www))(?=\.)|(?=@)")
 NO_WIDTH = "\u200b"
 
 

@@ -57,11 +57,6 @@ def judge_challenger(model: bytes, champion: Champion | None, sets: Sets, gate: 
     refuse_seen("the challenger", digest_keys(sets.fit), keys)
     if champion:
         refuse_seen(f"champion version {champion.version}", champion.bundle.seen, keys)
-        if missing := champion.bundle.scorer.features.keys() - set(sets.gate.columns):
-            raise InputError(
-                f"champion version {champion.version} needs the feature {min(missing)!r}, which tasks/features.py no "
-                "longer makes: keep it until a challenger without it has won, or choose another model in params.yaml"
-            )
     scores = Scores(
         target=sets.gate["target"].to_numpy(),
         challenger=Scorer(model).score(sets.gate),

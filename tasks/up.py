@@ -61,6 +61,7 @@ def env_file(environment: dict[str, str]) -> Generator[None]:
     """Let a second terminal in this folder find the server: Prefect reads .env. The user's own lines stay."""
     names = ("PREFECT_API_URL", "PREFECT_HOME")
     own = ENV_FILE.read_text().partition(ADDED)[0] if ENV_FILE.exists() else ""
+    own += "" if own.endswith("\n") or not own else "\n"
     ENV_FILE.write_text(own + ADDED + "".join(f"{name}={environment[name]}\n" for name in names))
     try:
         yield

@@ -58,11 +58,12 @@ def count_rules(quarantined: pl.DataFrame) -> dict[str, int]:
 
 
 def describe(table: str, read: int, quarantined: pl.DataFrame, allowed: float) -> str:
-    """One sentence: table, rules with counts, and an example row."""
+    """One sentence: table, rules with counts, and an example by its key and the value that breaks the rule."""
     counts = count_rules(quarantined)
     worst = next(iter(counts))
     example = quarantined.filter(pl.col("broken_rules").list.contains(worst)).drop("broken_rules").row(0, named=True)
-    shown = ", ".join(f"{column}={value}" for column, value in example.items() if value is not None)
+    columns = [*TABLES[table].primary_key(), worst.split("|")[0]]
+    shown = ", ".join(f"{column}={value}" for column, value in example.items() if column in columns)
     rules = ", ".join(f"{rule} ({count} rows)" for rule, count in counts.items())
     return (
         f"{table}: {quarantined.height} of {read} rows break the contract, more than validation.max_bad_share "

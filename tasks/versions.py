@@ -76,7 +76,8 @@ def refuse_edits() -> None:
 
 @task
 def place_version(snapshot: Snapshot) -> None:
-    """Let data/ hold the files of a version, and no others."""
+    """Let data/ hold the files of a version, and no others; what was put there meanwhile is refused, not removed."""
+    refuse_edits()
     folder = WORKSPACE / "data"
     for name, source in snapshot.files.items():
         path = folder / name
@@ -86,17 +87,17 @@ def place_version(snapshot: Snapshot) -> None:
             shutil.copyfile(source, part)
             part.replace(path)
     for path in folder.rglob("*"):
-        if path.is_file() and str(path.relative_to(folder)) not in snapshot.files:
+        if path.is_file() and path.suffix != ".part" and str(path.relative_to(folder)) not in snapshot.files:
             path.unlink()
 
 
 @task
 def keep_outside(snapshot: Snapshot, ingest: Ingest, deadline: timedelta) -> None:
-    """Commit data.dvc and push the version, if params.yaml says so."""
+    """Commit data.dvc and push the version, if params.yaml says so; what an earlier run failed to is made up for."""
     if ingest.push:
         refuse_inner_remote()
         run([sys.executable, "-m", "dvc", "push", "data.dvc"], "dvc push", deadline)
-    if ingest.commit:
+    if ingest.commit and run(["git", "status", "--porcelain", "--", "data.dvc"], "git status", deadline):
         commit = ["git", "commit", "--quiet", "-m", f"Data version {snapshot.version}", "--", "data.dvc"]
         run(commit, "git commit", deadline)
 
@@ -112,7 +113,8 @@ def refuse_inner_remote() -> None:
         raise InputError("the DVC remote lies inside the workspace: `dvc remote add -d storage s3://bucket/dvc` first")
 
 
-def run(command: list[str], name: str, deadline: timedelta) -> None:
+def run(command: list[str], name: str, deadline: timedelta) -> str:
+    """Run a command in the workspace; returns what it said."""
     seconds = deadline.total_seconds()
     try:
         done = subprocess.run(command, cwd=WORKSPACE, capture_output=True, text=True, timeout=seconds)
@@ -121,3 +123,4 @@ def run(command: list[str], name: str, deadline: timedelta) -> None:
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
         raise InputError(f"{name} failed: {lines[-1]}")
+    return done.stdout

@@ -88,8 +88,8 @@ def is_idle(environment, name: str) -> bool:
     return set(states(environment, name)) <= {"Completed", "Failed", "Crashed", "Cancelled"}
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
-    """Return when it holds; fail if it never does."""
+def wait_for(what: Callable[[], bool], seconds: float = 240) -> None:
+    """Return when it holds; fail if it never does. A Prefect server on SQLite may stand still for two minutes."""
     give_up = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < give_up, f"waited {seconds} s in vain"

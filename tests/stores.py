@@ -7,13 +7,11 @@ from tasks.registry import current_alias, find_moves, load_version
 
 KEEPERS = (
     "evidence",
+    "locks",
     "logbook",
     "partitions",
     "prediction",
-    "promotion",
     "registry",
-    "review",
-    "rounds",
     "training",
     "trials",
     "validation",

@@ -35,7 +35,7 @@ PAYLOADS = [
     f"<svg onload={MARK}>",
     f"[x](javascript:{MARK})",
     "![x](http://127.0.0.1:9/pixel.png)",
-    "<http://127.0.0.1:9/page> http://127.0.0.1:9/page",
+    "<http://127.0.0.1:9/page> http://127.0.0.1:9/page WWW.evil.example",
     "{{ 7*7 }} {% for x in range(9) %}x{% endfor %}",
     "../../etc/passwd",
     "x" * 1_000_000,
@@ -58,6 +58,7 @@ def check_page(page: str) -> None:
     assert not is_pwned(page)
     assert 'src="x"' not in page and 'pixel.png"' not in page
     assert 'href="javascript:' not in page and 'href="http://127.0.0.1:9' not in page
+    assert 'href="http://www.evil' not in page.lower()
 
 
 @needs_browser

@@ -142,8 +142,9 @@ def test_only_settings_that_matter_to_a_training_are_in_its_key(params, year, co
 
     same = training_key(frame, params)
     assert key("tuning", workers=7) == key("data", deadline=DAY) == key(clock="wall") == same
+    assert key("promotion", patience=DAY) == same
     others = [key(seed=1), key("tuning", n_trials=9), key("gate", confidence=0.9), key("split", history=None, gate=DAY)]
-    others.append(training_key(year.head(1001), params))
+    others += [key("promotion", mode="review"), training_key(year.head(1001), params)]
     code("tasks/gate.py")
     others.append(key())
     assert same not in others and len(set(others)) == len(others)

@@ -11,9 +11,9 @@ from tasks import fetch, landing, versions
 from tasks import snapshot as snapshots
 from tasks.contract import KNOWN_AT
 from tasks.errors import InputError
-from tasks.landing import read_landed
+from tasks.landing import Landed, read_landed
 from tasks.merging import merge_landed
-from tasks.snapshot import pull_snapshot
+from tasks.snapshot import Snapshot, pull_snapshot
 from tasks.stack import make_workspace
 from tasks.versions import place_version, publish_version, refuse_edits
 
@@ -85,6 +85,42 @@ def test_a_file_lands_once_and_its_content_once_under_another_name(workspace, in
     assert len(ingest()) == 1 and ingest() == []
     shutil.copy(workspace / "landing" / "flights" / "a.parquet", workspace / "landing" / "flights" / "b.parquet")
     assert ingest()[0][1:] == (5, 0, 0, 5, 0, 0)
+
+
+def test_a_file_that_is_touched_by_a_backup_does_not_land_again(workspace, ingest, january):
+    land(workspace, january.head(5).with_columns(flight=pl.lit(9001, pl.Int16)), "a.parquet")
+    ingest()
+    file = workspace / "landing" / "flights" / "a.parquet"
+    file.chmod(0o600)
+    file.with_name("link").hardlink_to(file)
+    assert ingest() == []
+
+
+def test_a_null_erases_nothing_that_is_known(workspace, ingest, january):
+    known = january.filter(pl.col("arr_delay").is_not_null()).head(3).with_columns(flight=pl.lit(9001, pl.Int16))
+    land(workspace, known, "a.parquet")
+    unknown = known.with_columns(pl.lit(None, pl.Int16).alias(column) for column in ("arr_delay", "air_time"))
+    land(workspace, unknown, "b.parquet")
+    assert [change[1:] for change in ingest()] == [(3, 0, 3, 0, 0, 0), (3, 0, 0, 3, 0, 0)]
+    assert stored(workspace).filter(pl.col("flight") == 9001)["arr_delay"].is_not_null().all()
+
+
+def test_a_table_in_several_files_cannot_be_landed_on(snapshot, tables, params):
+    files = {name.replace("weather.parquet", "weather/2013-01.parquet"): path for name, path in snapshot.files.items()}
+    weather = tables["weather"].head(3)
+    with pytest.raises(InputError, match=r"data/weather/ holds several files: .* make it data/weather.parquet"):
+        merge_landed.fn(Snapshot("v", files), [Landed("weather/a.parquet", "", "weather", weather)], params.validation)
+
+
+def test_a_file_put_into_data_while_it_landed_is_kept(workspace, ingest, january, params):
+    ingest()
+    (workspace / "data" / "mine.parquet").write_bytes(b"mine")
+    (workspace / "data" / "download.part").write_bytes(b"half")
+    with pytest.raises(InputError, match=r"data/mine.parquet is in no data version"):
+        place_version.fn(pull_snapshot.fn(None, params.data))
+    (workspace / "data" / "mine.parquet").unlink()
+    place_version.fn(pull_snapshot.fn(None, params.data))
+    assert (workspace / "data" / "download.part").read_bytes() == b"half"
 
 
 def test_a_row_lands_in_the_month_of_its_event_in_utc(workspace, ingest, january):

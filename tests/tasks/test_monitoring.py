@@ -9,12 +9,13 @@ from tasks import logbook
 from tasks.bundle import digest_keys, load_bundle, write_bundle
 from tasks.champion import Champion
 from tasks.conversion import to_bytes
+from tasks.drift import find_drift, fit_references
 from tasks.errors import InputError
 from tasks.evidence import make_html, make_safe
 from tasks.fitting import fit_model
 from tasks.frame import META, watched_columns
 from tasks.model import DEFAULT
-from tasks.monitoring import check_window, find_check, record_check
+from tasks.monitoring import check_window, find_check, record_check, require_degraded
 from tasks.prediction import log_folder, read_predictions, score_rows
 from tasks.split import split_rows
 from tasks.watch import describe_reference
@@ -90,6 +91,18 @@ def test_the_better_version_is_not_degraded(may, versions, params, store):
     assert not found.quality.degraded and found.quality.gain.low > 0
 
 
+def test_a_rollback_by_event_needs_a_check_on_record_that_says_so(may, versions, params, store):
+    good, bad = versions
+    score_rows.fn(may, bad, JUNE)
+    with pytest.raises(InputError, match="no check on record says that version 2 degraded in window 2013-06-01"):
+        require_degraded("late-arrivals", "2013-06-01", "2")
+    record_check.fn("late-arrivals", JUNE, check(may, params, bad, predecessor=good))
+    require_degraded("late-arrivals", "2013-06-01", "2")
+    for window, version in (("2013-07-01", "2"), ("2013-06-01", "1")):
+        with pytest.raises(InputError, match="no check on record"):
+            require_degraded("late-arrivals", window, version)
+
+
 def test_a_column_that_is_null_everywhere_or_a_window_without_rows_is_rejected(may, versions, params, store):
     holes = may.with_columns(temp=pl.lit(None, pl.Float32))
     assert check(holes, params, versions[0]).rejected == "temp is null in every row of the window"
@@ -119,6 +132,14 @@ def test_the_report_shows_the_scores_that_decided_and_nothing_of_the_data_runs_i
         score = f"Data drift {said}. Drift detection method: PSI (calibrated). Drift score: {round(finding.psi, 3)}"
         at.append(html.index(f'"Drift in column \'{finding.column}\'", "label": "{score}"'))
     assert at == sorted(at)
+
+
+def test_the_report_leaves_out_what_has_no_values_and_draws_yes_and_no():
+    days = pl.Series(range(280)) // 10
+    before = pl.DataFrame({"number": range(280), "empty": [None] * 280, "flag": [True, False] * 140})
+    findings = find_drift(before, fit_references(before, days))
+    html = make_html(before.head(100), before.tail(100), findings, "window")
+    assert "column 'flag'" in html and "column 'number'" in html and "column 'empty'" not in html
 
 
 def test_a_report_that_is_built_otherwise_is_not_written():

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from stores import use_store
 
 from tasks import logbook
 from tasks.errors import InputError
@@ -93,14 +94,10 @@ def test_an_alias_moved_by_hand_is_noticed(versions):
         find_moves(MODEL)
 
 
-def test_evidence_is_found_in_a_folder_that_was_moved(versions, store, monkeypatch):
+def test_evidence_is_found_in_a_folder_that_was_moved(versions, store):
     promote_version.fn(MODEL, "1", None, APRIL, "first")
     moved = store.rename(store.with_name("moved"))
-    monkeypatch.setattr(logbook, "STORE", moved)
-    monkeypatch.setattr("tasks.registry.STORE", moved)
-    monkeypatch.setattr("tasks.promotion.STORE", moved)
-    logbook.client.cache_clear()
-    logbook.experiment.cache_clear()
+    use_store(moved)
     record = logbook.find_records(MODEL, "promotion")[0]
     assert logbook.read_evidence(MODEL, record.info.run_id)["reason"] == "first"
     promote_by_hand(MODEL, "2", "after the move", "data")

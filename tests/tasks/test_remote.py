@@ -186,7 +186,8 @@ def test_a_new_version_is_pushed_and_committed_if_params_yaml_says_so(bucket, wo
         subprocess.run([*git, *command], check=True)
     pulled = pull_snapshot.fn(None, Data(deadline=DEADLINE))
     published = publish_version.fn(pulled, {"flights/2013-01.parquet": pl.DataFrame({"a": [1]})}, [])
-    keep_outside.fn(published, Ingest(source="landing", commit=True, push=True), DEADLINE)
+    for _ in range(2):  # what is there already is no fault
+        keep_outside.fn(published, Ingest(source="landing", commit=True, push=True), DEADLINE)
     oid = published.version.removesuffix(".dir")
     assert bucket.exists(f"bucket/dvc/files/md5/{oid[:2]}/{oid[2:]}.dir")
     log = subprocess.run([*git, "log", "-1", "--format=%s", "--name-only"], capture_output=True, text=True)
