@@ -1,4 +1,4 @@
-"""The story of the demo: nine months of the loop on the sample. `make demo` sets the stage (tasks/demo.py)."""
+"""The story of the demo: eight months of the loop on the sample. `make demo` sets the stage (tasks/demo.py)."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Bring the automations of a Prefect server in line with automations.yaml: python -m tasks.alerts"""
+"""Create or update on a Prefect server what automations.yaml describes: python -m tasks.alerts"""
 
 import sys
 from typing import Any

@@ -1,7 +1,7 @@
-"""The logbook: every training, promotion and rollback is an MLflow run with its evidence as an artifact.
+"""The logbook: each training, check, review, promotion, rollback and refusal is an MLflow run with its evidence.
 
-It lives in store/mlflow.db unless MLFLOW_TRACKING_URI names a server. Evidence of the embedded store is found by
-run id, so that a moved folder keeps its records.
+It lives in store/mlflow.db and store/records unless MLFLOW_TRACKING_URI names a server. Evidence of the embedded store
+is found by run id, so that a moved folder keeps its records.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""params.yaml, typed: the only module that opens it or reads the environment."""
+"""params.yaml, typed: the only module that opens it or reads PARAMS_* and WORKSPACE."""
 
 import os
 import sys

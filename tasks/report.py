@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from prefect import task
@@ -104,8 +105,12 @@ def report_landing(model: str, changes: list[Change], landed: list[Landed], vers
     events = [delivery.rows.select(EVENT_TIME.alias("time")) for delivery in landed if delivery.table == ROWS]
     times = pl.concat([pl.DataFrame(schema={"time": pl.Datetime("us", "UTC")}), *events], how="vertical_relaxed")
     facts = {"version": version, "rows": sum(change.read for change in changes)}
-    span = {"start": str(times["time"].min()), "end": str(times["time"].max())}
+    span = {"start": iso(times["time"].min()), "end": iso(times["time"].max())}
     announce("data.landed", f"data.{model}", model=model, **facts, **span)
+
+
+def iso(time: Any) -> str | None:
+    return time and time.isoformat()
 
 
 def rows_of(change: Change) -> dict[str, int]:

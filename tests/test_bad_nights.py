@@ -51,7 +51,7 @@ def test_a_storm_over_many_windows_an_event_in_between_and_a_replay_after_a_rest
     assert flow(stack, "flows.refusals").count("the drift of window 2013-08-01 has its verdict") >= 2
 
 
-def test_after_a_weekend_asleep_one_of_the_missed_runs_of_each_schedule_takes_the_work_up(stack):
+def test_after_a_weekend_asleep_most_missed_runs_are_cancelled_and_the_work_is_done_once(stack):
     kill(stack["WORKSPACE"], "prefect worker")
     trained = count_trainings(stack)
     land_flights(stack)

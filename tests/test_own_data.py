@@ -82,7 +82,7 @@ def test_another_project_made_by_the_recipe_trains_twice_rolls_back_and_works_in
     assert "version 1 of temperature is the champion again" in bash(
         "python -m flows.rollback cold", folder, environment
     )
-    bash("ruff check && ty check && pytest", folder, environment)
+    bash("ruff check && ty check && python -m pytest", folder, environment)
 
     bash(f"git clone -q '{folder}' '{tmp_path / 'clone'}'", tmp_path, environment)
     first = bash("python -m flows.train --as-of 2013-09-01", tmp_path / "clone", environment)

@@ -36,7 +36,7 @@ def test_only_the_swap_files_the_demo_and_the_data_script_name_the_sample():
 
 def test_every_make_target_and_command_of_the_readme_exists():
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
+    for target in re.findall(r"(?:^|`)make ([\w-]+)", README, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     for module in set(re.findall(r"python -m (flows\.\w+)", README)):
         assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
