@@ -57,7 +57,7 @@ def describe_review(model: str, review: Review) -> str:
     card = load_version(model, review.version).card
     verdict = Verdict.model_validate(card["verdict"])
     against = f"champion version {review.champion}" if review.champion else "no champion: this is the first"
-    _, metrics, slices = verdict_tables(verdict).values()
+    tables = verdict_tables(verdict)
     lines = [
         f"### Version {review.version} of {model}, against {against}",
         f"Trained as of {review.as_of:%Y-%m-%d %H:%M} on data version `{card['data_version']}`, cause {card['cause']}, "
@@ -65,8 +65,8 @@ def describe_review(model: str, review: Review) -> str:
         f"{review.until:%Y-%m-%d %H:%M} UTC counts as a rejection.",
         "Every check of the gate holds; scroll for metrics, slices and the gain by day.",
         "\n".join(f"- {inert(str(check))}" for check in verdict.checks),
-        as_markdown(metrics),
-        as_markdown(slices),
+        as_markdown(tables["Metrics on the gate rows"]),
+        as_markdown(tables["Slices"]),
         f"![gain by day]({draw_gain(verdict.gain_by_day)})",
     ]
     return "\n\n".join(lines)

@@ -1,6 +1,5 @@
 """The Evidently report of a check: its scores and thresholds, drawn with a sample of the rows."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from prefect import task
 from tasks.champion import Champion
 from tasks.drift import Finding
 from tasks.errors import InputError
+from tasks.files import written_whole
 from tasks.frame import watched_columns
 from tasks.monitoring import WindowCheck
 from tasks.params import STORE, Monitor
@@ -34,10 +34,8 @@ def render_report(frame: pl.DataFrame, window: Window, champion: Champion, check
     reference = pl.read_parquet(champion.bundle.folder / "reference.parquet")
     html = make_html(reference, current, check.findings, f"window {check.window}")
     path = STORE / "reports" / f"{window.name}-version-{champion.version}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(html)
-    part.replace(path)
+    with written_whole(path) as part:
+        part.write_text(html)
     return path
 
 

@@ -1,7 +1,6 @@
 """The month is the unit of work: its valid rows and their features, in constant memory, built once."""
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from tasks.contract import EVENT_TIME, KEY, KNOWN_AT, ROWS, TABLES, TARGET, WATC
 from tasks.data import months, read_table
 from tasks.errors import InputError
 from tasks.features import LOOKBACK, build_features
+from tasks.files import written_whole
 from tasks.frame import META, digest_rows
 from tasks.keys import make_key
 from tasks.params import STORE, Validation
@@ -105,11 +105,9 @@ def build_partition(
 
 
 def keep_partition(path: Path, frame: pl.DataFrame, counts: list[Count]) -> None:
-    """Write a partition and its counts, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    frame.write_parquet(part, metadata={"counts": json.dumps(counts)})
-    part.replace(path)
+    """Write a partition and its counts."""
+    with written_whole(path) as part:
+        frame.write_parquet(part, metadata={"counts": json.dumps(counts)})
 
 
 def refuse_empty(counts: list[Count], as_of: datetime) -> None:

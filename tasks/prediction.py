@@ -1,6 +1,5 @@
 """The prediction log: every row is scored once, and what was scored is never rewritten."""
 
-import os
 from datetime import date, datetime
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import polars as pl
 from prefect import task
 
 from tasks.champion import Champion
+from tasks.files import written_whole
 from tasks.frame import digest_rows
 from tasks.locks import only_one
 from tasks.params import STORE
@@ -33,13 +33,10 @@ def score_rows(rows: pl.DataFrame, champion: Champion, as_of: datetime) -> int:
     return new.height
 
 
-def append(day: date, part: pl.DataFrame) -> None:
-    """Add a file to the log, whole or not at all."""
-    path = log_folder() / f"date={day}" / f"{digest_rows(part)[:16]}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    part.write_parquet(unfinished)
-    unfinished.replace(path)
+def append(day: date, rows: pl.DataFrame) -> None:
+    """Add a file to the log."""
+    with written_whole(log_folder() / f"date={day}" / f"{digest_rows(rows)[:16]}.parquet") as part:
+        rows.write_parquet(part)
 
 
 def read_predictions(rows: pl.DataFrame) -> pl.DataFrame | None:

@@ -1,8 +1,7 @@
 """How the demo waits for the worker, and what it tells at the end."""
 
-import base64
 import time
-from pathlib import Path
+from typing import Any
 
 import polars as pl
 from prefect import flow
@@ -12,6 +11,7 @@ from prefect.client.schemas.filters import DeploymentFilter, FlowRunFilter
 from prefect.client.schemas.objects import FlowRun
 
 from tasks.params import STORE
+from tasks.pictures import as_uri, start_figure
 
 PATIENCE_SECONDS = 180
 
@@ -40,20 +40,15 @@ def wait_for_run(deployment: str, window: str | None = None) -> FlowRun:
 
 @flow
 def show_chart(months: pl.DataFrame, events: dict[str, str], planted: str) -> None:
-    """Draw the chart and keep it as an artifact of a run, where the Prefect UI shows it."""
-    path = draw_chart(months, events, planted)
-    data = base64.b64encode(path.read_bytes()).decode()
-    create_image_artifact(f"data:image/png;base64,{data}", key="skill", description="Skill by month")
+    """Draw the chart, into store/skill.png and as an artifact of a run, where the Prefect UI shows it."""
+    figure = draw_chart(months, events, planted)
+    figure.savefig(STORE / "skill.png", bbox_inches="tight")
+    create_image_artifact(as_uri(figure), key="skill", description="Skill by month")
 
 
-def draw_chart(months: pl.DataFrame, events: dict[str, str], planted: str) -> Path:
+def draw_chart(months: pl.DataFrame, events: dict[str, str], planted: str) -> Any:
     """Skill by month, frozen model against the loop, with what happened at the start of each month."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(9, 4.5), dpi=110)
+    figure, axes = start_figure(4.2)
     axes.plot(months["month"], months["frozen_skill"], "o--", color="0.55", label="frozen: the first champion")
     axes.plot(months["month"], months["served_skill"], "o-", color="tab:blue", label="the loop: what was served")
     top = months.select(pl.max_horizontal(pl.max("served_skill", "frozen_skill"))).item()
@@ -64,9 +59,7 @@ def draw_chart(months: pl.DataFrame, events: dict[str, str], planted: str) -> Pa
     axes.set(ylabel="skill (1 - log loss / that of the base rate)", title="Skill by month", ylim=(0, top * 1.2))
     axes.legend(loc="lower left")
     axes.grid(alpha=0.3)
-    path = STORE / "skill.png"
-    figure.savefig(path, bbox_inches="tight")
-    return path
+    return figure
 
 
 def tell_figures(months: pl.DataFrame, planted: str) -> None:

@@ -1,13 +1,13 @@
 """Rows that break a rule of the contract are set aside with the name of each rule; too many of them stop the run."""
 
 import hashlib
-import os
 from typing import NamedTuple
 
 import polars as pl
 
 from tasks.contract import TABLES
 from tasks.errors import InputError
+from tasks.files import written_whole
 from tasks.params import STORE, Validation
 
 
@@ -76,7 +76,5 @@ def quarantine(table: str, quarantined: pl.DataFrame) -> None:
     content = quarantined.write_json().encode()
     path = STORE / "quarantine" / f"{table}-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        quarantined.write_parquet(part)
-        part.replace(path)
+        with written_whole(path) as part:
+            quarantined.write_parquet(part)

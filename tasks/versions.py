@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from prefect import task
 
 from tasks.errors import InputError
 from tasks.fetch import object_path, open_repo, read_listing
+from tasks.files import written_whole
 from tasks.landing import LEDGER, Landed, read_ledger
 from tasks.params import WORKSPACE, Ingest
 from tasks.snapshot import Snapshot, cache_folder, md5_of
@@ -40,7 +40,8 @@ def publish_version(snapshot: Snapshot, files: dict[str, pl.DataFrame], landed: 
     version = f"{keep_object(json.dumps(entries, sort_keys=True).encode(), cache, '.dir')}.dir"
     size = sum(object_path(oid, cache).stat().st_size for oid in listing.values())
     out = {"md5": version, "size": size, "nfiles": len(listing), "hash": "md5", "path": "data"}
-    replace_file(WORKSPACE / "data.dvc", yaml.safe_dump({"outs": [out]}, sort_keys=False).encode())
+    with written_whole(WORKSPACE / "data.dvc") as part:
+        part.write_text(yaml.safe_dump({"outs": [out]}, sort_keys=False))
     return Snapshot(version, {name: object_path(oid, cache) for name, oid in listing.items()})
 
 
@@ -49,16 +50,9 @@ def keep_object(content: bytes, cache: Path, suffix: str = "") -> str:
     oid = hashlib.md5(content, usedforsecurity=False).hexdigest()
     path = object_path(oid + suffix, cache)
     if not path.is_file() or path.read_bytes() != content:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, content)
+        with written_whole(path) as part:
+            part.write_bytes(content)
     return oid
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)
 
 
 def refuse_edits() -> None:

@@ -29,12 +29,15 @@ def test_two_trainings_make_a_champion_and_rollback_returns_to_it_without_a_serv
 
     started = time.monotonic()
     back = run(workspace, "http://127.0.0.1:9/api", "flows.rollback", "labels say so")
-    assert back.stdout == "version 1 of late-arrivals is the champion again, in place of version 2\n"
+    assert back.stdout.splitlines() == [
+        "the Prefect server does not answer, so model.rolled-back is not sent; what it tells is on record",
+        "version 1 of late-arrivals is the champion again, in place of version 2",
+    ]
     assert time.monotonic() - started < 60  # it does not wait for a server
     again = run(workspace, "http://127.0.0.1:9/api", "flows.rollback", "labels say so")
     assert (again.returncode, again.stderr) == (1, "error: late-arrivals has no earlier champion to roll back to\n")
     forward = run(workspace, "http://127.0.0.1:9/api", "flows.promote", "3", "a person knows better")
-    assert forward.stdout == "version 3 of late-arrivals is the champion now\n"
+    assert forward.stdout.endswith("version 3 of late-arrivals is the champion now\n")
 
 
 @pytest.mark.parametrize(
