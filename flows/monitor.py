@@ -6,18 +6,11 @@ from datetime import datetime
 from prefect import flow
 
 from tasks.champion import load_predecessor, require_champion
+from tasks.check_records import find_check, record_check, tell_check, tell_degraded
 from tasks.data import resolve_as_of
 from tasks.errors import InputError, told_in_one_sentence
 from tasks.evidence import render_report, wants_report
-from tasks.monitoring import (
-    WindowCheck,
-    check_window,
-    find_check,
-    record_check,
-    reject_window,
-    tell_check,
-    tell_degraded,
-)
+from tasks.monitoring import WindowCheck, check_window, reject_window
 from tasks.naming import name_run
 from tasks.params import Params
 from tasks.partitions import build_feature_frame

@@ -4,8 +4,8 @@ import argparse
 
 from prefect import flow
 
+from tasks.check_records import require_degraded
 from tasks.errors import told_in_one_sentence
-from tasks.monitoring import require_degraded
 from tasks.naming import name_run
 from tasks.params import Params
 from tasks.promotion import roll_back

@@ -1,18 +1,13 @@
 """A check of one window: drift of inputs and scores, and quality where labels have arrived."""
 
-from datetime import datetime
-
 import numpy as np
 import polars as pl
 from prefect import task
 from pydantic import BaseModel
 
-from tasks import logbook
 from tasks.bundle import load_references
 from tasks.champion import Champion
 from tasks.drift import Finding, find_drift
-from tasks.errors import InputError
-from tasks.events import announce
 from tasks.frame import watched_columns
 from tasks.intervals import Interval, mean_gain
 from tasks.metrics import compute_metrics, losses
@@ -120,62 +115,3 @@ def measure_quality(
         gain = mean_gain(before - losses(target, score), days, monitor.confidence)
     metrics = compute_metrics(np.asarray(target), score, threshold)
     return Quality(rows=labelled.height, metrics=metrics, predecessor=predecessor and predecessor.version, gain=gain)
-
-
-@task
-def record_check(model: str, as_of: datetime, check: WindowCheck) -> None:
-    """Keep a check with all its figures."""
-    quality = check.quality
-    tags = {
-        "window": check.window,
-        "version": check.version,
-        "alarm": str(check.alarm),
-        "degraded": str(bool(quality and quality.degraded)),
-    }
-    run_id = logbook.open_record(model, "check", as_of, check.model_dump(mode="json"), **tags)
-    logbook.log_numbers(run_id, quality.metrics if quality else {}, {"drifted": ", ".join(check.drifted)})
-    logbook.close_record(run_id)
-
-
-def find_checks(model: str, **tags: str) -> list[WindowCheck]:
-    """The checks on record that bear these tags, oldest first."""
-    records = [record for record in logbook.find_records(model, "check") if record.info.status == "FINISHED"]
-    chosen = [record for record in records if tags.items() <= record.data.tags.items()]
-    return [WindowCheck.model_validate(logbook.read_evidence(model, record.info.run_id)) for record in chosen]
-
-
-def find_check(model: str, window: Window, version: str) -> WindowCheck | None:
-    """The newest check of a window for a version."""
-    found = find_checks(model, window=window.name, version=version)
-    return found[-1] if found else None
-
-
-def tell_check(model: str, as_of: datetime, check: WindowCheck) -> None:
-    """Let whoever listens hear of an alarm, of lost quality, and of data that cannot be used."""
-    facts = {"model": model, "window": check.window, "as_of": as_of.isoformat(), "version": check.version}
-    if check.rejected:
-        announce("data.rejected", f"data.{model}.{check.window}", **facts, reason=check.rejected)
-    if check.alarm:
-        announce("data.drifted", f"model.{model}.{check.window}", **facts, columns=check.drifted)
-    tell_degraded(model, as_of, check)
-
-
-def tell_degraded(model: str, as_of: datetime, check: WindowCheck) -> None:
-    """Let whoever listens hear that the champion is worse than its predecessor; again, for as long as it serves."""
-    if check.quality and check.quality.degraded:
-        facts = {"window": check.window, "as_of": as_of.isoformat(), "version": check.version}
-        reason = f"window {check.window}: loss gain over version {check.quality.predecessor} is {check.quality.gain}"
-        announce("model.degraded", f"model.{model}.{check.window}", model=model, **facts, reason=reason)
-
-
-def require_degraded(model: str, window: str, version: str | None) -> None:
-    """The record says what an event claims: this version was found degraded in this window.
-
-    Raises:
-        InputError: It does not.
-    """
-    checks = [check for check in find_checks(model, window=window, version=version or "") if check.quality]
-    if not (checks and checks[-1].quality and checks[-1].quality.degraded):
-        raise InputError(
-            f"no check on record says that version {version} degraded in window {window}: nothing was done"
-        )

@@ -8,11 +8,12 @@ import polars as pl
 from prefect import task
 from prefect.artifacts import create_image_artifact, create_link_artifact, create_table_artifact
 
+from tasks.check_records import find_checks
 from tasks.contract import EVENT_TIME, ROWS
 from tasks.events import announce
 from tasks.landing import Landed
 from tasks.merging import Change
-from tasks.monitoring import WindowCheck, find_checks
+from tasks.monitoring import WindowCheck
 from tasks.pictures import draw_drift, draw_gain
 from tasks.tables import inert, verdict_tables
 from tasks.training import Challenger

@@ -8,6 +8,7 @@ import pytest
 from tasks import logbook
 from tasks.bundle import digest_keys, load_bundle, write_bundle
 from tasks.champion import Champion
+from tasks.check_records import find_check, record_check, require_degraded
 from tasks.conversion import to_bytes
 from tasks.drift import find_drift, fit_references
 from tasks.errors import InputError
@@ -15,7 +16,7 @@ from tasks.evidence import make_html, make_safe
 from tasks.fitting import fit_model
 from tasks.frame import META, watched_columns
 from tasks.model import DEFAULT
-from tasks.monitoring import check_window, find_check, record_check, require_degraded
+from tasks.monitoring import check_window
 from tasks.prediction import log_folder, read_predictions, score_rows
 from tasks.split import split_rows
 from tasks.watch import describe_reference
