@@ -10,6 +10,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from receivers import hasten
 from stacks import flow, kill, processes_of, wait_for
 from stores import check_registry, use_store
 
@@ -67,7 +68,7 @@ def test_twenty_kills_of_the_running_loop_lose_and_double_nothing(tmp_path, snap
     living = {"server": start["server"]()}
     try:
         deploy(environment)
-        flow(environment, "tasks.alerts")
+        hasten(environment, "run without a pulse is called crashed", 120)
         living["worker"] = start["worker"]()
         flow(environment, "flows.train", "--as-of", "2013-04-01")
         days = [FIRST + (LAST - FIRST) * step / KILLS for step in range(KILLS + 1)]
