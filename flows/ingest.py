@@ -24,15 +24,16 @@ def ingest(params: Params = Params.load()) -> str:
     Returns:
         The current data version.
     """
-    with only_one("ingest"), rejections_announced(params.model):
-        snapshot = pull_snapshot(None, params.data)
-        refuse_edits()
-        if landed := read_landed(params.ingest.source, snapshot, params.data.deadline):
-            files, changes = merge_landed(snapshot, landed, params.validation)
-            snapshot = publish_version(snapshot, files, landed)
-            report_landing(params.model, changes, landed, snapshot.version)
-        else:
-            print(f"nothing new in {params.ingest.source}")
+    with only_one("ingest"):
+        with rejections_announced(params.model):
+            snapshot = pull_snapshot(None, params.data)
+            refuse_edits()
+            if landed := read_landed(params.ingest.source, snapshot, params.data.deadline):
+                files, changes = merge_landed(snapshot, landed, params.validation)
+                snapshot = publish_version(snapshot, files, landed)
+                report_landing(params.model, changes, landed, snapshot.version)
+            else:
+                print(f"nothing new in {params.ingest.source}")
         place_version(snapshot)
         keep_outside(snapshot, params.ingest, params.data.deadline)
     return snapshot.version

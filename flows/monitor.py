@@ -41,15 +41,16 @@ def monitor(as_of: datetime | None = None, data_rev: str | None = None, params: 
         return known
     try:
         frame, _ = build_feature_frame(snapshot, as_of, window.start, params.validation)
+    except InputError as error:
+        frame, check = None, reject_window(window, champion.version, str(error))
+    else:
         predecessor = load_predecessor(params.model, as_of)
         check = check_window(frame, window, champion, predecessor, params.monitor, params.gate.threshold)
-    except InputError as error:
-        check = reject_window(window, champion.version, str(error))
     if check != known:
         record_check(params.model, as_of, check)
         tell_check(params.model, as_of, check)
         report = None
-        if wants_report(check, params.monitor):
+        if frame is not None and wants_report(check, params.monitor):
             report = render_report(frame, window, champion, check, params.seed)
         report_check(params.model, check, report)
     print(check)

@@ -8,6 +8,7 @@ from tasks import logbook
 from tasks.errors import InputError
 from tasks.events import announce
 from tasks.monitoring import WindowCheck
+from tasks.registry import find_moves
 from tasks.windows import Window
 
 
@@ -50,15 +51,21 @@ def tell_check(model: str, as_of: datetime, check: WindowCheck) -> None:
 
 
 def tell_degraded(model: str, as_of: datetime, check: WindowCheck) -> None:
-    """Let whoever listens hear that the champion is worse than its predecessor; again, for as long as it serves."""
-    if check.quality and check.quality.degraded:
+    """Let whoever listens hear that the champion is worse than its predecessor, until that was answered."""
+    if check.quality and check.quality.degraded and not was_answered(model, check):
         facts = {"window": check.window, "as_of": as_of.isoformat(), "version": check.version}
         reason = f"window {check.window}: loss gain over version {check.quality.predecessor} is {check.quality.gain}"
         announce("model.degraded", f"model.{model}.{check.window}", model=model, **facts, reason=reason)
 
 
+def was_answered(model: str, check: WindowCheck) -> bool:
+    """Whether the version was rolled back since that window; if it is champion again, somebody wants it so."""
+    since = [move for move in find_moves(model) if f"{move.as_of:%Y-%m-%d}" >= check.window]
+    return any(move.kind == "rollback" and move.origin == check.version for move in since)
+
+
 def require_degraded(model: str, window: str, version: str | None) -> None:
-    """The record says what an event claims: this version was found degraded in this window.
+    """The record says what an event claims: this version was found degraded in this window, and nobody acted on it.
 
     Raises:
         InputError: It does not.
@@ -68,3 +75,5 @@ def require_degraded(model: str, window: str, version: str | None) -> None:
         raise InputError(
             f"no check on record says that version {version} degraded in window {window}: nothing was done"
         )
+    if was_answered(model, checks[-1]):
+        raise InputError(f"version {version} was rolled back for window {window} already: nothing was done")

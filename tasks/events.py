@@ -30,18 +30,17 @@ def announce(event: str, subject: str, *, model: str, **payload: Any) -> None:
 
 
 def server_answers() -> bool:
-    """Whether PREFECT_API_URL names a server that is up."""
-    import httpx  # a rollback in a hurry does not wait for these
-    from prefect.settings import PREFECT_API_URL
+    """Whether PREFECT_API_URL names a server that is up and lets us in; told in seconds."""
+    from prefect.client.orchestration import get_client  # a rollback in a hurry does not wait for these
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-    address = PREFECT_API_URL.value()
-    if not address:
+    if not PREFECT_API_URL.value():
         return False
-    try:
-        httpx.get(f"{address}/health", timeout=2).raise_for_status()
-    except httpx.HTTPError:
-        return False
-    return True
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(sync_client=True, httpx_settings={"timeout": 5}) as client,
+    ):
+        return client.api_healthcheck() is None
 
 
 @contextmanager

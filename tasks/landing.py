@@ -78,4 +78,4 @@ def read_new(source: str, ledger: dict[str, str]) -> list[Landed]:
 
 def mark_of(file: dict[str, Any]) -> str:
     """What tells the content of a file from an earlier one: a store's tag, or size and time of change."""
-    return str(file.get("ETag") or (file["size"], file["mtime"]))
+    return str(file.get("ETag") or (file["size"], file.get("mtime")))

@@ -73,14 +73,14 @@ def differs(file: str, rows: pl.DataFrame, snapshot: Snapshot) -> bool:
 def merge_rows(table: str, before: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
     """All rows in the order of their key, and how many were added, unchanged, late labels, corrections.
 
-    A null erases no value: a file that is delivered again may be older than what is known.
+    A row that says nothing new, with nulls where values are known, is unchanged: it was delivered before, and again.
     """
     key = TABLES[table].primary_key()
     values = [column for column in rows.columns if column not in key]
     both = rows.join(before.with_columns(known=True), on=key, how="left", suffix="_before", maintain_order="left")
-    both = both.with_columns(pl.coalesce(column, f"{column}_before") for column in values)
-    rows = both.select(rows.columns)
-    same = pl.all_horizontal(pl.col(column).eq_missing(pl.col(f"{column}_before")) for column in values)
+    same = pl.all_horizontal(
+        pl.col(column).eq_missing(pl.col(f"{column}_before")) | pl.col(column).is_null() for column in values
+    )
     filled = pl.all_horizontal(
         pl.col(column).eq_missing(pl.col(f"{column}_before")) | pl.col(f"{column}_before").is_null()
         for column in values

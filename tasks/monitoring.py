@@ -108,7 +108,7 @@ def measure_quality(
         return None
     target, score = labelled["target"].to_numpy(), labelled["score"].to_numpy()
     gain = None
-    if predecessor:
+    if predecessor and not predecessor.bundle.scorer.missing(labelled):
         features = labelled.drop("score")
         before = losses(target, predecessor.bundle.scorer.score(features))
         days = labelled["event_time"].dt.epoch("d").to_numpy()

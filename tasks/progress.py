@@ -11,11 +11,17 @@ from prefect.runtime import task_run
 
 def start_progress(what: str) -> Callable[[float], None]:
     """A progress bar of the running task; returns what moves it, in percent. Outside a run there is none."""
-    bar = create_progress_artifact(0.0, key=what.lower(), description=what) if task_run.id else None
+    bar = None
+    with suppress(httpx.HTTPError):  # the work goes on where its picture cannot
+        bar = create_progress_artifact(0.0, key=what.lower(), description=what) if task_run.id else None
 
     def move(percent: float) -> None:
-        if isinstance(bar, UUID):
-            with suppress(httpx.HTTPError):  # the work goes on where its picture cannot
-                update_progress_artifact(bar, percent)
+        nonlocal bar
+        if not isinstance(bar, UUID):
+            return
+        try:
+            update_progress_artifact(bar, percent)
+        except httpx.HTTPError:
+            bar = None  # waited for once
 
     return move

@@ -25,6 +25,10 @@ class Scorer:
             raise InputError(f"the model is no ONNX file that stands alone: {str(error).splitlines()[0]}") from None
         self.features = {i.name: i.type for i in self.session.get_inputs()}
 
+    def missing(self, features: pl.DataFrame) -> set[str]:
+        """Columns the model needs and a frame lacks."""
+        return self.features.keys() - set(features.columns)
+
     def score(self, features: pl.DataFrame) -> np.ndarray:
         """Probability of the positive class, or predicted value, for each row, float64.
 
@@ -34,7 +38,7 @@ class Scorer:
         Raises:
             InputError: One is missing.
         """
-        if missing := self.features.keys() - set(features.columns):
+        if missing := self.missing(features):
             raise InputError(
                 f"the model needs the feature {min(missing)!r}, which tasks/features.py no longer makes: keep it, or "
                 "name another model in params.yaml, which begins without a champion"

@@ -19,7 +19,7 @@ def as_markdown(rows: list[dict[str, str]]) -> str:
 
 
 def inert(text: str, longest: int = 200) -> str:
-    """Text from data, cut, and safe where a page reads markdown or plain text: it looks the same, and nothing runs."""
+    """Text from data, cut, on one line; as it is, but no HTML, link or image in it works on a page."""
     short = text if len(text) <= longest else f"{text[:longest]}..."
     return MARKUP.sub(NO_WIDTH, " ".join(short.split()))
 

@@ -8,7 +8,7 @@ import pytest
 from tasks import logbook
 from tasks.bundle import digest_keys, load_bundle, write_bundle
 from tasks.champion import Champion
-from tasks.check_records import find_check, record_check, require_degraded
+from tasks.check_records import find_check, record_check
 from tasks.conversion import to_bytes
 from tasks.drift import find_drift, fit_references
 from tasks.errors import InputError
@@ -90,18 +90,6 @@ def test_the_better_version_is_not_degraded(may, versions, params, store):
     score_rows.fn(may, good, JUNE)
     found = check(may, params, good, predecessor=bad)
     assert not found.quality.degraded and found.quality.gain.low > 0
-
-
-def test_a_rollback_by_event_needs_a_check_on_record_that_says_so(may, versions, params, store):
-    good, bad = versions
-    score_rows.fn(may, bad, JUNE)
-    with pytest.raises(InputError, match="no check on record says that version 2 degraded in window 2013-06-01"):
-        require_degraded("late-arrivals", "2013-06-01", "2")
-    record_check.fn("late-arrivals", JUNE, check(may, params, bad, predecessor=good))
-    require_degraded("late-arrivals", "2013-06-01", "2")
-    for window, version in (("2013-07-01", "2"), ("2013-06-01", "1")):
-        with pytest.raises(InputError, match="no check on record"):
-            require_degraded("late-arrivals", window, version)
 
 
 def test_a_column_that_is_null_everywhere_or_a_window_without_rows_is_rejected(may, versions, params, store):

@@ -1,0 +1,46 @@
+"""Who acts on news of a degraded champion reads the record: the check says so, and nobody has acted on it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tasks.check_records import record_check, require_degraded, was_answered
+from tasks.errors import InputError
+from tasks.intervals import Interval
+from tasks.monitoring import Quality, WindowCheck
+from tasks.promotion import promote_by_hand, promote_version, roll_back
+
+MODEL, APRIL, JUNE = "late-arrivals", datetime(2013, 4, 1, tzinfo=UTC), datetime(2013, 6, 1, tzinfo=UTC)
+
+
+def degraded(window: str) -> WindowCheck:
+    quality = Quality(rows=9, metrics={}, predecessor="1", gain=Interval(-0.2, -0.3, -0.1))
+    facts = {"rows": 9, "findings": [], "drifted": [], "alarm": False, "missing": [], "quality": quality}
+    return WindowCheck(window=window, version="2", **facts)
+
+
+@pytest.fixture
+def champion(versions):
+    """Version 2 is champion after version 1."""
+    promote_version.fn(MODEL, "1", None, APRIL, "first")
+    promote_version.fn(MODEL, "2", "1", JUNE, "better")
+
+
+def test_an_event_without_a_check_that_says_so_rolls_nothing_back(champion):
+    with pytest.raises(InputError, match="no check on record says that version 2 degraded in window 2013-06-01"):
+        require_degraded(MODEL, "2013-06-01", "2")
+    record_check.fn(MODEL, JUNE, degraded("2013-06-01"))
+    require_degraded(MODEL, "2013-06-01", "2")
+    for window, version in (("2013-07-01", "2"), ("2013-06-01", "1"), ("2013-06-01", None)):
+        with pytest.raises(InputError, match="no check on record"):
+            require_degraded(MODEL, window, version)
+
+
+def test_a_persons_word_after_a_rollback_stands_until_a_later_window_says_otherwise(champion):
+    record_check.fn(MODEL, JUNE, degraded("2013-06-01"))
+    assert not was_answered(MODEL, degraded("2013-06-01"))
+    roll_back(MODEL, "degraded", "data", champion="2")
+    promote_by_hand(MODEL, "2", "the labels were wrong", "data")
+    assert was_answered(MODEL, degraded("2013-06-01")) and not was_answered(MODEL, degraded("2013-09-01"))
+    with pytest.raises(InputError, match="version 2 was rolled back for window 2013-06-01 already"):
+        require_degraded(MODEL, "2013-06-01", "2")
