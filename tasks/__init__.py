@@ -14,6 +14,7 @@ for name, value in {
     "DVC_NO_ANALYTICS": "1",
     "ITERATIVE_DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "ORT_DISABLE_TELEMETRY": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # Hashing a frame for a cache key costs more than building it, and a cold server may take long to start.
     "PREFECT_TASKS_DEFAULT_NO_CACHE": "true",

@@ -20,23 +20,28 @@ def test_failed_crashed_rejected_waiting_and_silent_are_heard_by_the_right_team(
         fill_in_block(environment, "alerts-data", data_address)
         flow(environment, "tasks.alerts")
         prefect(environment, "deployment", "run", "predict/daily")
-        wait_for(lambda: any(text.startswith("[platform] run failed: predict/") for text in heard))
+        wait_for(lambda: count(heard, "[platform] run failed: predict/") == 1)
         landing = Path(environment["WORKSPACE"]) / "landing" / "flights"
         landing.mkdir(parents=True)
         (landing / "broken.parquet").write_bytes(b"no parquet")
         prefect(environment, "deployment", "run", "ingest/hourly")
         wait_for(lambda: bool(data_heard))
         flow(environment, "flows.train", "--as-of", "2013-04-01")
-        wait_for(lambda: any(text.startswith("[training] review: version 1") for text in heard))
+        wait_for(lambda: count(heard, "[training] review: version 1") == 1)
         wait_for(lambda: states(environment, "review/on-request") == ["Suspended"])
         prefect(environment, "deployment", "run", "train/weekly", "--param", "cause=hand")
-        kill_flow(environment, "train/weekly")
-        wait_for(lambda: any(text.startswith("[platform] run crashed: train/") for text in heard))
+        kill_at_work(environment, "train/weekly", "prefect.engine")
+        wait_for(lambda: count(heard, "[platform] run crashed: train/") == 1)
+        hasten(environment, "run without a pulse is called crashed", 45)
+        prefect(environment, "deployment", "run", "train/weekly", "--param", "cause=hand")
+        kill_at_work(environment, "train/weekly", "prefect worker", "prefect.engine")
+        wait_for(lambda: count(heard, "[platform] run crashed: train/") == 2)
         hasten(environment, "monitoring is silent", 20)
-        wait_for(lambda: any(text.startswith("[monitoring] monitoring is silent") for text in heard))
+        wait_for(lambda: count(heard, "[monitoring] monitoring is silent") == 1)
     assert len(data_heard) == 1 and "landing/flights/broken.parquet" in data_heard[0]
     assert sorted(text.split(":")[0] for text in heard) == [
         "[monitoring] monitoring is silent",
+        "[platform] run crashed",
         "[platform] run crashed",
         "[platform] run failed",
         "[platform] run failed",
@@ -44,7 +49,13 @@ def test_failed_crashed_rejected_waiting_and_silent_are_heard_by_the_right_team(
     ]
 
 
-def kill_flow(environment, name: str) -> None:
-    """SIGKILL for the process of a run, as soon as it is at work."""
+def count(heard: list[str], words: str) -> int:
+    """How many alerts begin with these words."""
+    return sum(text.startswith(words) for text in heard)
+
+
+def kill_at_work(environment, name: str, *parts: str) -> None:
+    """SIGKILL for the processes of these names, as soon as the newest run of a deployment is at work."""
     wait_for(lambda: states(environment, name)[-1] == "Running")
-    kill(environment["WORKSPACE"], "prefect.engine")
+    for part in parts:
+        kill(environment["WORKSPACE"], part)

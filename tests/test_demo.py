@@ -77,7 +77,7 @@ def check_causes(store: Path) -> None:
     ]
     assert all(json.loads(created_by)["type"] == "AUTOMATION" for *_, created_by in started)
     windows = [json.loads(parameters).get("window") for _, _, parameters, _ in started]
-    assert windows == ["2013-06-01", "2013-08-01", None]
+    assert windows == ["2013-06-01", "2013-08-01", "2013-12-01"]
     events = dict(database.execute("select event, count(*) from events group by event"))
     assert events["data.landed"] == 8 and events["data.drifted"] == 2 and events["model.degraded"] == 1
     assert events["model.promoted"] == 4 and events["model.rejected"] == 2 and events["model.rolled-back"] == 1

@@ -1,5 +1,9 @@
 """What scikit-learn fits is what the ONNX file predicts, value for value."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import polars as pl
 import pytest
@@ -40,3 +44,13 @@ def test_frames_with_only_categories_or_only_numbers_are_served_too(hyperparamet
     features = fit.select(columns)
     scores = Scorer(to_bytes(model, features.schema)).score(features)
     assert np.abs(scores - predict(model, features)).max() < 1e-5
+
+
+def test_scoring_leaves_nothing_in_the_home_folder_as_onnxruntimes_telemetry_would(tiny_model, tmp_path):
+    model, home = tmp_path / "model.onnx", tmp_path / "home"
+    model.write_bytes(tiny_model[0])
+    home.mkdir()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))}
+    code = "import sys, pathlib; from tasks.scoring import Scorer; Scorer(pathlib.Path(sys.argv[1]).read_bytes())"
+    subprocess.run([sys.executable, "-c", code, model], env=environment | {"HOME": str(home)}, check=True)
+    assert list(home.rglob("*")) == []
