@@ -43,7 +43,7 @@ def measure() -> None:
         for number in range(EVENTS + 1):  # the first warms up
             began = time.time()
             facts = {"window": f"20{number:02}-01-01", "as_of": "2013-04-01T00:00:00+00:00"}
-            announce("data.drifted", f"model.latency.{number}", **facts)
+            announce("data.drifted", f"model.latency.{number}", model=f"latency-{number}", **facts)
             run = wait_for_new_run(client, seen)
             seen.add(run.id)
             times = {"created": run.created.timestamp() - began}
