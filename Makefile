@@ -19,10 +19,10 @@ alerts: .venv  ## bring the server's automations in line with automations.yaml
 test: .venv  ## run the tests
 	.venv/bin/pytest -n 2 --dist loadfile
 
-test-slow: .venv  ## kills, races, planted leaks, copies of the repository (about 12 minutes)
+test-slow: .venv  ## kills, races, planted leaks, copies of the repository (about 13 minutes)
 	.venv/bin/pytest -n 2 --dist loadfile -m slow || [ $$? -eq 5 ]  # 5: your own project has none yet
 
-test-chaos: .venv  ## 20 kills of worker, flow and server while the loop runs (about 6 minutes)
+test-chaos: .venv  ## 20 kills of worker, flow and server while the loop runs (about 5 minutes)
 	.venv/bin/pytest -m chaos
 
 check: .venv  ## formatting, lint (import direction included) and types

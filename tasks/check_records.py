@@ -42,7 +42,7 @@ def find_check(model: str, window: Window, version: str) -> WindowCheck | None:
 
 def tell_check(model: str, as_of: datetime, check: WindowCheck) -> None:
     """Let whoever listens hear of an alarm, of lost quality, and of data that cannot be used."""
-    facts = {"model": model, "window": check.window, "as_of": as_of.isoformat(), "version": check.version}
+    facts = describe_check(model, as_of, check)
     if check.rejected:
         announce("data.rejected", f"data.{model}.{check.window}", **facts, reason=check.rejected)
     if check.alarm:
@@ -53,9 +53,14 @@ def tell_check(model: str, as_of: datetime, check: WindowCheck) -> None:
 def tell_degraded(model: str, as_of: datetime, check: WindowCheck) -> None:
     """Let whoever listens hear that the champion is worse than its predecessor, until that was answered."""
     if check.quality and check.quality.degraded and not was_answered(model, check):
-        facts = {"window": check.window, "as_of": as_of.isoformat(), "version": check.version}
+        facts = describe_check(model, as_of, check)
         reason = f"window {check.window}: loss gain over version {check.quality.predecessor} is {check.quality.gain}"
-        announce("model.degraded", f"model.{model}.{check.window}", model=model, **facts, reason=reason)
+        announce("model.degraded", f"model.{model}.{check.window}", **facts, reason=reason)
+
+
+def describe_check(model: str, as_of: datetime, check: WindowCheck) -> dict[str, str]:
+    """What every event of a check tells."""
+    return {"model": model, "window": check.window, "as_of": as_of.isoformat(), "version": check.version}
 
 
 def was_answered(model: str, check: WindowCheck) -> bool:

@@ -10,7 +10,7 @@ NO_WIDTH = "\u200b"
 
 
 def as_markdown(rows: list[dict[str, str]]) -> str:
-    """A markdown table; what a cell holds is shown as it is and never interpreted."""
+    """A markdown table whose cells are inert."""
     if not rows:
         return "none"
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]

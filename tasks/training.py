@@ -87,7 +87,7 @@ def register_challenger(
     params: Params,
 ) -> Challenger:
     """Keep the challenger as a version, whatever the verdict, and record the training under its key."""
-    card = {
+    card: dict[str, Any] = {
         "model": params.model,
         "sha256": hashlib.sha256(model).hexdigest(),
         "as_of": request.as_of.isoformat(),
@@ -109,13 +109,8 @@ def register_challenger(
         "by": who(),
         **describe_code(),
     }
-    tags = {"key": key, "verdict": verdict.decision, "data_version": snapshot.version, "sha256": card["sha256"]}
-    tags |= {
-        "cause": request.cause,
-        "window": request.window or "",
-        "by": card["by"],
-        "reason": request.reason[: logbook.TAG_LENGTH],
-    }
+    tags = {name: card[name] or "" for name in ("data_version", "sha256", "cause", "window", "by")}
+    tags |= {"key": key, "verdict": verdict.decision, "reason": request.reason[: logbook.TAG_LENGTH]}
     run_id = logbook.open_record(params.model, "training", request.as_of, card, **tags)
     logbook.log_numbers(run_id, verdict.metrics.get("challenger", {}), {"seed": params.seed, **tuned.hyperparameters})
     probe = sets.gate.head(PROBE_ROWS).drop(META)

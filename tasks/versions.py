@@ -55,34 +55,38 @@ def keep_object(content: bytes, cache: Path, suffix: str = "") -> str:
     return oid
 
 
-def refuse_edits() -> None:
+def refuse_edits() -> dict[str, str]:
     """Files of data/ whose content no version holds were edited by hand: they are not overwritten.
 
+    Returns:
+        The hash of each file by its name in data/.
+
     Raises:
-        InputError: There is one.
+        InputError: One is in no version.
     """
-    cache = cache_folder()
-    for path in sorted((WORKSPACE / "data").rglob("*")):
-        if path.is_file() and not path.name.endswith(".part") and not object_path(md5_of(path), cache).is_file():
-            name = path.relative_to(WORKSPACE)
-            raise InputError(f"{name} is in no data version: `dvc add data` makes it one, or remove the file")
+    cache, folder, hashes = cache_folder(), WORKSPACE / "data", {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix != ".part":
+            hashes[str(path.relative_to(folder))] = oid = md5_of(path)
+            if not object_path(oid, cache).is_file():
+                name = path.relative_to(WORKSPACE)
+                raise InputError(f"{name} is in no data version: `dvc add data` makes it one, or remove the file")
+    return hashes
 
 
 @task
 def place_version(snapshot: Snapshot) -> None:
     """Let data/ hold the files of a version, and no others; what was put there meanwhile is refused, not removed."""
-    refuse_edits()
-    folder = WORKSPACE / "data"
+    folder, present = WORKSPACE / "data", refuse_edits()
     for name, source in snapshot.files.items():
-        path = folder / name
-        if not path.is_file() or md5_of(path) != md5_of(source):
+        if present.get(name) != source.parent.name + source.name:  # the cache names an object by its hash
+            path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f"{path.name}.part")
             shutil.copyfile(source, part)
             part.replace(path)
-    for path in folder.rglob("*"):
-        if path.is_file() and path.suffix != ".part" and str(path.relative_to(folder)) not in snapshot.files:
-            path.unlink()
+    for name in present.keys() - snapshot.files.keys():
+        (folder / name).unlink()
 
 
 @task

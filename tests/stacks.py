@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect.client.orchestration import get_client
@@ -24,6 +25,8 @@ from tasks.stack import (
     start_worker,
     worker,
 )
+
+OVER = {"Completed", "Failed", "Crashed", "Cancelled"}
 
 
 @contextmanager
@@ -73,6 +76,7 @@ def runs(environment, name: str) -> list[dict]:
             "state": run.state.name,
             "parameters": run.parameters,
             "auto": run.auto_scheduled,
+            "due": run.expected_start_time <= datetime.now(UTC),
         }
         for run in found
     ]
@@ -85,7 +89,7 @@ def states(environment, name: str) -> list[str]:
 
 def is_idle(environment, name: str) -> bool:
     """Whether all runs of a deployment that no schedule made are over."""
-    return set(states(environment, name)) <= {"Completed", "Failed", "Crashed", "Cancelled"}
+    return set(states(environment, name)) <= OVER
 
 
 def wait_for(what: Callable[[], bool], seconds: float = 240) -> None:

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import time
 
 import polars as pl
 import pytest
@@ -12,6 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.runtime import flow_run
+from stacks import wait_for
 
 from tasks import evidence
 from tasks.checks import Check
@@ -145,11 +145,8 @@ def test_in_runs_and_events_of_the_prefect_ui_nothing_of_it_runs(server):
 def find_event(client, name: str):
     """The event of this name, once the server has it."""
     chosen = EventFilter(event=EventNameFilter(name=[name]))
-    for _ in range(20):
-        if events := client.read_events(chosen, limit=1).events:
-            return events[0]
-        time.sleep(1)
-    raise AssertionError(f"no event {name}")
+    wait_for(lambda: bool(client.read_events(chosen, limit=1).events))
+    return client.read_events(chosen, limit=1).events[0]
 
 
 @needs_browser
