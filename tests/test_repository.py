@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import yaml
+
 from tasks.stack import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -45,6 +47,14 @@ def test_every_make_target_and_command_of_the_readme_exists():
 def test_every_file_the_readme_names_exists():
     for file in set(re.findall(r"`((?:flows|tasks|docs|scripts|tests)/[\w/-]+\.\w+)`", README)):
         assert (ROOT / file).is_file(), file
+
+
+def test_the_rule_for_runs_without_a_pulse_watches_every_flow():
+    text = "\n".join(path.read_text() for path in (ROOT / "flows").glob("*.py"))
+    flows = re.findall(r"^@flow\b.*\ndef (\w+)", text, re.MULTILINE)
+    automations = yaml.safe_load((ROOT / "automations.yaml").read_text())["automations"]
+    rule = next(automation for automation in automations if "pulse" in automation["name"])
+    assert sorted(rule["trigger"]["match_related"]["prefect.resource.name"]) == sorted(flows)
 
 
 def test_the_lock_holds_no_address():
