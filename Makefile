@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
 .PHONY: demo up alerts test test-slow test-chaos check screenshots lock help
 
-demo: .venv  ## eight months of the loop on the sample data, in store/demo (about 2 minutes)
+demo: .venv  ## eight months of the loop on the sample data, in store/demo (2 to 3 minutes)
 	.venv/bin/python -m tasks.demo
 
 up: .venv  ## server, worker, deployments and UI; WORKSPACE=store/demo shows what the demo did
@@ -19,7 +19,7 @@ alerts: .venv  ## bring the server's automations in line with automations.yaml
 test: .venv  ## run the tests
 	.venv/bin/pytest -n 2 --dist loadfile
 
-test-slow: .venv  ## kills, races, planted leaks, copies of the repository (about 13 minutes)
+test-slow: .venv  ## kills, races, planted leaks, copies of the repository (about 15 minutes)
 	.venv/bin/pytest -n 2 --dist loadfile -m slow || [ $$? -eq 5 ]  # 5: your own project has none yet
 
 test-chaos: .venv  ## 20 kills of worker, flow and server while the loop runs (about 5 minutes)
