@@ -87,7 +87,36 @@ def register_challenger(
     params: Params,
 ) -> Challenger:
     """Keep the challenger as a version, whatever the verdict, and record the training under its key."""
-    card: dict[str, Any] = {
+    card = describe_training(model, tuned, verdict, champion, sets, watch, snapshot, request, params)
+    tags = {name: card[name] or "" for name in ("data_version", "sha256", "cause", "window", "by")}
+    tags |= {"key": key, "verdict": verdict.decision, "reason": request.reason[: logbook.TAG_LENGTH]}
+    run_id = logbook.open_record(params.model, "training", request.as_of, card, **tags)
+    logbook.log_numbers(run_id, verdict.metrics.get("challenger", {}), {"seed": params.seed, **tuned.hyperparameters})
+    probe = sets.gate.head(PROBE_ROWS).drop(META)
+    folder = STORE / "bundles" / run_id
+    digests = write_bundle(folder, model, card, digest_keys(sets.fit), probe, watch.references, watch.sample)
+    version = register_version(params.model, run_id, digests)
+    logbook.add_tags(run_id, version=version)
+    logbook.close_record(run_id)
+    if verdict.decision == "reject":
+        subject, facts = f"model.{params.model}", {"model": params.model, "version": version, "reason": verdict.reason}
+        announce("model.rejected", subject, **facts, as_of=request.as_of.isoformat())
+    return Challenger(version, verdict, champion and champion.version)
+
+
+def describe_training(
+    model: bytes,
+    tuned: Tuned,
+    verdict: Verdict,
+    champion: Champion | None,
+    sets: Sets,
+    watch: Watch,
+    snapshot: Snapshot,
+    request: Request,
+    params: Params,
+) -> dict[str, Any]:
+    """The card: everything that made this version, and what was found of it."""
+    return {
         "model": params.model,
         "sha256": hashlib.sha256(model).hexdigest(),
         "as_of": request.as_of.isoformat(),
@@ -109,20 +138,6 @@ def register_challenger(
         "by": who(),
         **describe_code(),
     }
-    tags = {name: card[name] or "" for name in ("data_version", "sha256", "cause", "window", "by")}
-    tags |= {"key": key, "verdict": verdict.decision, "reason": request.reason[: logbook.TAG_LENGTH]}
-    run_id = logbook.open_record(params.model, "training", request.as_of, card, **tags)
-    logbook.log_numbers(run_id, verdict.metrics.get("challenger", {}), {"seed": params.seed, **tuned.hyperparameters})
-    probe = sets.gate.head(PROBE_ROWS).drop(META)
-    folder = STORE / "bundles" / run_id
-    digests = write_bundle(folder, model, card, digest_keys(sets.fit), probe, watch.references, watch.sample)
-    version = register_version(params.model, run_id, digests)
-    logbook.add_tags(run_id, version=version)
-    logbook.close_record(run_id)
-    if verdict.decision == "reject":
-        subject, facts = f"model.{params.model}", {"model": params.model, "version": version, "reason": verdict.reason}
-        announce("model.rejected", subject, **facts, as_of=request.as_of.isoformat())
-    return Challenger(version, verdict, champion and champion.version)
 
 
 def interval(rows: Any) -> list[str]:
