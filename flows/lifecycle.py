@@ -43,7 +43,7 @@ def tell_story() -> None:
         if happened := hear(monitor(day, params=params), day, params):
             events[f"{before:%Y-%m}"] = happened
         if day.month == 10:
-            force_sliding_window(day, params)
+            try_sliding_window(day, params)
         if day.month == 11:
             plant_bad_model(day, params)
     months = compare_months(pull_snapshot.fn(None, params.data), DAYS[0], DAYS[-1], params)
@@ -68,12 +68,12 @@ def hear(check: WindowCheck, day: datetime, params: Params) -> str | None:
     return None
 
 
-def force_sliding_window(day: datetime, params: Params) -> None:
-    """A training on three months only, which the policy alone would not have started."""
-    print("  Somebody thinks that the last three months are enough, and forces a training.")
+def try_sliding_window(day: datetime, params: Params) -> None:
+    """A training by hand, on three months only."""
+    print("  Somebody thinks that the last three months are enough, and starts a training by hand.")
     split = params.split.model_validate(params.split.model_dump() | {"history": "92d"})
     sliding = params.model_copy(update={"split": split})
-    train(day, cause="schedule", force=True, reason="a sliding window adapts faster", params=sliding)
+    train(day, reason="a sliding window adapts faster", params=sliding)
 
 
 def plant_bad_model(day: datetime, params: Params) -> None:

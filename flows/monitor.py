@@ -6,7 +6,7 @@ from datetime import datetime
 from prefect import flow
 
 from tasks.champion import load_predecessor, require_champion
-from tasks.check_records import find_check, record_check, tell_check, tell_degraded
+from tasks.check_records import find_check, record_check, says_more, tell_check, tell_degraded
 from tasks.data import resolve_as_of
 from tasks.errors import InputError, told_in_one_sentence
 from tasks.evidence import render_report, wants_report
@@ -35,10 +35,6 @@ def monitor(as_of: datetime | None = None, data_rev: str | None = None, params: 
     as_of = resolve_as_of(as_of, snapshot, params.clock)
     champion, window = require_champion(params.model, as_of), newest_window(as_of)
     known = find_check(params.model, window, champion.version)
-    if known and known.quality:
-        print(f"nothing new: window {window.name} was checked for version {champion.version}")
-        tell_degraded(params.model, as_of, known)
-        return known
     try:
         frame, _ = build_feature_frame(snapshot, as_of, window.start, params.validation)
     except InputError as error:
@@ -46,13 +42,16 @@ def monitor(as_of: datetime | None = None, data_rev: str | None = None, params: 
     else:
         predecessor = load_predecessor(params.model, as_of)
         check = check_window(frame, window, champion, predecessor, params.monitor, params.gate.threshold)
-    if check != known:
-        record_check(params.model, as_of, check)
-        tell_check(params.model, as_of, check)
-        report = None
-        if frame is not None and wants_report(check, params.monitor):
-            report = render_report(frame, window, champion, check, params.seed)
-        report_check(params.model, check, report)
+    if known and not says_more(check, known, params.monitor.min_labels):
+        print(f"nothing new: window {window.name} was checked for version {champion.version}")
+        tell_degraded(params.model, as_of, known)
+        return known
+    record_check(params.model, as_of, check)
+    tell_check(params.model, as_of, check, known)
+    report = None
+    if frame is not None and wants_report(check, params.monitor):
+        report = render_report(frame, window, champion, check, params.seed)
+    report_check(params.model, check, report)
     print(check)
     return check
 

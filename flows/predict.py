@@ -25,6 +25,9 @@ def predict(
 ) -> int:
     """Score every row since a moment that was not scored before, with the champion of as_of.
 
+    A row whose outcome the data dates at or after as_of is not read: to replay a day as it was, give the data version
+    of that day.
+
     Args:
         as_of: The logical time in UTC; left out, the clock of params.yaml tells.
         since: The first event time of interest; left out, predict.backlog before as_of.
@@ -48,5 +51,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.predict", description=__doc__)
     parser.add_argument("--as-of", type=datetime.fromisoformat, help="logical time in UTC, e.g. 2013-06-01")
     parser.add_argument("--since", type=datetime.fromisoformat, help="first event time, e.g. 2013-05-01")
+    parser.add_argument("--data-rev", help="git revision, tag or data version")
     with told_in_one_sentence():
         predict(**vars(parser.parse_args()))

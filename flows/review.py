@@ -69,8 +69,10 @@ if __name__ == "__main__":
     parser.add_argument("note", nargs="?", default="", help="why; it goes on the record")
     parser.add_argument("--name", default=who(), help="who answers, if not this account")
     given = parser.parse_args()
+    if given.version and not (given.decision and given.note):
+        parser.error("an answer needs all three: VERSION approve|reject NOTE")
     with told_in_one_sentence():
-        if given.version and given.decision:
+        if given.version:
             answer_here(given.version, given.decision, given.note, given.name)
         else:
             list_reviews()

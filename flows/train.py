@@ -82,7 +82,7 @@ def read_rows(snapshot: Snapshot, as_of: datetime, params: Params) -> pl.DataFra
 def find_or_train(rows: pl.DataFrame, snapshot: Snapshot, request: Request, params: Params) -> Challenger:
     """The challenger of these rows, code and settings: that of an earlier run, or a new one."""
     key = training_key(rows, params)
-    if known := find_challenger(params.model, key):
+    if known := find_challenger(params.model, key, request.as_of):
         print(f"nothing new since version {known.version} was trained: it stands, {known.verdict.decision}")
         return known
     challenger = train_challenger(rows, snapshot, request, key, params)

@@ -40,12 +40,22 @@ def find_check(model: str, window: Window, version: str) -> WindowCheck | None:
     return found[-1] if found else None
 
 
-def tell_check(model: str, as_of: datetime, check: WindowCheck) -> None:
-    """Let whoever listens hear of an alarm, of lost quality, and of data that cannot be used."""
+def says_more(check: WindowCheck, known: WindowCheck, min_labels: int) -> bool:
+    """Whether a check adds to the newest on record: once quality is known, so many more labels must have arrived.
+
+    Each look at the labels that trickle in is a chance of a false alarm; this keeps them few.
+    """
+    if known.quality is None:
+        return check != known
+    return check.quality is not None and check.quality.rows >= known.quality.rows + min_labels
+
+
+def tell_check(model: str, as_of: datetime, check: WindowCheck, known: WindowCheck | None = None) -> None:
+    """Let whoever listens hear of an alarm, of lost quality, and of data that cannot be used; an alarm is told once."""
     facts = describe_check(model, as_of, check)
     if check.rejected:
         announce("data.rejected", f"data.{model}.{check.window}", **facts, reason=check.rejected)
-    if check.alarm:
+    if check.alarm and not (known and known.alarm):
         announce("data.drifted", f"model.{model}.{check.window}", **facts, columns=check.drifted)
     tell_degraded(model, as_of, check)
 

@@ -10,15 +10,29 @@ from tasks.contract import EVENT_TIME, KNOWN_AT, PREDICTION_TIME, ROWS, TABLES
 from tasks.errors import InputError
 from tasks.snapshot import Snapshot
 
+MOMENTS = (pl.Date, pl.Datetime)
+SKEW = timedelta(hours=1)  # by which the clock of another machine may be ahead
+
 
 def resolve_as_of(as_of: datetime | None, snapshot: Snapshot, clock: str) -> datetime:
-    """The logical time of a run, in UTC: as given, or by the clock of params.yaml."""
-    if as_of is None and clock == "wall":
-        return datetime.now(UTC)
-    if as_of is not None:
-        return as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
+    """The logical time of a run, in UTC: as given, or by the clock of params.yaml.
+
+    Raises:
+        InputError: It lies in the future, where it would stop every later move of the champion.
+    """
+    now = datetime.now(UTC)
+    if as_of is None:
+        return now if clock == "wall" else newest_outcome(snapshot, now)
+    as_of = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
+    if as_of > now + SKEW:
+        raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M} lies in the future: is the year right?")
+    return as_of
+
+
+def newest_outcome(snapshot: Snapshot, now: datetime) -> datetime:
+    """The first full hour after the newest outcome of the data; outcomes dated later than now do not count."""
     for start, end in reversed(months(snapshot)):
-        newest = read_event_rows(snapshot, start, end).select(KNOWN_AT[ROWS].max()).item()
+        newest = read_event_rows(snapshot, start, end).select(KNOWN_AT[ROWS].filter(KNOWN_AT[ROWS] <= now).max()).item()
         if newest is not None:
             return newest.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     raise InputError(f"data version {snapshot.version} holds no row of {ROWS} with a known outcome")
@@ -73,11 +87,27 @@ def read_table(snapshot: Snapshot, table: str, start: datetime, end: datetime, a
 
 
 def read_event_rows(snapshot: Snapshot, start: datetime, end: datetime) -> pl.DataFrame:
-    """Rows to predict with an event in [start, end); of monthly files only those are read that may hold one."""
+    """Rows to predict with an event in [start, end); of monthly files only those are read that may hold one.
+
+    Raises:
+        InputError: A row has no event time, or lies in the file of another month: no run would ever see it.
+    """
     files = table_files(snapshot, ROWS)
     if files != [f"{ROWS}.parquet"]:
         files = [file for file in files if month_span(file)[0] < end and start < month_span(file)[1]]
-    return keep(read_files(snapshot, ROWS, files), ROWS, start <= EVENT_TIME, end > EVENT_TIME)
+    rows = [TABLES[ROWS].create_empty(), *(read_event_file(snapshot, file) for file in files)]
+    return keep(pl.concat(rows, how="vertical_relaxed"), ROWS, start <= EVENT_TIME, end > EVENT_TIME)
+
+
+def read_event_file(snapshot: Snapshot, file: str) -> pl.DataFrame:
+    """One file of the table whose rows are predicted, each with an event time, which lies in the month of the file."""
+    rows, outside = read_file(snapshot, file), EVENT_TIME.is_null()
+    if file != f"{ROWS}.parquet":
+        first, after = month_span(file)
+        outside |= (first > EVENT_TIME) | (after <= EVENT_TIME)
+    if strays := keep(rows, ROWS, outside).height:
+        raise InputError(f"data/{file} holds {strays:,} rows without an event time or of another month (UTC)")
+    return rows
 
 
 def keep(rows: pl.DataFrame, table: str, *conditions: pl.Expr) -> pl.DataFrame:
@@ -121,5 +151,5 @@ def read_declared(source: Path | bytes, table: str, name: str) -> pl.DataFrame:
 
 def is_castable(present: pl.DataType, declared: pl.DataType) -> bool:
     """Whether values of a type may be taken as another: numbers as numbers, times as times, nulls as anything."""
-    alike = (present.is_numeric() and declared.is_numeric()) or (present.is_temporal() and declared.is_temporal())
+    alike = (present.is_numeric() and declared.is_numeric()) or (present in MOMENTS and declared in MOMENTS)
     return alike or present in (declared, pl.Null)

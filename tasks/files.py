@@ -11,5 +11,8 @@ def written_whole(path: Path) -> Generator[Path]:
     """Where to write; it takes the place of the file when all is written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    yield part
-    part.replace(path)
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

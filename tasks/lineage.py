@@ -2,6 +2,7 @@
 
 import getpass
 import hashlib
+import os
 import platform
 import subprocess
 from importlib.metadata import version
@@ -45,5 +46,8 @@ def git(*command: str) -> str | None:
 
 
 def who() -> str:
-    """The account this process runs under."""
-    return getpass.getuser()
+    """The account this process runs under; in a container it may have a number alone."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

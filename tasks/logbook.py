@@ -6,6 +6,7 @@ is found by run id, so that a moved folder keeps its records.
 
 import json
 import tempfile
+import time
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -72,9 +73,15 @@ def open_record(model: str, kind: str, as_of: datetime, evidence: dict[str, Any]
     """
     tags = {"kind": kind, "as_of": as_of.isoformat(), **tags}
     name = f"{kind} as of {as_of:%Y-%m-%d}"
-    run_id = client().create_run(experiment(model), run_name=name, tags=tags).info.run_id
+    run_id = client().create_run(experiment(model), next_moment(model), tags, name).info.run_id
     add_evidence(model, run_id, evidence)
     return run_id
+
+
+def next_moment(model: str) -> int:
+    """Now, in milliseconds, and after every record there is: their order stands, whatever a clock does."""
+    newest = client().search_runs([experiment(model)], order_by=["attributes.start_time DESC"], max_results=1)
+    return max([time.time_ns() // 1_000_000, *(run.info.start_time + 1 for run in newest)])
 
 
 def add_evidence(model: str, run_id: str, evidence: dict[str, Any]) -> None:

@@ -73,21 +73,25 @@ def differs(file: str, rows: pl.DataFrame, snapshot: Snapshot) -> bool:
 def merge_rows(table: str, before: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
     """All rows in the order of their key, and how many were added, unchanged, late labels, corrections.
 
-    A row that says nothing new, with nulls where values are known, is unchanged: it was delivered before, and again.
+    A null says nothing: it erases no value that is known, and a row that only lacks some is unchanged. Where data/
+    holds a key twice, its last row is the one that changes, and takes the place of both.
     """
     key = TABLES[table].primary_key()
     values = [column for column in rows.columns if column not in key]
-    both = rows.join(before.with_columns(known=True), on=key, how="left", suffix="_before", maintain_order="left")
-    same = pl.all_horizontal(
-        pl.col(column).eq_missing(pl.col(f"{column}_before")) | pl.col(column).is_null() for column in values
-    )
-    filled = pl.all_horizontal(
-        pl.col(column).eq_missing(pl.col(f"{column}_before")) | pl.col(f"{column}_before").is_null()
-        for column in values
-    )
+    last = before.unique(key, keep="last").with_columns(known=True)
+    both = rows.join(last, on=key, how="left", suffix="_before", maintain_order="left")
+    repeats = [pl.col(column).eq_missing(pl.col(f"{column}_before")) | pl.col(column).is_null() for column in values]
+    fills = [repeat | pl.col(f"{column}_before").is_null() for column, repeat in zip(values, repeats, strict=True)]
     kind = both.select(
-        pl.when(pl.col("known").is_null()).then(0).when(same).then(1).when(filled).then(2).otherwise(3)
+        pl.when(pl.col("known").is_null())
+        .then(0)
+        .when(pl.all_horizontal(repeats))
+        .then(1)
+        .when(pl.all_horizontal(fills))
+        .then(2)
+        .otherwise(3)
     ).to_series()
     kept = before.join(rows.filter(kind >= 2), on=key, how="anti", maintain_order="left")
-    merged = pl.concat([kept, rows.filter(kind != 1)]).sort(key)
+    filled = both.select(*key, *(pl.coalesce(column, f"{column}_before") for column in values)).select(rows.columns)
+    merged = pl.concat([kept, filled.filter(kind != 1)]).sort(key)
     return merged, [int((kind == which).sum()) for which in range(4)]

@@ -111,6 +111,7 @@ class Params(BaseSettings):
         yaml_file=WORKSPACE / "params.yaml",
         env_prefix="PARAMS_",
         env_nested_delimiter="__",
+        env_parse_none_str="null",
         extra="forbid",
         frozen=True,
         json_schema_extra=_require_nothing,
@@ -147,6 +148,9 @@ class Params(BaseSettings):
         file = WORKSPACE / "params.yaml"
         if not file.is_file():
             sys.exit(f"error: {file} is missing: a workspace needs a params.yaml; is WORKSPACE right?")
+        for name in os.environ:
+            if name.startswith("PARAMS_") and name[7:].lower().split("__")[0] not in cls.model_fields:
+                sys.exit(f"error: the variable {name} names no setting of params.yaml")
         try:
             return cls.model_validate({})
         except yaml.YAMLError as error:

@@ -47,7 +47,10 @@ def build_feature_frame(
     spans = months(snapshot)
     wanted = [(start, end) for start, end in spans if start < as_of and end > (since or ALWAYS)]
     if not wanted:
-        raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M} lies before the data, which starts in {spans[0][0]:%Y-%m}")
+        first, last = spans[0][0], spans[-1][0]
+        raise InputError(
+            f"as_of {as_of:%Y-%m-%d %H:%M} lies outside the data, which reaches from {first:%Y-%m} to {last:%Y-%m}"
+        )
     fixed, counts = {}, []
     for table in TABLES.keys() - KNOWN_AT.keys():
         fixed[table], count = validate_rows(table, read_table(snapshot, table, ALWAYS, as_of, as_of), validation)

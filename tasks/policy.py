@@ -35,10 +35,12 @@ def why_not(request: Request, past: Past, new_rows: int, retrain: Retrain) -> st
         new_rows: Labelled since the last training.
         retrain: The policy's settings.
     """
-    if request.cause == "hand" or request.force:
+    if request.cause == "hand":
         return None
     if reason := no_cause(request, past, retrain):
         return reason
+    if request.force:
+        return None
     acts = [*past.trainings, *past.rollbacks]
     if acts and request.as_of - max(acts) < retrain.cooldown:
         return f"cooldown: the last training or rollback was as of {max(acts):%Y-%m-%d}"

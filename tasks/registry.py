@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 
 from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from pydantic import Field
 
@@ -14,7 +15,8 @@ from tasks.errors import InputError
 from tasks.params import STORE
 
 CHAMPION = "champion"
-VersionNumber = Annotated[str, Field(pattern=r"^\d{1,9}$")]
+READINGS = 5
+VersionNumber = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")]
 
 
 class Move(NamedTuple):
@@ -48,11 +50,19 @@ def load_version(model: str, version: str) -> Bundle:
     Raises:
         InputError: There is no such version, or its files are not those that were registered.
     """
+    found = find_version(model, version)
+    return load_bundle(STORE / str(found.source), json.loads(found.tags["sha256"]))
+
+
+def find_version(model: str, version: str) -> ModelVersion:
+    """A registered version by its number as the registry writes it: '2', and not '02'."""
     try:
         found = logbook.client().get_model_version(model, version)
     except MlflowException:
-        raise InputError(f"{model} has no version {version!r}") from None
-    return load_bundle(STORE / str(found.source), json.loads(found.tags["sha256"]))
+        found = None
+    if found is None or str(found.version) != version:
+        raise InputError(f"{model} has no version {version!r}")
+    return found
 
 
 def current_alias(model: str) -> str | None:
@@ -69,18 +79,20 @@ def find_moves(model: str) -> list[Move]:
     """All moves of the pointer that took effect, oldest first.
 
     A process that died after recording its intent left an open record: the alias tells whether it moved the pointer.
+    Another process may move it between the two readings: what does not agree is read again.
     """
-    alias, moves = current_alias(model), []
-    for run in logbook.find_records(model, "promotion", "rollback"):
-        if run.info.status == "FINISHED" or (run.info.status == "RUNNING" and run.data.tags["target"] == alias):
-            moves.append(read_move(run))
-    recorded = moves[-1].target if moves else None
-    if alias != recorded:
-        raise InputError(
-            f"the alias champion of {model} points at version {alias}, but by the record it is {recorded}: somebody "
-            "moved it by hand; set it back in MLflow, then use `python -m flows.promote`"
-        )
-    return moves
+    for _ in range(READINGS):
+        alias, moves = current_alias(model), []
+        for run in logbook.find_records(model, "promotion", "rollback"):
+            if run.info.status == "FINISHED" or (run.info.status == "RUNNING" and run.data.tags["target"] == alias):
+                moves.append(read_move(run))
+        recorded = moves[-1].target if moves else None
+        if alias == recorded:
+            return moves
+    raise InputError(
+        f"the alias champion of {model} points at version {alias}, but by the record it is {recorded}: somebody "
+        "moved it by hand; set it back in MLflow, then use `python -m flows.promote`"
+    )
 
 
 def read_move(run: Run) -> Move:

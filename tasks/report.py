@@ -105,7 +105,7 @@ def report_landing(model: str, changes: list[Change], landed: list[Landed], vers
         print(f"{change.file}: {counts or 'no rows'}")
     events = [delivery.rows.select(EVENT_TIME.alias("time")) for delivery in landed if delivery.table == ROWS]
     times = pl.concat([pl.DataFrame(schema={"time": pl.Datetime("us", "UTC")}), *events], how="vertical_relaxed")
-    facts = {"version": version, "rows": sum(change.read for change in changes)}
+    facts = {"data_version": version, "rows": sum(change.read for change in changes)}
     span = {"start": iso(times["time"].min()), "end": iso(times["time"].max())}
     announce("data.landed", f"data.{model}", model=model, **facts, **span)
 

@@ -15,6 +15,7 @@ from tasks.keys import make_key
 from tasks.locks import only_one
 from tasks.params import Params
 from tasks.policy import Past, Request, why_not
+from tasks.registry import find_champion
 from tasks.training import Challenger
 
 # Settings that change nothing of a challenger or its verdict, or only by way of the feature frame.
@@ -70,11 +71,12 @@ def training_key(frame: pl.DataFrame, params: Params) -> str:
     return make_key("training", "tuning", rows=digest_rows(frame), params=params.model_dump(mode="json", exclude=APART))
 
 
-def find_challenger(model: str, key: str) -> Challenger | None:
-    """The newest challenger that was trained under this key; None if there is something new to learn."""
+def find_challenger(model: str, key: str, as_of: datetime) -> Challenger | None:
+    """The newest challenger that was trained under this key and either is champion or was judged against it."""
+    champion = find_champion(model, as_of)
     for record in reversed(logbook.find_records(model, "training")):
         if record.info.status == "FINISHED" and record.data.tags.get("key") == key:
-            card = logbook.read_evidence(model, record.info.run_id)
-            verdict = Verdict.model_validate(card["verdict"])
-            return Challenger(record.data.tags["version"], verdict, card["judged_against"])
+            card, version = logbook.read_evidence(model, record.info.run_id), record.data.tags["version"]
+            if champion in (version, card["judged_against"]):
+                return Challenger(version, Verdict.model_validate(card["verdict"]), card["judged_against"])
     return None

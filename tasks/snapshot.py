@@ -14,6 +14,7 @@ from prefect import task
 
 from tasks.errors import InputError
 from tasks.fetch import object_path, open_repo, read_listing
+from tasks.locks import only_one
 from tasks.params import WORKSPACE, Data
 
 
@@ -38,18 +39,23 @@ def pull_snapshot(data_rev: str | None, data: Data) -> Snapshot:
     """
     version = resolve_version(data_rev)
     cache = cache_folder()
-    broken = broken_objects(version, cache)
-    if broken:
-        for path in broken:
-            path.unlink(missing_ok=True)
-        fetched = fetch(version, data.deadline)
-        if broken_objects(version, cache):
-            raise InputError(
-                f"data version {version} cannot be had whole from the DVC remote: {fetched}; look at .dvc/config "
-                "and the AWS_* variables, and whether the version was pushed whole (dvc push)"
-            )
+    if broken_objects(version, cache):
+        with only_one("fetch of data"):
+            mend_cache(version, cache, data.deadline)
     files = {name: object_path(oid, cache) for name, oid in read_listing(version, cache).items()}
     return Snapshot(version, files)
+
+
+def mend_cache(version: str, cache: Path, deadline: timedelta) -> None:
+    """Fetch what is missing or damaged, unless another process has done so meanwhile."""
+    for path in broken_objects(version, cache):
+        path.unlink(missing_ok=True)
+    fetched = fetch(version, deadline)
+    if broken_objects(version, cache):
+        raise InputError(
+            f"data version {version} cannot be had whole from the DVC remote: {fetched}; look at .dvc/config "
+            "and the AWS_* variables, and whether the version was pushed whole (dvc push)"
+        )
 
 
 def resolve_version(data_rev: str | None) -> str:

@@ -1,5 +1,6 @@
 """Spans of time as people write them: 28d, 12h, 30m, 60s."""
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -9,10 +10,13 @@ UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
 def _parse_span(value: Any) -> Any:
-    """'28d' as a timedelta; anything else is pydantic's to judge."""
-    if isinstance(value, str) and value[:-1].isdigit() and value[-1:] in UNITS:
-        return timedelta(seconds=int(value[:-1]) * UNITS[value[-1]])
-    return value
+    """'28d' as a timedelta; a number alone could be days or seconds."""
+    if isinstance(value, timedelta):
+        return value
+    found = re.fullmatch(r"([0-9]{1,6})([dhms])", str(value))
+    if not found:
+        raise ValueError("give a number with its unit, such as 28d, 12h, 30m or 60s")
+    return timedelta(seconds=int(found[1]) * UNITS[found[2]])
 
 
 def _write_span(value: timedelta) -> str:

@@ -81,6 +81,7 @@ def tell_where() -> None:
     """Where to look next."""
     print("\nWhere to look next")
     print("  make up WORKSPACE=store/demo   every run, its cause, verdict and artifacts in the Prefect UI")
+    print("  WORKSPACE=store/demo .venv/bin/python -m flows.audit 2   the chain of a version")
     for what, path in {
         "the chart": "skill.png",
         "drift reports": "reports",

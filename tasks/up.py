@@ -96,9 +96,10 @@ def reports(workspace: Path, environment: dict[str, str]) -> Generator[None]:
 
 def tell_next_steps(address: str) -> None:
     print(f"\nThe Prefect UI is at {address.removesuffix('/api')}")
+    elsewhere = f"WORKSPACE={os.environ['WORKSPACE']} " if os.environ.get("WORKSPACE") else ""
     print("In a second terminal, in this folder:")
     print("  .venv/bin/prefect deployment run train/weekly --param cause=hand --watch")
-    print("  .venv/bin/python -m flows.refusals          why did it not retrain?")
+    print(f"  {elsewhere}.venv/bin/python -m flows.refusals   why did it not retrain?")
     print("Ctrl-C stops it.", flush=True)
 
 

@@ -29,10 +29,10 @@ def validate_rows(table: str, rows: pl.DataFrame, validation: Validation) -> tup
         validation: What share of bad rows is borne.
 
     Raises:
-        InputError: More than validation.max_bad_share of the rows break a rule.
+        InputError: More than validation.max_bad_share of the rows, and more than one, break a rule.
     """
     valid, quarantined = separate_rows(table, rows)
-    if quarantined.height > validation.max_bad_share * rows.height:
+    if quarantined.height > max(1, validation.max_bad_share * rows.height):
         raise InputError(describe(table, rows.height, quarantined, validation.max_bad_share))
     if quarantined.height:
         quarantine(table, quarantined)

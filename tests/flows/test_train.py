@@ -43,7 +43,7 @@ def test_two_trainings_make_a_champion_and_rollback_returns_to_it_without_a_serv
 @pytest.mark.parametrize(
     ("arguments", "added", "sentence"),
     [
-        (["--as-of", "2012-01-01"], "", "lies before the data"),
+        (["--as-of", "2012-01-01"], "", "lies outside the data"),
         ([], "learning_rate: 0.1", "learning_rate: no such setting"),
     ],
 )

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks.check_records import record_check, require_degraded, was_answered
+from tasks.check_records import record_check, require_degraded, says_more, was_answered
 from tasks.errors import InputError
 from tasks.intervals import Interval
 from tasks.monitoring import Quality, WindowCheck
@@ -34,6 +34,15 @@ def test_an_event_without_a_check_that_says_so_rolls_nothing_back(champion):
     for window, version in (("2013-07-01", "2"), ("2013-06-01", "1"), ("2013-06-01", None)):
         with pytest.raises(InputError, match="no check on record"):
             require_degraded(MODEL, window, version)
+
+
+def test_a_window_is_judged_again_when_enough_labels_have_come_in(champion):
+    few, more = (degraded("2013-06-01").model_copy(deep=True) for _ in range(2))
+    more.quality.rows = few.quality.rows + 2000
+    unlabelled = few.model_copy(update={"quality": None})
+    assert says_more(few, unlabelled, 2000) and not says_more(unlabelled, unlabelled, 2000)
+    assert says_more(more, few, 2000) and not says_more(more, few, 2001)
+    assert not says_more(unlabelled, few, 2000)
 
 
 def test_a_persons_word_after_a_rollback_stands_until_a_later_window_says_otherwise(champion):

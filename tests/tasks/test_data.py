@@ -37,6 +37,15 @@ def test_the_clock_of_the_data_is_its_newest_known_row_and_a_bare_date_is_utc(sn
     assert abs(resolve_as_of(None, snapshot, "wall") - datetime.now(UTC)).total_seconds() < 5
 
 
+def test_an_as_of_in_the_future_is_refused_and_an_outcome_dated_there_does_not_move_the_clock(snapshot, tmp_path):
+    with pytest.raises(InputError, match=r"as_of 2131-07-01 00:00 lies in the future: is the year right?"):
+        resolve_as_of(datetime(2131, 7, 1), snapshot, "data")
+    row = read_file(snapshot, "flights/2013-05.parquet").head(1)
+    row.with_columns(time_hour=pl.col("time_hour").dt.offset_by("80y")).write_parquet(tmp_path / "row.parquet")
+    later = Snapshot(snapshot.version, snapshot.files | {"flights/2093-05.parquet": tmp_path / "row.parquet"})
+    assert resolve_as_of(None, later, "data") == datetime(2014, 1, 1, 10, tzinfo=UTC)
+
+
 def test_a_missing_column_is_named_with_file_and_table(snapshot, tmp_path):
     planes = pl.read_parquet(snapshot.files["planes.parquet"]).drop("year")
     with pytest.raises(InputError, match=r"planes.parquet lacks the column 'year'.*contract"):
@@ -57,8 +66,19 @@ def test_an_empty_table_stops_the_run(snapshot, tmp_path, params, file):
 
 
 def test_as_of_before_the_data_starts_says_when_it_starts(snapshot, params):
-    with pytest.raises(InputError, match=r"as_of 2012-05-01 00:00 lies before the data, which starts in 2013-01"):
+    with pytest.raises(
+        InputError, match=r"2012-05-01 00:00 lies outside the data, which reaches from 2013-01 to 2014-01"
+    ):
         build_feature_frame.fn(snapshot, datetime(2012, 5, 1, tzinfo=UTC), None, params.validation)
+
+
+@pytest.mark.parametrize("moved", [pl.col("time_hour").dt.offset_by("1mo"), pl.lit(None, pl.Datetime("us", "UTC"))])
+def test_rows_that_no_month_would_show_stop_the_run(snapshot, tmp_path, params, moved):
+    rows = read_file(snapshot, "flights/2013-01.parquet")
+    wrong = rows.with_columns(time_hour=pl.when(pl.int_range(pl.len()) < 7).then(moved).otherwise("time_hour"))
+    strays = replaced(snapshot, tmp_path, "flights/2013-01.parquet", wrong)
+    with pytest.raises(InputError, match=r"data/flights/2013-01.parquet holds 7 rows without an event time or of ano"):
+        build_feature_frame.fn(strays, datetime(2013, 2, 1, tzinfo=UTC), None, params.validation)
 
 
 def test_a_file_that_is_no_parquet_is_named(snapshot, tmp_path):

@@ -12,7 +12,7 @@ from tasks import snapshot as snapshots
 from tasks.contract import KNOWN_AT
 from tasks.errors import InputError
 from tasks.landing import Landed, read_landed
-from tasks.merging import merge_landed
+from tasks.merging import merge_landed, merge_rows
 from tasks.snapshot import Snapshot, pull_snapshot
 from tasks.stack import make_workspace
 from tasks.versions import place_version, publish_version, refuse_edits
@@ -103,6 +103,24 @@ def test_a_null_erases_nothing_that_is_known(workspace, ingest, january):
     land(workspace, unknown, "b.parquet")
     assert [change[1:] for change in ingest()] == [(3, 0, 3, 0, 0, 0), (3, 0, 0, 3, 0, 0)]
     assert stored(workspace).filter(pl.col("flight") == 9001)["arr_delay"].is_not_null().all()
+
+
+def test_a_change_beside_nulls_is_a_correction_that_keeps_the_outcome(workspace, ingest, january):
+    known = january.filter(pl.col("arr_delay").is_not_null()).head(2).with_columns(flight=pl.lit(9001, pl.Int16))
+    land(workspace, known, "a.parquet")
+    unknown = [pl.lit(None, pl.Int16).alias(column) for column in ("arr_delay", "air_time")]
+    swapped = known.with_columns(*unknown, tailnum=pl.lit("N2"))
+    land(workspace, swapped, "b.parquet")
+    assert [change[1:] for change in ingest()] == [(2, 0, 2, 0, 0, 0), (2, 0, 0, 0, 0, 2)]
+    ours = stored(workspace).filter(pl.col("flight") == 9001)
+    assert ours["tailnum"].to_list() == ["N2", "N2"] and ours["arr_delay"].is_not_null().all()
+
+
+def test_a_row_that_changes_takes_the_place_of_a_key_that_data_holds_twice(january):
+    before = january.head(3)
+    changed = before.head(1).with_columns(arr_delay=pl.lit(99, pl.Int16))
+    merged, counts = merge_rows("flights", pl.concat([before, before.head(1)]), changed)
+    assert counts == [0, 0, 0, 1] and merged.sort(KEY).equals(pl.concat([changed, before[1:]]).sort(KEY))
 
 
 def test_a_table_in_several_files_cannot_be_landed_on(snapshot, tables, params):

@@ -19,6 +19,18 @@ def test_a_variable_wins_over_the_file(monkeypatch):
     assert Params.load().split.history.days == 31
 
 
+def test_null_as_a_variable_is_none(monkeypatch):
+    monkeypatch.setenv("PARAMS_RETRAIN__EVERY", "null")
+    assert Params.load().retrain.every is None
+
+
+@pytest.mark.parametrize("name", ["PARAMS_TUNIGN__N_TRIALS", "PARAMS_CLOK", "PARAMS_TUNING__N_TRAILS"])
+def test_a_variable_that_names_no_setting_ends_with_its_name(monkeypatch, name):
+    monkeypatch.setenv(name, "5")
+    with pytest.raises(SystemExit, match=f"(?i){name.split('_')[-1]}.* no.* setting"):
+        Params.load()
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [({"tuning": {"n_trails": 7}}, "n_trails"), ({"tuning": {"n_trials": 0}}, "n_trials"), ({"seeed": 1}, "seeed")],
@@ -33,6 +45,8 @@ def test_a_typo_or_a_violated_bound_is_refused_by_name(given, named):
     [
         ("n_trials: 20", "n_trials: 0", "tuning.n_trials: Input should be greater than or equal to 1"),
         ("gate: 28d", "gate: -28d", "split.gate: "),
+        ("cooldown: 14d", "cooldown: 14", "retrain.cooldown: Value error, give a number with its unit, such as 28d"),
+        ("gate: 28d", "gate: 999999999999d", "split.gate: "),
         ("sampler: tpe", "sampler: best", "tuning.sampler: Input should be 'tpe', 'random' or 'grid'"),
         ("seed: 2013", "", "seed: Field required"),
         ("source: landing", "source: s3://key:SECRET@bucket", "a secret does not belong in an address"),

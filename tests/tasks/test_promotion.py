@@ -1,5 +1,6 @@
 """The champion pointer: on the record, under the lock, never back and forth, never by a replay."""
 
+import time
 from datetime import UTC, datetime
 
 import polars as pl
@@ -66,8 +67,9 @@ def test_a_version_with_a_changed_file_or_an_unknown_one_does_not_become_champio
         file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(InputError, match="not the file that was registered"):
         promote_by_hand(MODEL, "1", "try", "data")
-    with pytest.raises(InputError, match="has no version '9'"):
-        promote_by_hand(MODEL, "9", "try", "data")
+    for version in ("9", "01", " 1", "one"):
+        with pytest.raises(InputError, match=f"has no version '{version}'"):
+            promote_by_hand(MODEL, version, "try", "data")
     with pytest.raises(InputError, match="a reason is needed"):
         promote_by_hand(MODEL, "1", " ", "data")
     assert current_alias(MODEL) is None and find_moves(MODEL) == []
@@ -92,6 +94,22 @@ def test_an_alias_moved_by_hand_is_noticed(versions):
     logbook.client().set_registered_model_alias(MODEL, "champion", "3")
     with pytest.raises(InputError, match="points at version 3, but by the record it is 1"):
         find_moves(MODEL)
+
+
+def test_a_clock_that_was_fast_and_is_put_right_leaves_the_order_of_moves(versions, monkeypatch):
+    real = time.time_ns
+    monkeypatch.setattr("tasks.logbook.time.time_ns", lambda: real() + 3600 * 10**9)
+    promote_version.fn(MODEL, "1", None, APRIL, "first")
+    monkeypatch.undo()
+    promote_version.fn(MODEL, "2", "1", JUNE, "better")
+    assert [move.target for move in find_moves(MODEL)] == ["1", "2"]
+
+
+def test_who_reads_while_another_process_moves_the_champion_reads_again(versions, monkeypatch):
+    promote_version.fn(MODEL, "1", None, APRIL, "first")
+    readings = iter(["2", "1"])
+    monkeypatch.setattr("tasks.registry.current_alias", lambda model: next(readings))
+    assert [move.target for move in find_moves(MODEL)] == ["1"]
 
 
 def test_evidence_is_found_in_a_folder_that_was_moved(versions, store):

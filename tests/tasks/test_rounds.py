@@ -7,10 +7,11 @@ import pytest
 
 from tasks import logbook
 from tasks.policy import Request
-from tasks.rounds import decide
+from tasks.promotion import promote_by_hand, roll_back
+from tasks.rounds import decide, find_challenger
 
 MODEL = "late-arrivals"
-JUNE = datetime(2013, 6, 1, tzinfo=UTC)
+JUNE, LATER = datetime(2013, 6, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -24,6 +25,19 @@ def record(kind: str, as_of: datetime, done: bool = True, **tags: str) -> None:
 
 def refusals() -> list[str]:
     return [run.data.tags["reason"] for run in logbook.find_records(MODEL, "refusal")]
+
+
+def test_a_verdict_stands_while_the_champion_it_was_judged_against_does(versions):
+    verdict = {"decision": "reject", "reason": "", "checks": [], "metrics": {}}
+    card = {"verdict": verdict, "judged_against": "2"}
+    run = logbook.open_record(MODEL, "training", JUNE, card, key="same", version="3")
+    logbook.close_record(run)
+    promote_by_hand(MODEL, "1", "first", "data")
+    assert find_challenger(MODEL, "same", LATER) is None
+    promote_by_hand(MODEL, "2", "better", "data")
+    assert find_challenger(MODEL, "same", LATER).version == "3" and find_challenger(MODEL, "other", LATER) is None
+    roll_back(MODEL, "worse", "data")
+    assert find_challenger(MODEL, "same", LATER) is None
 
 
 def test_drift_on_record_is_answered_once(store, rows, params):

@@ -57,6 +57,16 @@ def test_a_grid_is_tried_to_its_end_and_no_further(sets, params, store, monkeypa
     assert len(capsys.readouterr().out.splitlines()) <= 4
 
 
+def test_the_half_line_of_a_full_disk_costs_that_trial_alone(sets, params, store):
+    tuning = params.tuning.model_copy(update={"n_trials": 4, "max_rows": 500, "batch": 2})
+    whole = tune_model.fn(sets.train, sets.validation, LINEAR, tuning, params.seed)
+    (journal,) = (store / "studies").glob("*.journal")
+    journal.write_bytes(journal.read_bytes()[:-40])
+    assert len(module.open_journal(journal.stem).trials) == 3
+    assert tune_model.fn(sets.train, sets.validation, LINEAR, tuning, params.seed) == whole
+    assert len(module.open_journal(journal.stem).trials) == 4
+
+
 def test_a_grid_over_a_space_that_has_none_is_refused_with_the_fix(sets, params, store):
     tuning = params.tuning.model_copy(update={"n_trials": 20, "max_rows": 500, "sampler": "grid"})
     with pytest.raises(InputError, match=r"search_space in tasks/model.py .*step must be given"):

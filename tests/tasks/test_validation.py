@@ -37,6 +37,17 @@ def test_too_many_bad_rows_stop_the_run_naming_table_rule_count_and_an_example(t
     assert not (store / "quarantine").exists()
 
 
+def test_a_single_bad_row_stops_no_run_however_few_rows_there_are(tables, store):
+    def bad(count: int) -> pl.DataFrame:
+        return (
+            tables["weather"].head(20).with_columns(temp=pl.when(pl.int_range(20) < count).then(999).otherwise("temp"))
+        )
+
+    assert validate_rows("weather", bad(1), Validation(max_bad_share=0.01))[1].quarantined == 1
+    with pytest.raises(InputError, match="weather: 2 of 20 rows"):
+        validate_rows("weather", bad(2), Validation(max_bad_share=0.01))
+
+
 def test_quarantined_rows_are_written_once(tables, store):
     bad = tables["weather"].head(200).with_columns(temp=pl.when(pl.int_range(200) == 3).then(999).otherwise("temp"))
     for _ in range(2):
