@@ -1,23 +1,35 @@
-"""Where a version comes from, and what became of it: python -m flows.audit VERSION [--json]"""
+"""Where a version comes from, and what became of it: python -m flows.audit [VERSION] [--json]; alone it lists them."""
 
 import argparse
 import json
 from typing import Any
 
 from tasks.errors import told_in_one_sentence
-from tasks.history import trace_version
+from tasks.history import list_versions, trace_version
 from tasks.params import Params
 
 
-def audit(version: str, as_json: bool = False) -> None:
-    """Print the chain of a version.
+def audit(version: str | None, as_json: bool = False) -> None:
+    """Print the chain of a version, or a line for each version.
 
     Args:
-        version: Its number in the registry.
+        version: Its number in the registry; None lists them.
         as_json: All of it, for a machine.
     """
-    found = trace_version(Params.load().model, version)
-    print(json.dumps(found, indent=2, default=str) if as_json else "\n".join(tell(found)))
+    model = Params.load().model
+    found = trace_version(model, version) if version else list_versions(model)
+    if as_json:
+        print(json.dumps(found, indent=2, default=str))
+    else:
+        print("\n".join(tell(found) if isinstance(found, dict) else tell_versions(found)))
+
+
+def tell_versions(found: list[dict[str, str]]) -> list[str]:
+    """A line for each version."""
+    return [
+        f"version {v['version']:<4} as of {v['as_of'][:10]}  {v['verdict']:<8} by {v['by']}  {v['now']}".rstrip()
+        for v in found
+    ] or ["no version yet: python -m flows.train makes the first"]
 
 
 def tell(found: dict[str, Any]) -> list[str]:
@@ -49,7 +61,7 @@ def tell_step(step: dict[str, str]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.audit", description=__doc__)
-    parser.add_argument("version")
+    parser.add_argument("version", nargs="?")
     parser.add_argument("--json", action="store_true", dest="as_json")
     with told_in_one_sentence():
         audit(**vars(parser.parse_args()))

@@ -9,7 +9,7 @@ from mlflow.entities import Run
 from tasks import logbook
 from tasks.fetch import object_path, read_listing
 from tasks.prediction import log_folder
-from tasks.registry import load_version
+from tasks.registry import current_alias, load_version
 from tasks.snapshot import cache_folder
 
 KINDS = ("training", "review", "promotion", "rollback", "check")
@@ -31,6 +31,17 @@ def trace_version(model: str, version: str) -> dict[str, Any]:
         "history": [describe(run, version) for run in records],
         "predictions": count_predictions(version),
     }
+
+
+def list_versions(model: str) -> list[dict[str, str]]:
+    """Each version in order, what the gate said of it, and which one is champion now."""
+    champion = current_alias(model)
+    trained = [run.data.tags for run in logbook.find_records(model, "training") if "version" in run.data.tags]
+    chosen = ("version", "as_of", "verdict", "by")
+    return [
+        {name: tags[name] for name in chosen} | {"now": "champion" if tags["version"] == champion else ""}
+        for tags in trained
+    ]
 
 
 def versions_of(run: Run) -> set[str]:
