@@ -41,14 +41,15 @@ def pull_snapshot(data_rev: str | None, data: Data) -> Snapshot:
     cache = cache_folder()
     if broken_objects(version, cache):
         with only_one("fetch of data"):
-            mend_cache(version, cache, data.deadline)
+            if broken := broken_objects(version, cache):  # else another process has fetched them meanwhile
+                fetch_again(broken, version, cache, data.deadline)
     files = {name: object_path(oid, cache) for name, oid in read_listing(version, cache).items()}
     return Snapshot(version, files)
 
 
-def mend_cache(version: str, cache: Path, deadline: timedelta) -> None:
-    """Fetch what is missing or damaged, unless another process has done so meanwhile."""
-    for path in broken_objects(version, cache):
+def fetch_again(broken: list[Path], version: str, cache: Path, deadline: timedelta) -> None:
+    """Fetch what is missing or damaged, or say why that cannot be."""
+    for path in broken:
         path.unlink(missing_ok=True)
     fetched = fetch(version, deadline)
     if broken_objects(version, cache):
