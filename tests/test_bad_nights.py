@@ -40,7 +40,7 @@ def test_a_storm_over_many_windows_an_event_in_between_and_a_replay_after_a_rest
     wait_for(lambda: "Running" in states(stack, "train/on-drift"))
     wait_for(lambda: is_heard(stack, "2013-08-01"))
     wait_for(lambda: is_idle(stack, "train/on-drift"))
-    assert count_trainings(stack) == 2 and len(states(stack, "train/on-drift")) <= 10
+    assert count_trainings(stack) == 2 and len(states(stack, "train/on-drift")) <= 4
     refused = count_refusals(stack, "the drift of window 2013-08-01 has its verdict")
     restart(stack)
     wait_for(lambda: is_heard(stack, "2013-08-01"))
@@ -89,7 +89,7 @@ from prefect.events import emit_event
 for window in {windows}:
     labels = {{"prefect.resource.id": f"model.late-arrivals.{{window}}", "model": "late-arrivals"}}
     emit_event("data.drifted", labels, payload={{"window": window, "as_of": f"{{window}}T00:00:00+00:00"}})
-    time.sleep(0.005)
+    time.sleep(0.002)
 """
     python(environment, code)
 
