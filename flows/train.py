@@ -22,7 +22,7 @@ from tasks.review import request_review, settle_reviews
 from tasks.rounds import decide, find_challenger, one_at_a_time, require_reason, training_key
 from tasks.snapshot import Snapshot, pull_snapshot
 from tasks.split import first_event, labelled_rows, split_rows
-from tasks.training import Challenger, convert_model, judge_challenger, register_challenger
+from tasks.training import Challenger, convert_model, describe_training, judge_challenger, register_challenger
 from tasks.tuning import tune_model
 from tasks.watch import describe_reference
 from tasks.windows import WindowName
@@ -100,7 +100,8 @@ def train_challenger(rows: pl.DataFrame, snapshot: Snapshot, request: Request, k
     model = convert_model(fit_model(sets.fit, tuned.hyperparameters, params.seed), sets, params.gate)
     verdict = hold_for_review(judge_challenger(model, champion, sets, params.gate), params.promotion)
     watch = describe_reference(model, sets, params.seed)
-    return register_challenger(model, tuned, verdict, champion, sets, watch, snapshot, request, key, params)
+    card = describe_training(model, tuned, verdict, champion, sets, watch, snapshot, request, params)
+    return register_challenger(model, card, verdict, sets, watch, key)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from tasks.partitions import build_feature_frame
 from tasks.policy import Request
 from tasks.snapshot import Snapshot
 from tasks.split import labelled_rows, split_rows
-from tasks.training import Challenger, convert_model, judge_challenger, register_challenger
+from tasks.training import Challenger, convert_model, describe_training, judge_challenger, register_challenger
 from tasks.tuning import Tuned
 from tasks.watch import describe_reference
 
@@ -79,9 +79,8 @@ def register_bad_model(snapshot: Snapshot, as_of: datetime, champion: Champion, 
     verdict = judge_challenger.fn(model, champion, sets, params.gate)
     watch = describe_reference.fn(model, sets, params.seed)
     request = Request(as_of, reason="planted by the demo: its history columns were shuffled")
-    return register_challenger.fn(
-        model, Tuned(DEFAULT), verdict, champion, sets, watch, snapshot, request, "planted", params
-    )
+    card = describe_training(model, Tuned(DEFAULT), verdict, champion, sets, watch, snapshot, request, params)
+    return register_challenger.fn(model, card, verdict, sets, watch, "planted")
 
 
 def compare_months(snapshot: Snapshot, since: datetime, as_of: datetime, params: Params) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """The challenger: converted, judged, and kept as a version with everything that made it."""
 
 import hashlib
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,37 +74,6 @@ def refuse_seen(who_saw: str, seen: np.ndarray, keys: np.ndarray) -> None:
         raise InputError(f"{who_saw} has seen {count} of the {len(keys)} gate rows: the verdict would be worthless")
 
 
-@task
-def register_challenger(
-    model: bytes,
-    tuned: Tuned,
-    verdict: Verdict,
-    champion: Champion | None,
-    sets: Sets,
-    watch: Watch,
-    snapshot: Snapshot,
-    request: Request,
-    key: str,
-    params: Params,
-) -> Challenger:
-    """Keep the challenger as a version, whatever the verdict, and record the training under its key."""
-    card = describe_training(model, tuned, verdict, champion, sets, watch, snapshot, request, params)
-    tags = {name: card[name] or "" for name in ("data_version", "sha256", "cause", "window", "by")}
-    tags |= {"key": key, "verdict": verdict.decision, "reason": request.reason[: logbook.TAG_LENGTH]}
-    run_id = logbook.open_record(params.model, "training", request.as_of, card, **tags)
-    logbook.log_numbers(run_id, verdict.metrics.get("challenger", {}), {"seed": params.seed, **tuned.hyperparameters})
-    probe = sets.gate.head(PROBE_ROWS).drop(META)
-    folder = STORE / "bundles" / run_id
-    digests = write_bundle(folder, model, card, digest_keys(sets.fit), probe, watch.references, watch.sample)
-    version = register_version(params.model, run_id, digests)
-    logbook.add_tags(run_id, version=version)
-    logbook.close_record(run_id)
-    if verdict.decision == "reject":
-        subject, facts = f"model.{params.model}", {"model": params.model, "version": version, "reason": verdict.reason}
-        announce("model.rejected", subject, **facts, as_of=request.as_of.isoformat())
-    return Challenger(version, verdict, champion and champion.version)
-
-
 def describe_training(
     model: bytes,
     tuned: Tuned,
@@ -138,6 +108,29 @@ def describe_training(
         "by": who(),
         **describe_code(),
     }
+
+
+@task
+def register_challenger(
+    model: bytes, card: dict[str, Any], verdict: Verdict, sets: Sets, watch: Watch, key: str
+) -> Challenger:
+    """Keep the challenger as a version, whatever the verdict, and record the training under its key."""
+    name, as_of = card["model"], datetime.fromisoformat(card["as_of"])
+    tags = {tag: card[tag] or "" for tag in ("data_version", "sha256", "cause", "window", "by")}
+    tags |= {"key": key, "verdict": verdict.decision, "reason": card["reason"][: logbook.TAG_LENGTH]}
+    run_id = logbook.open_record(name, "training", as_of, card, **tags)
+    settings = {"seed": card["params"]["seed"], **card["hyperparameters"]}
+    logbook.log_numbers(run_id, verdict.metrics.get("challenger", {}), settings)
+    probe = sets.gate.head(PROBE_ROWS).drop(META)
+    folder = STORE / "bundles" / run_id
+    digests = write_bundle(folder, model, card, digest_keys(sets.fit), probe, watch.references, watch.sample)
+    version = register_version(name, run_id, digests)
+    logbook.add_tags(run_id, version=version)
+    logbook.close_record(run_id)
+    if verdict.decision == "reject":
+        facts = {"version": version, "reason": verdict.reason, "as_of": card["as_of"]}
+        announce("model.rejected", f"model.{name}", model=name, **facts)
+    return Challenger(version, verdict, card["judged_against"])
 
 
 def interval(rows: Any) -> list[str]:
