@@ -8,13 +8,13 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 .PHONY: demo up alerts test test-slow test-chaos check screenshots lock help
 
 demo: .venv  ## eight months of the loop on the sample data, in store/demo (2 to 3 minutes)
-	.venv/bin/python -m tasks.demo
+	.venv/bin/python -m demo
 
 up: .venv  ## server, worker, deployments and UI; WORKSPACE=store/demo shows what the demo did
-	@WORKSPACE="$(WORKSPACE)" .venv/bin/python -m tasks.up
+	@WORKSPACE="$(WORKSPACE)" .venv/bin/python -m stack.up
 
 alerts: .venv  ## bring the server's automations in line with automations.yaml
-	@.venv/bin/python -m tasks.alerts
+	@.venv/bin/python -m tasks.operations.alerts
 
 test: .venv  ## run the tests
 	.venv/bin/pytest -n 2 --dist loadfile
@@ -31,7 +31,7 @@ check: .venv  ## formatting, lint (import direction included) and types
 	.venv/bin/ty check
 
 screenshots: .venv  ## the pictures of docs/images, taken with a real server and headless Chromium
-	$(UV) run --no-project --python .venv/bin/python --with playwright --with pillow python scripts/make_screenshots.py
+	$(UV) run --no-project --python .venv/bin/python --with playwright --with pillow python demo/make_screenshots.py
 
 lock: $(UV)  ## refresh requirements.txt from pyproject.toml
 	$(UV) pip compile --quiet --universal --generate-hashes --group dev pyproject.toml -o requirements.txt

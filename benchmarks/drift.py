@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tasks.stack import clean_environment, make_workspace
+from stack.local_stack import clean_environment, make_workspace
 
 ROWS, SHOWN = 1_000_000, 20_000
 
@@ -26,8 +26,8 @@ def measure() -> None:
     import numpy as np
     import polars as pl
 
-    from tasks.drift import find_drift, fit_references
-    from tasks.evidence import make_html
+    from tasks.monitoring.drift import find_drift, fit_references
+    from tasks.monitoring.evidently_report import make_html
 
     random = np.random.default_rng(0)
     places = np.array([f"p{number}" for number in range(100)])

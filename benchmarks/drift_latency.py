@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tasks.stack import ROOT, clean_environment, deploy, make_workspace, prefect_server, worker
+from stack.local_stack import ROOT, clean_environment, deploy, make_workspace, prefect_server, worker
 
 EVENTS = 10
 NAMES = ("created", "Pending", "Running", "over")
@@ -35,7 +35,7 @@ def measure() -> None:
 
     from prefect.client.orchestration import get_client
 
-    from tasks.events import announce
+    from tasks.core.events import announce
 
     laps = []
     with get_client(sync_client=True) as client:

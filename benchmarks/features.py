@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tasks.stack import clean_environment, make_workspace
+from stack.local_stack import clean_environment, make_workspace
 
 COPIES = 10
 YEAR = timedelta(days=366)
@@ -34,8 +34,8 @@ def repeat(folder: Path) -> None:
     """Write the sample COPIES times, each a year later, as monthly files."""
     import polars as pl
 
-    from tasks.params import Params
-    from tasks.snapshot import pull_snapshot
+    from tasks.core.params import Params
+    from tasks.data.snapshot import pull_snapshot
 
     files = pull_snapshot.fn(None, Params.load().data).files
     (folder / "flights").mkdir()
@@ -53,14 +53,14 @@ def repeat(folder: Path) -> None:
 
 
 def by_months(folder: Path) -> None:
-    """Each month from its own rows and LOOKBACK before them, as tasks/partitions.py does."""
+    """Each month from its own rows and LOOKBACK before them, as tasks/data/feature_frame.py does."""
     import polars as pl
 
-    from tasks.contract import KNOWN_AT, ROWS
-    from tasks.data import months
-    from tasks.features import build_features
-    from tasks.partitions import read_inputs
-    from tasks.snapshot import Snapshot
+    from project.contract import KNOWN_AT, ROWS
+    from project.late_arrivals.features import build_features
+    from tasks.data.feature_frame import read_inputs
+    from tasks.data.reader import months
+    from tasks.data.snapshot import Snapshot
 
     files = {str(path.relative_to(folder)): path for path in folder.rglob("*.parquet")}
     snapshot, forever = Snapshot("repeated", files), datetime(2100, 1, 1, tzinfo=UTC)
@@ -78,7 +78,7 @@ def by_polars(folder: Path) -> None:
     """All rows at once."""
     import polars as pl
 
-    from tasks.features import build_features
+    from project.late_arrivals.features import build_features
 
     tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in ("weather", "planes")}
     flights = pl.read_parquet(folder / "flights" / "*.parquet")
@@ -86,11 +86,11 @@ def by_polars(folder: Path) -> None:
 
 
 def by_pandas(folder: Path) -> None:
-    """All rows at once with merge_asof of pandas: history and weather, 14 of the columns of tasks/features.py."""
+    """All rows at once with merge_asof of pandas: history and weather, 14 of the features."""
     import numpy as np
     import pandas as pd
 
-    from tasks.features import HISTORY, WEATHER
+    from project.late_arrivals.features import HISTORY, WEATHER
 
     files = sorted((folder / "flights").glob("*.parquet"))
     flights = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
@@ -146,7 +146,7 @@ def measured(way: str, folder: Path) -> None:
     """Run a way and note CPU seconds (imports aside), wall seconds, and peak memory in GB."""
     import polars  # noqa: F401
 
-    import tasks.partitions  # noqa: F401
+    import tasks.data.feature_frame  # noqa: F401
 
     used, start = time.process_time(), time.perf_counter()
     {"months": by_months, "polars": by_polars, "pandas": by_pandas}[way](folder)

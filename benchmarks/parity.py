@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tasks.stack import clean_environment, make_workspace
+from stack.local_stack import clean_environment, make_workspace
 
 ROWS = 10_000
 
@@ -25,12 +25,12 @@ def main() -> int:
 def measure() -> None:
     import polars as pl
 
-    from tasks.contract import EVENT_TIME, KNOWN_AT, TABLES
-    from tasks.data import read_table
-    from tasks.features import LOOKBACK, build_features
-    from tasks.params import Params
-    from tasks.snapshot import pull_snapshot
-    from tasks.validation import separate_rows
+    from project.contract import EVENT_TIME, KNOWN_AT, TABLES
+    from project.late_arrivals.features import LOOKBACK, build_features
+    from tasks.core.params import Params
+    from tasks.data.reader import read_table
+    from tasks.data.snapshot import pull_snapshot
+    from tasks.data.validation import separate_rows
 
     snapshot, end = pull_snapshot.fn(None, Params.load().data), datetime(2014, 1, 2, tzinfo=UTC)
     start = datetime(2013, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tasks.stack import clean_environment, make_workspace, prefect_server
+from stack.local_stack import clean_environment, make_workspace, prefect_server
 
 ROUNDS = 5
 TASKS = 300
@@ -36,7 +36,7 @@ def measure() -> None:
     from prefect import flow, task
 
     from flows.train import train
-    from tasks.params import STORE, Params
+    from tasks.core.params import STORE, Params
 
     told = train.with_options(log_prints=False)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  the progress of the trainings
@@ -61,12 +61,12 @@ def measure() -> None:
 
 def train_plainly(params) -> None:
     """What flows/train.py does, without tasks, lock and records."""
-    from tasks.fitting import fit_model
-    from tasks.partitions import build_feature_frame
-    from tasks.snapshot import pull_snapshot
-    from tasks.split import labelled_rows, split_rows
-    from tasks.training import convert_model, judge_challenger
-    from tasks.tuning import tune_model
+    from tasks.data.feature_frame import build_feature_frame
+    from tasks.data.snapshot import pull_snapshot
+    from tasks.training.challenger import convert_model, judge_challenger
+    from tasks.training.fit import fit_model
+    from tasks.training.split import labelled_rows, split_rows
+    from tasks.training.tuning import tune_model
 
     snapshot = pull_snapshot.fn(None, params.data)
     frame, _ = build_feature_frame.fn(snapshot, AS_OF, None, params.validation)

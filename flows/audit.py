@@ -4,9 +4,9 @@ import argparse
 import json
 from typing import Any
 
-from tasks.errors import told_in_one_sentence
-from tasks.history import list_versions, trace_version
-from tasks.params import Params
+from tasks.core.errors import told_in_one_sentence
+from tasks.core.params import Params
+from tasks.registry.audit import list_versions, trace_version
 
 
 def audit(version: str | None, as_json: bool = False) -> None:

@@ -2,16 +2,16 @@
 
 from prefect import flow
 
-from tasks.errors import told_in_one_sentence
-from tasks.events import rejections_announced
-from tasks.landing import read_landed
-from tasks.locks import only_one
-from tasks.merging import merge_landed
-from tasks.naming import name_run
-from tasks.params import Params
-from tasks.report import report_landing
-from tasks.snapshot import pull_snapshot
-from tasks.versions import keep_outside, place_version, publish_version, refuse_edits
+from tasks.core.errors import told_in_one_sentence
+from tasks.core.events import rejections_announced
+from tasks.core.locks import only_one
+from tasks.core.naming import name_run
+from tasks.core.params import Params
+from tasks.data.merge import merge_landed
+from tasks.data.publish import keep_outside, place_version, publish_version, refuse_edits
+from tasks.data.snapshot import pull_snapshot
+from tasks.data.sources import read_landed
+from tasks.operations.artifacts import report_landing
 
 
 @flow(log_prints=True, flow_run_name=name_run)

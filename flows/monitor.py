@@ -5,18 +5,18 @@ from datetime import datetime
 
 from prefect import flow
 
-from tasks.champion import load_predecessor, require_champion
-from tasks.check_records import find_check, record_check, says_more, tell_check, tell_degraded
-from tasks.data import resolve_as_of
-from tasks.errors import InputError, told_in_one_sentence
-from tasks.evidence import render_report, wants_report
-from tasks.monitoring import WindowCheck, check_window, reject_window
-from tasks.naming import name_run
-from tasks.params import Params
-from tasks.partitions import build_feature_frame
-from tasks.report import report_check
-from tasks.snapshot import pull_snapshot
-from tasks.windows import newest_window
+from tasks.core.errors import InputError, told_in_one_sentence
+from tasks.core.naming import name_run
+from tasks.core.params import Params
+from tasks.data.feature_frame import build_feature_frame
+from tasks.data.reader import resolve_as_of
+from tasks.data.snapshot import pull_snapshot
+from tasks.monitoring.check_records import find_check, record_check, says_more, tell_check, tell_degraded
+from tasks.monitoring.evidently_report import render_report, wants_report
+from tasks.monitoring.window_check import WindowCheck, check_window, reject_window
+from tasks.monitoring.windows import newest_window
+from tasks.operations.artifacts import report_check
+from tasks.registry.champion import load_predecessor, require_champion
 
 
 @flow(log_prints=True, flow_run_name=name_run)

@@ -6,14 +6,14 @@ from datetime import datetime
 import polars as pl
 from prefect import flow
 
-from tasks.champion import require_champion
-from tasks.data import resolve_as_of
-from tasks.errors import told_in_one_sentence
-from tasks.naming import name_run
-from tasks.params import Params
-from tasks.partitions import build_feature_frame
-from tasks.prediction import score_rows
-from tasks.snapshot import pull_snapshot
+from tasks.core.errors import told_in_one_sentence
+from tasks.core.naming import name_run
+from tasks.core.params import Params
+from tasks.data.feature_frame import build_feature_frame
+from tasks.data.reader import resolve_as_of
+from tasks.data.snapshot import pull_snapshot
+from tasks.inference.prediction_log import score_rows
+from tasks.registry.champion import require_champion
 
 
 @flow(log_prints=True, flow_run_name=name_run)

@@ -4,11 +4,11 @@ import argparse
 
 from prefect import flow
 
-from tasks.errors import told_in_one_sentence
-from tasks.naming import name_run
-from tasks.params import Params
-from tasks.promotion import promote_by_hand
-from tasks.registry import VersionNumber
+from tasks.core.errors import told_in_one_sentence
+from tasks.core.naming import name_run
+from tasks.core.params import Params
+from tasks.registry.promotion import promote_by_hand
+from tasks.registry.versions import VersionNumber
 
 
 @flow(log_prints=True, flow_run_name=name_run)

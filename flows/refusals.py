@@ -1,8 +1,8 @@
 """Why did it not retrain? The last refusals of the policy, newest first: python -m flows.refusals"""
 
-from tasks.errors import told_in_one_sentence
-from tasks.logbook import find_records
-from tasks.params import Params
+from tasks.core.errors import told_in_one_sentence
+from tasks.core.params import Params
+from tasks.registry.decision_log import find_records
 
 SHOWN = 20
 

@@ -7,13 +7,13 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-from tasks.asking import describe_review, end_holder, take_review
-from tasks.errors import told_in_one_sentence
-from tasks.lineage import who
-from tasks.naming import name_run
-from tasks.params import Params
-from tasks.registry import VersionNumber
-from tasks.review import Decision, answer_review, find_reviews, settle_reviews
+from tasks.core.errors import told_in_one_sentence
+from tasks.core.naming import name_run
+from tasks.core.params import Params
+from tasks.core.provenance import who
+from tasks.operations.review_form import describe_review, end_holder, take_review
+from tasks.registry.review import Decision, answer_review, find_reviews, settle_reviews
+from tasks.registry.versions import VersionNumber
 
 
 class Answer(RunInput):

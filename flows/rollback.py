@@ -4,13 +4,13 @@ import argparse
 
 from prefect import flow
 
-from tasks.check_records import require_degraded
-from tasks.errors import told_in_one_sentence
-from tasks.naming import name_run
-from tasks.params import Params
-from tasks.promotion import roll_back
-from tasks.registry import VersionNumber
-from tasks.windows import WindowName
+from tasks.core.errors import told_in_one_sentence
+from tasks.core.naming import name_run
+from tasks.core.params import Params
+from tasks.monitoring.check_records import require_degraded
+from tasks.monitoring.windows import WindowName
+from tasks.registry.promotion import roll_back
+from tasks.registry.versions import VersionNumber
 
 
 @flow(log_prints=True, flow_run_name=name_run)

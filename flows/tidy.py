@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from prefect import flow
 
-from tasks.lost_runs import close_lost_runs
-from tasks.missed_runs import cancel_missed_runs
+from tasks.operations.missed_runs import cancel_missed_runs
+from tasks.operations.stale_runs import close_lost_runs
 
 
 @flow(log_prints=True)

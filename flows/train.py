@@ -6,26 +6,32 @@ from datetime import datetime
 import polars as pl
 from prefect import flow
 
-from tasks.champion import load_champion
-from tasks.checks import require_fit
-from tasks.data import resolve_as_of
-from tasks.errors import told_in_one_sentence
-from tasks.fitting import fit_model
-from tasks.gate import Verdict, hold_for_review
-from tasks.naming import name_run
-from tasks.params import Params
-from tasks.partitions import build_feature_frame
-from tasks.policy import Cause, Request
-from tasks.promotion import promote_version
-from tasks.report import report_data, report_verdict
-from tasks.review import request_review, settle_reviews
-from tasks.rounds import decide, find_challenger, one_at_a_time, require_reason, training_key
-from tasks.snapshot import Snapshot, pull_snapshot
-from tasks.split import first_event, labelled_rows, split_rows
-from tasks.training import Challenger, convert_model, describe_training, judge_challenger, register_challenger
-from tasks.tuning import tune_model
-from tasks.watch import describe_reference
-from tasks.windows import WindowName
+from tasks.core.errors import told_in_one_sentence
+from tasks.core.naming import name_run
+from tasks.core.params import Params
+from tasks.data.feature_frame import build_feature_frame
+from tasks.data.reader import resolve_as_of
+from tasks.data.snapshot import Snapshot, pull_snapshot
+from tasks.evaluation.checks import require_fit
+from tasks.evaluation.gate import Verdict, hold_for_review
+from tasks.monitoring.retrain_policy import Cause, Request
+from tasks.monitoring.rounds import decide, find_challenger, one_at_a_time, require_reason, training_key
+from tasks.monitoring.watch import describe_reference
+from tasks.monitoring.windows import WindowName
+from tasks.operations.artifacts import report_data, report_verdict
+from tasks.registry.champion import load_champion
+from tasks.registry.promotion import promote_version
+from tasks.registry.review import request_review, settle_reviews
+from tasks.training.challenger import (
+    Challenger,
+    convert_model,
+    describe_training,
+    judge_challenger,
+    register_challenger,
+)
+from tasks.training.fit import fit_model
+from tasks.training.split import first_event, labelled_rows, split_rows
+from tasks.training.tuning import tune_model
 
 
 @flow(log_prints=True, flow_run_name=name_run)

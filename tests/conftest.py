@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import tasks
-from tasks.stack import clean_environment, make_workspace, prefect_server
+from stack.local_stack import clean_environment, make_workspace, prefect_server
 
 WORKSPACE = make_workspace(Path(tempfile.mkdtemp(prefix="lifecycle-")) / "workspace")
 ENVIRONMENT = clean_environment(WORKSPACE)
@@ -23,7 +23,7 @@ importlib.reload(tasks)  # its defaults
 
 @pytest.fixture(scope="session")
 def params():
-    from tasks.params import Params
+    from tasks.core.params import Params
 
     loaded = Params.load()
     return loaded.model_copy(update={"tuning": loaded.tuning.model_copy(update={"n_trials": 1})})
@@ -31,16 +31,16 @@ def params():
 
 @pytest.fixture(scope="session")
 def snapshot(params):
-    from tasks.snapshot import pull_snapshot
+    from tasks.data.snapshot import pull_snapshot
 
     return pull_snapshot.fn(None, params.data)
 
 
 def read_valid(snapshot, end):
     """All valid rows of the sample before `end`."""
-    from tasks.contract import TABLES
-    from tasks.data import read_table
-    from tasks.validation import separate_rows
+    from project.contract import TABLES
+    from tasks.data.reader import read_table
+    from tasks.data.validation import separate_rows
 
     start = datetime(2013, 1, 1, tzinfo=UTC)
     return {name: separate_rows(name, read_table(snapshot, name, start, end, end))[0] for name in TABLES}
@@ -61,8 +61,8 @@ def year_tables(snapshot):
 @pytest.fixture(scope="session")
 def year(snapshot, params):
     """The feature frame of the whole sample, labelled rows only."""
-    from tasks.partitions import build_feature_frame
-    from tasks.split import labelled_rows
+    from tasks.data.feature_frame import build_feature_frame
+    from tasks.training.split import labelled_rows
 
     return labelled_rows(build_feature_frame.fn(snapshot, datetime(2014, 1, 2, tzinfo=UTC), None, params.validation)[0])
 
@@ -79,7 +79,7 @@ def server():
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory):
     """The logbook's database as its first use makes it."""
-    from tasks import logbook
+    from tasks.registry import decision_log as logbook
 
     folder = tmp_path_factory.mktemp("empty")
     with pytest.MonkeyPatch.context() as patch:
@@ -95,7 +95,7 @@ def store(tmp_path, empty_database):
     """An empty store."""
     from stores import use_store
 
-    from tasks.params import STORE
+    from tasks.core.params import STORE
 
     shutil.copy(empty_database, tmp_path)
     use_store(tmp_path)
@@ -106,9 +106,9 @@ def store(tmp_path, empty_database):
 @pytest.fixture(scope="session")
 def tiny_model(year, params):
     """A fitted linear model as ONNX bytes, and rows that it scores."""
-    from tasks.conversion import to_bytes
-    from tasks.fitting import fit_model
-    from tasks.frame import META
+    from tasks.core.digests import META
+    from tasks.training.conversion import to_bytes
+    from tasks.training.fit import fit_model
 
     fit = year.head(2_000)
     features = fit.drop(META)
@@ -121,9 +121,9 @@ def versions(store, tiny_model):
     """Three registered versions as of April, June and August; none of them is champion."""
     import numpy as np
 
-    from tasks import logbook
-    from tasks.bundle import write_bundle
-    from tasks.registry import register_version
+    from tasks.registry import decision_log as logbook
+    from tasks.registry.bundle import write_bundle
+    from tasks.registry.versions import register_version
 
     model, probe = tiny_model
     numbers = []

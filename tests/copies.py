@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tasks.stack import ROOT, clean_environment
+from stack.local_stack import ROOT, clean_environment
 
 LEFT_OUT = (".git", ".venv", ".uv", "store", "data", "cache", "tmp", "__pycache__", ".*_cache", ".hypothesis")
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import yaml
 
-from tasks.stack import ROOT
+from stack.local_stack import ROOT
 
 
 @contextmanager
@@ -55,4 +55,4 @@ def hasten(environment, name: str, seconds: int) -> None:
     specs = yaml.safe_load((ROOT / "automations.yaml").read_text())["automations"]
     spec = next(spec for spec in specs if spec["name"] == name)
     spec["trigger"]["within"] = seconds
-    python(environment, f"from tasks.alerts import bring_in_line; bring_in_line([{spec!r}])")
+    python(environment, f"from tasks.operations.alerts import bring_in_line; bring_in_line([{spec!r}])")

@@ -15,7 +15,7 @@ from prefect.client.schemas.filters import DeploymentFilter
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tasks.stack import (
+from stack.local_stack import (
     ROOT,
     clean_environment,
     deploy,

@@ -2,19 +2,19 @@
 
 from importlib import import_module
 
-from tasks import logbook
-from tasks.registry import current_alias, find_moves, load_version
+from tasks.registry import decision_log as logbook
+from tasks.registry.versions import current_alias, find_moves, load_version
 
 KEEPERS = (
-    "evidence",
-    "locks",
-    "logbook",
-    "partitions",
-    "prediction",
-    "registry",
-    "training",
-    "trials",
-    "validation",
+    "monitoring.evidently_report",
+    "core.locks",
+    "registry.decision_log",
+    "data.feature_frame",
+    "inference.prediction_log",
+    "registry.versions",
+    "training.challenger",
+    "training.trials",
+    "data.validation",
 )
 
 

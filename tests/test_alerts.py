@@ -15,10 +15,10 @@ def test_failed_crashed_rejected_waiting_and_silent_are_heard_by_the_right_team(
         receiver() as (data_address, data_heard),
         running_stack(tmp_path / "workspace", PARAMS_PROMOTION__MODE="review") as environment,
     ):
-        assert "alerts are off (run failed" in flow(environment, "tasks.alerts")
+        assert "alerts are off (run failed" in flow(environment, "tasks.operations.alerts")
         fill_in_block(environment, "alerts", address)
         fill_in_block(environment, "alerts-data", data_address)
-        flow(environment, "tasks.alerts")
+        flow(environment, "tasks.operations.alerts")
         prefect(environment, "deployment", "run", "predict/daily")
         wait_for(lambda: count(heard, "[platform] run failed: predict/") == 1)
         landing = Path(environment["WORKSPACE"]) / "landing" / "flights"

@@ -12,7 +12,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from receivers import python
 from stacks import OVER, flow, is_idle, kill, prefect, restart, running_stack, runs, states, wait_for
 
-from tasks.stack import deploy, start_worker
+from stack.local_stack import deploy, start_worker
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -112,7 +112,10 @@ def count_refusals(environment, reason: str) -> int:
 
 def count_trainings(environment) -> int:
     return int(
-        python(environment, "from tasks.logbook import find_records as f; print(len(f('late-arrivals', 'training')))")
+        python(
+            environment,
+            "from tasks.registry.decision_log import find_records as f; print(len(f('late-arrivals', 'training')))",
+        )
     )
 
 

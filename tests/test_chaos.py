@@ -14,9 +14,10 @@ from receivers import hasten
 from stacks import flow, kill, processes_of, wait_for
 from stores import check_registry, use_store
 
-from tasks import logbook, rehearsal
-from tasks.params import STORE
-from tasks.stack import clean_environment, deploy, free_port, make_workspace, start_server, start_worker, stop
+from demo import rehearsal
+from stack.local_stack import clean_environment, deploy, free_port, make_workspace, start_server, start_worker, stop
+from tasks.core.params import STORE
+from tasks.registry import decision_log as logbook
 
 pytestmark = [pytest.mark.server, pytest.mark.chaos]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from copies import bash, copy_files, copy_repository, environment_of
 
-from tasks.stack import make_workspace
+from stack.local_stack import make_workspace
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 

@@ -13,7 +13,7 @@ from copies import copy_files, environment_of
 from receivers import fill_in_block, receiver
 from stacks import flow, prefect, read_until
 
-from tasks.stack import clean_environment
+from stack.local_stack import clean_environment
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -31,7 +31,7 @@ HOSTILE = {
 def test_the_demo_runs_in_an_archive_with_a_space_in_its_path_from_elsewhere_in_spite_of_the_users_settings(tmp_path):
     folder = copy_files(tmp_path / "an archive")
     environment = environment_of(folder, "") | HOSTILE | {"PYTHONPATH": str(folder), "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-m", "tasks.demo"]
+    command = [sys.executable, "-m", "demo"]
     with receiver() as (address, heard):
         demo = subprocess.Popen(command, cwd="/", env=environment, text=True, stdout=subprocess.PIPE)
         said = read_until(demo, "The server is up")
@@ -58,7 +58,7 @@ def switch_alerts_on(workspace: Path, address: str) -> None:
     environment = clean_environment(workspace, PREFECT_API_URL=api)
     fill_in_block(environment, "alerts", address)
     for _ in range(2):
-        assert "alerts are on" in flow(environment, "tasks.alerts")
+        assert "alerts are on" in flow(environment, "tasks.operations.alerts")
     automations = prefect(environment, "automation", "ls").stdout
     assert automations.count("run failed") == automations.count("monitoring is silent") == 1
 

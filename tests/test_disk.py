@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tasks.stack import ROOT, clean_environment, make_workspace
+from stack.local_stack import ROOT, clean_environment, make_workspace
 
 pytestmark = pytest.mark.server
 

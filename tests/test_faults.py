@@ -16,9 +16,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from stores import check_registry, use_store
 
-from tasks import logbook
-from tasks.errors import InputError
-from tasks.registry import current_alias, find_moves
+from tasks.core.errors import InputError
+from tasks.registry import decision_log as logbook
+from tasks.registry.versions import current_alias, find_moves
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -47,8 +47,8 @@ def work(store: Path, address: str, action: str, *arguments) -> None:
     from flows.promote import promote
     from flows.rollback import rollback
     from flows.train import train
-    from tasks.params import Params
-    from tasks.tuning import tune_model
+    from tasks.core.params import Params
+    from tasks.training.tuning import tune_model
 
     use_store(store)
     params = small(Params.load())

@@ -10,10 +10,12 @@ from pathlib import Path
 import polars as pl
 from stores import use_store
 
-from tasks import fetch, landing, versions
-from tasks import snapshot as snapshots
-from tasks.params import Params
-from tasks.stack import make_workspace
+from stack.local_stack import make_workspace
+from tasks.core.params import Params
+from tasks.data import fetch
+from tasks.data import publish as versions
+from tasks.data import snapshot as snapshots
+from tasks.data import sources as landing
 
 processes = multiprocessing.get_context("forkserver")
 KILLS = 10
@@ -28,10 +30,10 @@ def use_workspace(folder: Path) -> None:
 
 def work(folder: Path) -> None:
     """What flows/ingest.py does, without a server."""
-    from tasks.landing import read_landed
-    from tasks.merging import merge_landed
-    from tasks.snapshot import pull_snapshot
-    from tasks.versions import place_version, publish_version, refuse_edits
+    from tasks.data.merge import merge_landed
+    from tasks.data.publish import place_version, publish_version, refuse_edits
+    from tasks.data.snapshot import pull_snapshot
+    from tasks.data.sources import read_landed
 
     use_workspace(folder)
     params = Params.load()

@@ -9,8 +9,8 @@ import time
 import pytest
 from stacks import processes_of, read_until
 
-from tasks.stack import ROOT, clean_environment, make_workspace, port_is_free
-from tasks.up import ENV_FILE, PORT, REPORTS_PORT
+from stack.local_stack import ROOT, clean_environment, make_workspace, port_is_free
+from stack.up import ENV_FILE, PORT, REPORTS_PORT
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -24,7 +24,7 @@ def workspace(tmp_path):
 
 def up(workspace) -> tuple[subprocess.Popen[str], dict[str, str]]:
     environment = clean_environment(workspace, PREFECT_API_URL="http://127.0.0.1:9/api", PYTHONUNBUFFERED="1")
-    command = [sys.executable, "-m", "tasks.up"]
+    command = [sys.executable, "-m", "stack.up"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     return process, environment
 
@@ -39,7 +39,7 @@ def test_it_starts_serves_a_second_terminal_and_stops_without_a_run_or_a_process
         asked = subprocess.run([*run, f"as_of={as_of}", "--param", "cause=hand"], cwd=ROOT, env=terminal, check=True)
         assert asked.returncode == 0
     again = subprocess.run(
-        [sys.executable, "-m", "tasks.up"], cwd=ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "stack.up"], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert (again.returncode, again.stderr) == (1, f"error: port {PORT} is in use: is another `make up` running?\n")
     time.sleep(5)  # in the middle of the runs, wherever that is

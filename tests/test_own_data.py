@@ -10,7 +10,7 @@ import s3fs
 from copies import bash, copy_repository, environment_of
 from moto.server import ThreadedMotoServer
 
-from tasks.stack import ROOT
+from stack.local_stack import ROOT
 
 pytestmark = pytest.mark.server
 
@@ -31,7 +31,7 @@ def replace(file: Path, **lines: str) -> int:
 
 def test_minutes_of_delay_instead_of_late_or_not_is_a_change_of_params_and_contract(server, tmp_path):
     folder = copy_repository(tmp_path / "minutes")
-    contract = folder / "tasks" / "contract.py"
+    contract = folder / "project" / "contract.py"
     text, found = re.subn(r"^TARGET = .*", 'TARGET = pl.col("arr_delay")', contract.read_text(), flags=re.MULTILINE)
     assert found == 1
     contract.write_text(text)
@@ -61,7 +61,7 @@ def test_another_project_made_by_the_recipe_trains_twice_rolls_back_and_works_in
     tomorrow = weather.select("origin", pl.col("time_hour").dt.offset_by("-24h"), temp_next="temp")
     weather.join(tomorrow, on=["origin", "time_hour"], how="left").write_parquet(folder / "data" / "weather.parquet")
     for name in ("contract.py", "features.py"):
-        shutil.copy(OWN / name, folder / "tasks")
+        shutil.copy(OWN / name, folder / "project" / ("late_arrivals" if name == "features.py" else ""))
     changed += replace(
         folder / "params.yaml",
         model="temperature",

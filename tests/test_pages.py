@@ -13,18 +13,18 @@ from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.runtime import flow_run
 from stacks import wait_for
 
-from tasks import evidence
-from tasks.checks import Check
-from tasks.drift import Finding, find_drift, fit_references
-from tasks.errors import InputError
-from tasks.events import announce
-from tasks.gate import Verdict
-from tasks.intervals import Interval
-from tasks.merging import Change
-from tasks.monitoring import WindowCheck
-from tasks.report import report_check, report_landing, report_verdict
-from tasks.tables import as_markdown, inert, verdict_tables
-from tasks.training import Challenger
+from tasks.core.errors import InputError
+from tasks.core.events import announce
+from tasks.data.merge import Change
+from tasks.evaluation.checks import Check
+from tasks.evaluation.gate import Verdict
+from tasks.evaluation.intervals import Interval
+from tasks.monitoring import evidently_report as evidence
+from tasks.monitoring.drift import Finding, find_drift, fit_references
+from tasks.monitoring.window_check import WindowCheck
+from tasks.operations.artifacts import report_check, report_landing, report_verdict
+from tasks.operations.tables import as_markdown, inert, verdict_tables
+from tasks.training.challenger import Challenger
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 MARK = "document.documentElement.dataset.pwned=1"
@@ -72,7 +72,7 @@ def test_the_check_would_see_a_script_that_runs(tmp_path):
 @needs_browser
 @pytest.mark.server
 def test_in_the_prefect_ui_nothing_of_it_runs(server, store, monkeypatch):
-    monkeypatch.setattr("tasks.report.find_checks", lambda model: [check])
+    monkeypatch.setattr("tasks.operations.artifacts.find_checks", lambda model: [check])
     findings = [
         Finding(column=evil[:999], psi=1.0, threshold=0.1, missing=0.0, missing_before=0.0, new_categories=[evil])
         for evil in PAYLOADS

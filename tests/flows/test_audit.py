@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.audit import audit
-from tasks.errors import InputError
-from tasks.promotion import promote_version
+from tasks.core.errors import InputError
+from tasks.registry.promotion import promote_version
 
 
 def test_without_a_version_on_record_it_says_how_to_make_one(store, capsys):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tasks.stack import clean_environment, make_workspace
+from stack.local_stack import clean_environment, make_workspace
 
 pytestmark = pytest.mark.server
 

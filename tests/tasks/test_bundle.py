@@ -8,11 +8,11 @@ import onnx
 import polars as pl
 import pytest
 
-from tasks.bundle import load_bundle, sha256, write_bundle
-from tasks.conversion import to_bytes
-from tasks.errors import InputError
-from tasks.fitting import fit_model
-from tasks.frame import META
+from tasks.core.digests import META
+from tasks.core.errors import InputError
+from tasks.registry.bundle import load_bundle, sha256, write_bundle
+from tasks.training.conversion import to_bytes
+from tasks.training.fit import fit_model
 
 
 @pytest.fixture(scope="module")

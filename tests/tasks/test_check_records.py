@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks.check_records import record_check, require_degraded, says_more, was_answered
-from tasks.errors import InputError
-from tasks.intervals import Interval
-from tasks.monitoring import Quality, WindowCheck
-from tasks.promotion import promote_by_hand, promote_version, roll_back
+from tasks.core.errors import InputError
+from tasks.evaluation.intervals import Interval
+from tasks.monitoring.check_records import record_check, require_degraded, says_more, was_answered
+from tasks.monitoring.window_check import Quality, WindowCheck
+from tasks.registry.promotion import promote_by_hand, promote_version, roll_back
 
 MODEL, APRIL, JUNE = "late-arrivals", datetime(2013, 4, 1, tzinfo=UTC), datetime(2013, 6, 1, tzinfo=UTC)
 

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.conversion import to_bytes
-from tasks.fitting import fit_model, predict
-from tasks.model import DEFAULT
-from tasks.scoring import Scorer
+from tasks.inference.scorer import Scorer
+from tasks.training.conversion import to_bytes
+from tasks.training.estimators import DEFAULT
+from tasks.training.fit import fit_model, predict
 
 RANDOM = np.random.default_rng(0)
 
@@ -51,6 +51,8 @@ def test_scoring_leaves_nothing_in_the_home_folder_as_onnxruntimes_telemetry_wou
     model.write_bytes(tiny_model[0])
     home.mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))}
-    code = "import sys, pathlib; from tasks.scoring import Scorer; Scorer(pathlib.Path(sys.argv[1]).read_bytes())"
+    code = (
+        "import sys, pathlib; from tasks.inference.scorer import Scorer as S; S(pathlib.Path(sys.argv[1]).read_bytes())"
+    )
     subprocess.run([sys.executable, "-c", code, model], env=environment | {"HOME": str(home)}, check=True)
     assert list(home.rglob("*")) == []

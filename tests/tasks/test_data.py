@@ -6,12 +6,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tasks.contract import KNOWN_AT
-from tasks.data import months, read_file, read_table, resolve_as_of
-from tasks.errors import InputError
-from tasks.partitions import build_feature_frame
-from tasks.snapshot import Snapshot
-from tasks.split import labelled_rows
+from project.contract import KNOWN_AT
+from tasks.core.errors import InputError
+from tasks.data.feature_frame import build_feature_frame
+from tasks.data.reader import months, read_file, read_table, resolve_as_of
+from tasks.data.snapshot import Snapshot
+from tasks.training.split import labelled_rows
 
 JANUARY, JUNE = datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 6, 1, tzinfo=UTC)
 
@@ -90,7 +90,7 @@ def test_a_file_that_is_no_parquet_is_named(snapshot, tmp_path):
 
 def test_a_column_of_the_wrong_type_is_named_with_file_and_both_types(snapshot, tmp_path):
     planes = pl.read_parquet(snapshot.files["planes.parquet"]).cast({"year": pl.String})
-    with pytest.raises(InputError, match=r"data/planes.parquet: year is String, but tasks/contract.py declares Int16"):
+    with pytest.raises(InputError, match=r"planes.parquet: year is String, but project/contract.py declares Int16"):
         read_file(replaced(snapshot, tmp_path, "planes.parquet", planes), "planes.parquet")
 
 
@@ -104,7 +104,7 @@ def test_a_target_that_is_null_everywhere_is_told_before_anything_is_fitted(snap
     outcomes = january.with_columns(pl.lit(None, pl.Int16).alias(name) for name in ("arr_delay", "air_time"))
     changed = replaced(snapshot, tmp_path, "flights/2013-01.parquet", outcomes)
     frame, _ = build_feature_frame.fn(changed, datetime(2013, 1, 25, tzinfo=UTC), None, params.validation)
-    with pytest.raises(InputError, match=r"TARGET in tasks/contract.py is null for every row"):
+    with pytest.raises(InputError, match=r"TARGET in project/contract.py is null for every row"):
         labelled_rows(frame)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.drift import find_drift, fit_references, psi
+from tasks.monitoring.drift import find_drift, fit_references, psi
 
 RANDOM = np.random.default_rng(0)
 ROWS, DAYS = 12_000, pl.Series(np.arange(12_000) // 200)

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from tasks.events import announce, server_answers
+from tasks.core.events import announce, server_answers
 
 
 class Guarded(BaseHTTPRequestHandler):

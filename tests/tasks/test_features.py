@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tasks.contract import EVENT_TIME, KNOWN_AT, PREDICTION_TIME, TARGET, Flights
-from tasks.features import HISTORY, LOOKBACK, build_features
-from tasks.frame import META
+from project.contract import EVENT_TIME, KNOWN_AT, PREDICTION_TIME, TARGET, Flights
+from project.late_arrivals.features import HISTORY, LOOKBACK, build_features
+from tasks.core.digests import META
 
 CLOCK_CHANGES = [date(2013, 3, 10), date(2013, 11, 3)]
 

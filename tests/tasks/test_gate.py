@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.checks import Scores, require_fit
-from tasks.errors import InputError
-from tasks.gate import judge
+from tasks.core.errors import InputError
+from tasks.evaluation.checks import Scores, require_fit
+from tasks.evaluation.gate import judge
 
 ROWS, DAYS = 6000, 30
 RANDOM = np.random.default_rng(7)

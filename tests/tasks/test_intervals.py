@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from tasks.intervals import auc_gain, auc_influence, mean_gain
+from tasks.evaluation.intervals import auc_gain, auc_influence, mean_gain
 
 RANDOM = np.random.default_rng(0)
 TARGET = RANDOM.random(3000) < 0.3

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from tasks import keys, lineage
-from tasks.partitions import build_feature_frame
-from tasks.rounds import training_key
-from tasks.snapshot import Snapshot
-from tasks.split import split_rows
-from tasks.stack import ROOT
-from tasks.tuning import tune_model
+from stack.local_stack import ROOT
+from tasks.core import cache_keys as keys
+from tasks.core import provenance as lineage
+from tasks.data.feature_frame import build_feature_frame
+from tasks.data.snapshot import Snapshot
+from tasks.monitoring.rounds import training_key
+from tasks.training.split import split_rows
+from tasks.training.tuning import tune_model
 
 AS_OF, DAY = datetime(2013, 3, 16, tzinfo=UTC), timedelta(days=1)
 
@@ -21,7 +22,8 @@ AS_OF, DAY = datetime(2013, 3, 16, tzinfo=UTC), timedelta(days=1)
 def code(tmp_path, monkeypatch):
     """A copy of the code, which keys are made of from now on; call it to change a file."""
     copy = tmp_path / "code"
-    shutil.copytree(ROOT / "tasks", copy / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
+    for room in ("tasks", "project"):
+        shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "requirements.txt", copy)
     monkeypatch.setattr(keys, "CODE", copy)
     monkeypatch.setattr(lineage, "CODE", copy)
@@ -67,27 +69,27 @@ def test_nothing_changed_builds_nothing(built):
 
 def test_a_line_in_the_features_or_the_lock_rebuilds_every_month(built, code):
     built()
-    for file in ("tasks/features.py", "tasks/contract.py", "requirements.txt"):
+    for file in ("project/late_arrivals/features.py", "project/contract.py", "requirements.txt"):
         code(file)
         assert [built(), built()] == [(3, 3), (0, 3)], file
 
 
 def test_code_that_builds_no_features_rebuilds_no_month(built, code):
     built()
-    for file in ("tasks/gate.py", "tasks/model.py", "tasks/report.py"):
+    for file in ("tasks/evaluation/gate.py", "tasks/training/estimators.py", "tasks/operations/artifacts.py"):
         code(file)
     assert built() == (0, 3)
 
 
 def test_a_helper_that_the_features_import_is_part_of_them(built, code):
     built()
-    helper = keys.CODE / "tasks" / "helper.py"
+    helper = keys.CODE / "project" / "late_arrivals" / "helper.py"
     helper.write_text("WINDOW = 3\n")
-    features = keys.CODE / "tasks" / "features.py"
+    features = keys.CODE / "project" / "late_arrivals" / "features.py"
     features.write_text("from tasks.helper import WINDOW\n" + features.read_text())
     keys.code_hash.cache_clear()
     assert built() == (3, 3)
-    code("tasks/helper.py")
+    code("project/late_arrivals/helper.py")
     assert built() == (3, 3)
 
 
@@ -127,9 +129,9 @@ def test_whatever_a_trial_depends_on_starts_a_new_study(tuned, code, year):
     assert [tuned(seed=2), tuned(sampler="random"), tuned(batch=2), tuned(max_rows=1999)] == [0, 0, 0, 0]
     assert tuned(champion={"family": "linear", "C": 1.0}) == 0
     assert tuned(validation=year.tail(2000)) == 0
-    code("tasks/gate.py")
+    code("tasks/evaluation/gate.py")
     assert tuned() == 4
-    code("tasks/model.py")
+    code("tasks/training/estimators.py")
     assert tuned() == 0
 
 
@@ -145,6 +147,6 @@ def test_only_settings_that_matter_to_a_training_are_in_its_key(params, year, co
     assert key("promotion", patience=DAY) == same
     others = [key(seed=1), key("tuning", n_trials=9), key("gate", confidence=0.9), key("split", history=None, gate=DAY)]
     others += [key("promotion", mode="review"), training_key(year.head(1001), params)]
-    code("tasks/gate.py")
+    code("tasks/evaluation/gate.py")
     others.append(key())
     assert same not in others and len(set(others)) == len(others)

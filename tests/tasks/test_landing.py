@@ -7,15 +7,17 @@ import sys
 import polars as pl
 import pytest
 
-from tasks import fetch, landing, versions
-from tasks import snapshot as snapshots
-from tasks.contract import KNOWN_AT
-from tasks.errors import InputError
-from tasks.landing import Landed, read_landed
-from tasks.merging import merge_landed, merge_rows
-from tasks.snapshot import Snapshot, pull_snapshot
-from tasks.stack import make_workspace
-from tasks.versions import place_version, publish_version, refuse_edits
+from project.contract import KNOWN_AT
+from stack.local_stack import make_workspace
+from tasks.core.errors import InputError
+from tasks.data import fetch
+from tasks.data import publish as versions
+from tasks.data import snapshot as snapshots
+from tasks.data import sources as landing
+from tasks.data.merge import merge_landed, merge_rows
+from tasks.data.publish import place_version, publish_version, refuse_edits
+from tasks.data.snapshot import Snapshot, pull_snapshot
+from tasks.data.sources import Landed, read_landed
 
 KEY = ["time_hour", "minute", "carrier", "flight", "origin"]
 

@@ -10,19 +10,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from tasks.contract import KEY, KNOWN_AT, PREDICTION_TIME
-from tasks.conversion import to_bytes
-from tasks.features import LOOKBACK, build_features
-from tasks.fitting import fit_model
-from tasks.frame import META
-from tasks.metrics import compute_metrics
-from tasks.model import DEFAULT
-from tasks.partitions import build_feature_frame
-from tasks.scoring import Scorer
-from tasks.snapshot import Snapshot
-from tasks.split import labelled_rows, split_rows
-from tasks.training import judge_challenger
-from tasks.tuning import tune_model
+from project.contract import KEY, KNOWN_AT, PREDICTION_TIME
+from project.late_arrivals.features import LOOKBACK, build_features
+from tasks.core.digests import META
+from tasks.data.feature_frame import build_feature_frame
+from tasks.data.snapshot import Snapshot
+from tasks.evaluation.metrics import compute_metrics
+from tasks.inference.scorer import Scorer
+from tasks.training.challenger import judge_challenger
+from tasks.training.conversion import to_bytes
+from tasks.training.estimators import DEFAULT
+from tasks.training.fit import fit_model
+from tasks.training.split import labelled_rows, split_rows
+from tasks.training.tuning import tune_model
 
 ROW_TIME = {"flights": pl.coalesce(KNOWN_AT["flights"], PREDICTION_TIME), "weather": KNOWN_AT["weather"]}
 

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from tasks.errors import InputError
-from tasks.locks import only_one
+from tasks.core.errors import InputError
+from tasks.core.locks import only_one
 
 
 def test_the_second_says_that_it_waits_for_the_first_to_end(store, monkeypatch):

@@ -7,7 +7,7 @@ import sys
 import yaml
 
 from flows.tidy import tidy
-from tasks.stack import ROOT
+from stack.local_stack import ROOT
 
 FREQUENCY = "from prefect.settings import get_current_settings; print(get_current_settings().flows.heartbeat_frequency)"
 PREFECT_DEFAULT = 180  # seconds: runs started where pyproject.toml does not reach

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from tasks.metrics import compute_metrics
+from tasks.evaluation.metrics import compute_metrics
 
 RANDOM = np.random.default_rng(0)
 TARGET = RANDOM.random(3000) < 0.3

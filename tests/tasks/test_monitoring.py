@@ -5,22 +5,22 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from tasks import logbook
-from tasks.bundle import digest_keys, load_bundle, write_bundle
-from tasks.champion import Champion
-from tasks.check_records import find_check, record_check
-from tasks.conversion import to_bytes
-from tasks.drift import find_drift, fit_references
-from tasks.errors import InputError
-from tasks.evidence import make_html, make_safe
-from tasks.fitting import fit_model
-from tasks.frame import META, watched_columns
-from tasks.model import DEFAULT
-from tasks.monitoring import check_window
-from tasks.prediction import log_folder, read_predictions, score_rows
-from tasks.split import split_rows
-from tasks.watch import describe_reference
-from tasks.windows import newest_window
+from tasks.core.digests import META, watched_columns
+from tasks.core.errors import InputError
+from tasks.inference.prediction_log import log_folder, read_predictions, score_rows
+from tasks.monitoring.check_records import find_check, record_check
+from tasks.monitoring.drift import find_drift, fit_references
+from tasks.monitoring.evidently_report import make_html, make_safe
+from tasks.monitoring.watch import describe_reference
+from tasks.monitoring.window_check import check_window
+from tasks.monitoring.windows import newest_window
+from tasks.registry import decision_log as logbook
+from tasks.registry.bundle import digest_keys, load_bundle, write_bundle
+from tasks.registry.champion import Champion
+from tasks.training.conversion import to_bytes
+from tasks.training.estimators import DEFAULT
+from tasks.training.fit import fit_model
+from tasks.training.split import split_rows
 
 pytestmark = pytest.mark.sample
 

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from tasks.params import Params
-from tasks.stack import ROOT
+from stack.local_stack import ROOT
+from tasks.core.params import Params
 
 
 def test_a_run_overrides_one_setting_and_keeps_the_others(params):
@@ -60,7 +60,7 @@ def test_a_mistake_in_the_file_ends_with_one_sentence_that_names_file_and_settin
     text = (ROOT / "params.yaml").read_text()
     assert old in text
     file.write_text(text.replace(old, new, 1))
-    monkeypatch.setattr("tasks.params.WORKSPACE", tmp_path)
+    monkeypatch.setattr("tasks.core.params.WORKSPACE", tmp_path)
     monkeypatch.setitem(Params.model_config, "yaml_file", file)
     with pytest.raises(SystemExit) as ended:
         Params.load()

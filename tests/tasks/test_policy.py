@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tasks.policy import Past, Request, why_not
+from tasks.monitoring.retrain_policy import Past, Request, why_not
 
 JUNE, AUGUST = datetime(2013, 6, 1, tzinfo=UTC), datetime(2013, 8, 1, tzinfo=UTC)
 APRIL = datetime(2013, 4, 1, tzinfo=UTC)
@@ -68,8 +68,8 @@ def test_a_training_by_hand_always_goes(params):
 
 @pytest.mark.parametrize("reason", ["", " "])
 def test_force_needs_a_reason(reason):
-    from tasks.errors import InputError
-    from tasks.rounds import require_reason
+    from tasks.core.errors import InputError
+    from tasks.monitoring.rounds import require_reason
 
     with pytest.raises(InputError, match="force needs a reason"):
         require_reason(Request(JUNE, force=True, reason=reason))

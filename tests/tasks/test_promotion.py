@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from stores import use_store
 
-from tasks import logbook
-from tasks.errors import InputError
-from tasks.promotion import promote_by_hand, promote_version, roll_back, settle
-from tasks.registry import current_alias, find_champion, find_moves
+from tasks.core.errors import InputError
+from tasks.registry import decision_log as logbook
+from tasks.registry.promotion import promote_by_hand, promote_version, roll_back, settle
+from tasks.registry.versions import current_alias, find_champion, find_moves
 
 MODEL = "late-arrivals"
 APRIL, JUNE, AUGUST = (datetime(2013, month, 1, tzinfo=UTC) for month in (4, 6, 8))
@@ -98,7 +98,7 @@ def test_an_alias_moved_by_hand_is_noticed(versions):
 
 def test_a_clock_that_was_fast_and_is_put_right_leaves_the_order_of_moves(versions, monkeypatch):
     real = time.time_ns
-    monkeypatch.setattr("tasks.logbook.time.time_ns", lambda: real() + 3600 * 10**9)
+    monkeypatch.setattr("tasks.registry.decision_log.time.time_ns", lambda: real() + 3600 * 10**9)
     promote_version.fn(MODEL, "1", None, APRIL, "first")
     monkeypatch.undo()
     promote_version.fn(MODEL, "2", "1", JUNE, "better")
@@ -108,7 +108,7 @@ def test_a_clock_that_was_fast_and_is_put_right_leaves_the_order_of_moves(versio
 def test_who_reads_while_another_process_moves_the_champion_reads_again(versions, monkeypatch):
     promote_version.fn(MODEL, "1", None, APRIL, "first")
     readings = iter(["2", "1"])
-    monkeypatch.setattr("tasks.registry.current_alias", lambda model: next(readings))
+    monkeypatch.setattr("tasks.registry.versions.current_alias", lambda model: next(readings))
     assert [move.target for move in find_moves(MODEL)] == ["1"]
 
 

@@ -17,15 +17,16 @@ import pytest
 import s3fs
 from moto.server import ThreadedMotoServer
 
-from tasks import fetch, snapshot, versions
-from tasks.errors import InputError
-from tasks.fetch import object_path
-from tasks.landing import read_landed
-from tasks.merging import merge_landed
-from tasks.params import Data, Ingest
-from tasks.snapshot import pull_snapshot, resolve_version
-from tasks.stack import ROOT, free_port, make_workspace
-from tasks.versions import keep_outside, publish_version
+from stack.local_stack import ROOT, free_port, make_workspace
+from tasks.core.errors import InputError
+from tasks.core.params import Data, Ingest
+from tasks.data import fetch, snapshot
+from tasks.data import publish as versions
+from tasks.data.fetch import object_path
+from tasks.data.merge import merge_landed
+from tasks.data.publish import keep_outside, publish_version
+from tasks.data.snapshot import pull_snapshot, resolve_version
+from tasks.data.sources import read_landed
 
 DEADLINE = timedelta(seconds=30)
 REMOTE = ROOT / ".dvc" / "remote" / "files" / "md5"

@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tasks import logbook
-from tasks.errors import InputError
-from tasks.gate import Verdict, hold_for_review
-from tasks.promotion import promote_by_hand, promote_version
-from tasks.registry import current_alias, find_moves
-from tasks.review import answer_review, find_reviews, request_review, settle_reviews
-from tasks.training import Challenger
+from tasks.core.errors import InputError
+from tasks.evaluation.gate import Verdict, hold_for_review
+from tasks.registry import decision_log as logbook
+from tasks.registry.promotion import promote_by_hand, promote_version
+from tasks.registry.review import answer_review, find_reviews, request_review, settle_reviews
+from tasks.registry.versions import current_alias, find_moves
+from tasks.training.challenger import Challenger
 
 MODEL = "late-arrivals"
 APRIL, JUNE = datetime(2013, 4, 1, tzinfo=UTC), datetime(2013, 6, 1, tzinfo=UTC)

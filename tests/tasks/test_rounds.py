@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from tasks import logbook
-from tasks.policy import Request
-from tasks.promotion import promote_by_hand, roll_back
-from tasks.rounds import decide, find_challenger
+from tasks.monitoring.retrain_policy import Request
+from tasks.monitoring.rounds import decide, find_challenger
+from tasks.registry import decision_log as logbook
+from tasks.registry.promotion import promote_by_hand, roll_back
 
 MODEL = "late-arrivals"
 JUNE, LATER = datetime(2013, 6, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from tasks import snapshot as module
-from tasks.errors import InputError
-from tasks.fetch import object_path
-from tasks.snapshot import cache_folder, pull_snapshot, resolve_version
-from tasks.stack import ROOT, clean_environment, make_workspace
+from stack.local_stack import ROOT, clean_environment, make_workspace
+from tasks.core.errors import InputError
+from tasks.data import snapshot as module
+from tasks.data.fetch import object_path
+from tasks.data.snapshot import cache_folder, pull_snapshot, resolve_version
 
 
 def test_a_version_is_named_by_data_dvc_by_its_hash_or_by_a_git_revision(snapshot, monkeypatch):
@@ -48,7 +48,10 @@ def test_an_object_that_the_remote_lost_is_one_sentence(tmp_path):
     workspace = make_workspace(tmp_path / "workspace")
     objects = (path for path in (workspace / ".dvc" / "remote").rglob("*") if path.is_file() and path.suffix != ".dir")
     next(objects).unlink()
-    code = "from tasks.params import Params; from tasks.snapshot import *; pull_snapshot.fn(None, Params.load().data)"
+    code = (
+        "from tasks.core.params import Params; from tasks.data.snapshot import pull_snapshot; "
+        "pull_snapshot.fn(None, Params.load().data)"
+    )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=clean_environment(workspace), capture_output=True, text=True)
     assert "InputError: data version" in done.stderr and "cannot be had whole from the DVC remote" in done.stderr

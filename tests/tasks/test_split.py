@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from tasks.errors import InputError
-from tasks.split import first_event, split_rows
+from tasks.core.errors import InputError
+from tasks.training.split import first_event, split_rows
 
 AS_OF = datetime(2013, 6, 1, tzinfo=UTC)
 

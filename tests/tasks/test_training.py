@@ -15,20 +15,20 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
-from tasks.bundle import digest_keys, load_bundle, write_bundle
-from tasks.champion import Champion
-from tasks.contract import EVENT_TIME, KNOWN_AT
-from tasks.conversion import check_parity, to_bytes
-from tasks.errors import InputError
-from tasks.fitting import fit_model
-from tasks.frame import META
-from tasks.metrics import compute_metrics
-from tasks.model import DEFAULT
-from tasks.partitions import build_feature_frame
-from tasks.scoring import Scorer
-from tasks.snapshot import Snapshot
-from tasks.split import labelled_rows, split_rows
-from tasks.training import convert_model, judge_challenger
+from project.contract import EVENT_TIME, KNOWN_AT
+from tasks.core.digests import META
+from tasks.core.errors import InputError
+from tasks.data.feature_frame import build_feature_frame
+from tasks.data.snapshot import Snapshot
+from tasks.evaluation.metrics import compute_metrics
+from tasks.inference.scorer import Scorer
+from tasks.registry.bundle import digest_keys, load_bundle, write_bundle
+from tasks.registry.champion import Champion
+from tasks.training.challenger import convert_model, judge_challenger
+from tasks.training.conversion import check_parity, to_bytes
+from tasks.training.estimators import DEFAULT
+from tasks.training.fit import fit_model
+from tasks.training.split import labelled_rows, split_rows
 
 pytestmark = pytest.mark.sample
 
@@ -129,7 +129,8 @@ def test_the_same_model_in_two_processes_with_one_and_two_threads(year, params, 
     here = to_bytes(fit_model.fn(fit, hyperparameters, params.seed), fit.drop(META).schema)
     code = f"""
 import hashlib, tasks, polars as pl
-from tasks.conversion import to_bytes; from tasks.frame import META; from tasks.fitting import fit_model
+from tasks.training.conversion import to_bytes
+from tasks.core.digests import META; from tasks.training.fit import fit_model
 fit = pl.read_parquet({str(tmp_path / "fit.parquet")!r})
 model = fit_model.fn(fit, {hyperparameters!r}, {params.seed})
 print(hashlib.sha256(to_bytes(model, fit.drop(META).schema)).hexdigest())

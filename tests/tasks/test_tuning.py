@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from tasks import tuning as module
-from tasks.errors import InputError
-from tasks.model import DEFAULT, search_space
-from tasks.split import split_rows
-from tasks.tuning import make_study, tune_model
+from tasks.core.errors import InputError
+from tasks.training import tuning as module
+from tasks.training.estimators import DEFAULT, search_space
+from tasks.training.split import split_rows
+from tasks.training.tuning import make_study, tune_model
 
 LINEAR = {"family": "linear", "C": 0.1}
 
@@ -69,5 +69,5 @@ def test_the_half_line_of_a_full_disk_costs_that_trial_alone(sets, params, store
 
 def test_a_grid_over_a_space_that_has_none_is_refused_with_the_fix(sets, params, store):
     tuning = params.tuning.model_copy(update={"n_trials": 20, "max_rows": 500, "sampler": "grid"})
-    with pytest.raises(InputError, match=r"search_space in tasks/model.py .*step must be given"):
+    with pytest.raises(InputError, match=r"search_space in tasks/training/estimators.py .*step must be given"):
         tune_model.fn(sets.train, sets.validation, None, tuning, params.seed)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks import up
+from stack import up
 
 ENVIRONMENT = {"PREFECT_API_URL": "http://127.0.0.1:4200/api", "PREFECT_HOME": "/home", "OTHER": "x"}
 

@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
-from tasks.errors import InputError
-from tasks.params import Validation
-from tasks.validation import separate_rows, validate_rows
+from tasks.core.errors import InputError
+from tasks.core.params import Validation
+from tasks.data.validation import separate_rows, validate_rows
 
 
 def test_the_sample_holds_one_bad_row_the_wind_of_1048_mph(snapshot):

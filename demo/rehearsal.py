@@ -1,0 +1,106 @@
+"""What the demo plays: the sample as it would have landed month by month, a bad model, and the chart at the end."""
+
+import shutil
+import subprocess
+import sys
+from datetime import datetime
+
+import polars as pl
+
+from project.contract import EVENT_TIME, KNOWN_AT
+from project.late_arrivals.features import HISTORY
+from tasks.core.digests import META
+from tasks.core.errors import InputError
+from tasks.core.params import STORE, WORKSPACE, Params
+from tasks.data.feature_frame import build_feature_frame
+from tasks.data.reader import read_file
+from tasks.data.snapshot import Snapshot
+from tasks.evaluation.metrics import compute_metrics
+from tasks.monitoring.retrain_policy import Request
+from tasks.monitoring.watch import describe_reference
+from tasks.registry.champion import Champion, require_champion
+from tasks.training.challenger import (
+    Challenger,
+    convert_model,
+    describe_training,
+    judge_challenger,
+    register_challenger,
+)
+from tasks.training.estimators import DEFAULT
+from tasks.training.fit import fit_model
+from tasks.training.split import labelled_rows, split_rows
+from tasks.training.tuning import Tuned
+
+OUTCOMES = ("dep_delay", "arr_delay", "air_time")
+SHUFFLED = [*(f"{name}_{what}" for name in HISTORY for what in ("late", "delay")), "last_delay", "last_delay_age"]
+
+
+def read_sample(sample: Snapshot) -> dict[str, pl.DataFrame]:
+    """The whole year, as the files hold it."""
+    months = [read_file(sample, name) for name in sorted(sample.files) if name.startswith("flights/")]
+    return {"flights": pl.concat(months), "weather": read_file(sample, "weather.parquet")}
+
+
+def known_between(tables: dict[str, pl.DataFrame], start: datetime, end: datetime) -> dict[str, pl.DataFrame]:
+    """What became known in [start, end): new flights with the outcomes known by then, late outcomes, and weather."""
+    flights = tables["flights"].with_columns(event=EVENT_TIME, known=KNOWN_AT["flights"])
+    new = flights.filter(pl.col("event") >= start, pl.col("event") < end)
+    waiting = pl.col("known") >= end
+    masked = new.with_columns(pl.when(waiting).then(None).otherwise(pl.col(name)).alias(name) for name in OUTCOMES)
+    late = flights.filter(pl.col("event") < start, pl.col("known") >= start, pl.col("known") < end)
+    weather = tables["weather"].filter(KNOWN_AT["weather"] >= start, KNOWN_AT["weather"] < end)
+    return {"flights": pl.concat([masked, late]).drop("event", "known"), "weather": weather}
+
+
+def open_season(sample: Snapshot, tables: dict[str, pl.DataFrame], until: datetime) -> None:
+    """Make what was known at `until` the workspace's first data version, as a user would: with `dvc add data`."""
+    known = known_between(tables, datetime(2013, 1, 1, tzinfo=until.tzinfo), until)
+    folder = WORKSPACE / "data"
+    if folder.exists():
+        raise InputError(f"{folder} exists: the demo plays in a workspace of its own, start it with `make demo`")
+    (folder / "flights").mkdir(parents=True)
+    for (month,), rows in known["flights"].group_by(EVENT_TIME.dt.strftime("%Y-%m"), maintain_order=True):
+        rows.write_parquet(folder / "flights" / f"{month}.parquet")
+    known["weather"].write_parquet(folder / "weather.parquet")
+    shutil.copyfile(sample.files["planes.parquet"], folder / "planes.parquet")
+    (WORKSPACE / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
+    command = [sys.executable, "-m", "dvc", "add", "--quiet", "data"]
+    subprocess.run(command, cwd=WORKSPACE, check=True)
+
+
+def deliver(tables: dict[str, pl.DataFrame], start: datetime, end: datetime) -> None:
+    """Put what became known in [start, end) into the landing folder, a file for each table."""
+    for table, rows in known_between(tables, start, end).items():
+        folder = WORKSPACE / "landing" / table
+        folder.mkdir(parents=True, exist_ok=True)
+        rows.write_parquet(folder / f"{end:%Y-%m-%d}.parquet")
+
+
+def register_bad_model(snapshot: Snapshot, as_of: datetime, champion: Champion, params: Params) -> Challenger:
+    """A version that was fitted with shuffled history; the gate rejects it, and it is registered all the same."""
+    frame, _ = build_feature_frame.fn(snapshot, as_of, None, params.validation)
+    sets = split_rows(labelled_rows(frame), as_of, params.split)
+    spoiled = sets.fit.with_columns(pl.col(name).shuffle(seed=1) for name in SHUFFLED)
+    model = convert_model.fn(fit_model.fn(spoiled, DEFAULT, params.seed), sets, params.gate)
+    verdict = judge_challenger.fn(model, champion, sets, params.gate)
+    watch = describe_reference.fn(model, sets, params.seed)
+    request = Request(as_of, reason="planted by the demo: its history columns were shuffled")
+    card = describe_training(model, Tuned(DEFAULT), verdict, champion, sets, watch, snapshot, request, params)
+    return register_challenger.fn(model, card, verdict, sets, watch, "planted")
+
+
+def compare_months(snapshot: Snapshot, since: datetime, as_of: datetime, params: Params) -> pl.DataFrame:
+    """By month: version, rows, and skill and log loss of what was served and of the first champion (frozen)."""
+    frozen = require_champion.fn(params.model, since)
+    frame, _ = build_feature_frame.fn(snapshot, as_of, since, params.validation)
+    files = sorted((STORE / "predictions").glob("date=*/*.parquet"))
+    served = pl.read_parquet(files, hive_partitioning=False).select("key", "score", "version")
+    rows = labelled_rows(frame).join(served, on="key", maintain_order="left")
+    months = []
+    for (month,), part in rows.group_by(pl.col("event_time").dt.strftime("%Y-%m"), maintain_order=True):
+        target = part["target"].to_numpy()
+        scores = {"served": part["score"].to_numpy(), "frozen": frozen.bundle.scorer.score(part.drop(META))}
+        measured = {name: compute_metrics(target, score, params.gate.threshold) for name, score in scores.items()}
+        figures = {f"{n}_{m}": measured[n][m] for n in measured for m in ("skill", "log_loss")}
+        months.append({"month": month, "version": part["version"].mode()[0], "rows": part.height, **figures})
+    return pl.DataFrame(months)

@@ -1,0 +1,92 @@
+"""How the demo waits for the worker, and what it tells at the end."""
+
+import time
+from typing import Any
+
+import polars as pl
+from prefect import flow
+from prefect.artifacts import create_image_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, FlowRunFilter
+from prefect.client.schemas.objects import FlowRun
+
+from tasks.core.params import STORE
+from tasks.operations.pictures import as_uri, start_figure
+
+PATIENCE_SECONDS = 180
+
+
+def wait_for_run(deployment: str, window: str | None = None) -> FlowRun:
+    """The newest run of a deployment, for a window if one is named, once it is over."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    with get_client(sync_client=True) as client:
+        found = client.read_deployment_by_name(deployment)
+        chosen = DeploymentFilter.model_validate({"id": {"any_": [str(found.id)]}})
+        over = FlowRunFilter.model_validate(
+            {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}}
+        )
+        start = time.monotonic()
+        while time.monotonic() < give_up:
+            runs = client.read_flow_runs(deployment_filter=chosen, flow_run_filter=over)
+            answers = [run for run in runs if window is None or run.parameters.get("window") == window]
+            if answers:
+                return max(answers, key=lambda run: run.expected_start_time)
+            time.sleep(0.5)
+            if time.monotonic() - start > 4:
+                print("  ... the worker is at it", flush=True)
+                start = time.monotonic()
+    raise SystemExit(f"error: {deployment} did not run within {PATIENCE_SECONDS} s; see store/prefect/worker.log")
+
+
+@flow
+def show_chart(months: pl.DataFrame, events: dict[str, str], planted: str) -> None:
+    """Draw the chart, into store/skill.png and as an artifact of a run, where the Prefect UI shows it."""
+    figure = draw_chart(months, events, planted)
+    figure.savefig(STORE / "skill.png", bbox_inches="tight")
+    create_image_artifact(as_uri(figure), key="skill", description="Skill by month")
+
+
+def draw_chart(months: pl.DataFrame, events: dict[str, str], planted: str) -> Any:
+    """Skill by month, frozen model against the loop, with what happened at the start of each month."""
+    figure, axes = start_figure(4.2)
+    axes.plot(months["month"], months["frozen_skill"], "o--", color="0.55", label="frozen: the first champion")
+    axes.plot(months["month"], months["served_skill"], "o-", color="tab:blue", label="the loop: what was served")
+    top = months.select(pl.max_horizontal(pl.max("served_skill", "frozen_skill"))).item()
+    for month, text in events.items():
+        axes.annotate(text, (month, top * 1.02), ha="center", va="bottom", fontsize=8, color="tab:red")
+    at = months["month"].to_list().index(planted)
+    axes.axvspan(at - 0.2, at + 0.2, color="tab:red", alpha=0.2)
+    axes.set(ylabel="skill (1 - log loss / that of the base rate)", title="Skill by month", ylim=(0, top * 1.2))
+    axes.legend(loc="lower left")
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def tell_figures(months: pl.DataFrame, planted: str) -> None:
+    """The table of months, and what the loop gained over the frozen model."""
+    print("\nMonth     version   skill: served  frozen   log loss: served  frozen")
+    for row in months.iter_rows(named=True):
+        mark = "   the planted model" if row["month"] == planted else ""
+        print(
+            f"{row['month']}   {row['version']:>7}   {row['served_skill']:13.4f} {row['frozen_skill']:7.4f}"
+            f"   {row['served_log_loss']:16.4f} {row['frozen_log_loss']:7.4f}{mark}"
+        )
+    counted = months.filter(pl.col("month") != planted)
+    weights = counted["rows"] / counted["rows"].sum()
+    gain = float(((counted["frozen_log_loss"] - counted["served_log_loss"]) * weights).sum())
+    print(f"Over these months, the planted one left out, the loop gained {gain:.4f} log loss on the frozen model.")
+
+
+def tell_where() -> None:
+    """Where to look next."""
+    print("\nWhere to look next")
+    print("  make up WORKSPACE=store/demo   every run, its cause, verdict and artifacts in the Prefect UI")
+    print("  WORKSPACE=store/demo .venv/bin/python -m flows.audit 2   the chain of a version")
+    for what, path in {
+        "the chart": "skill.png",
+        "drift reports": "reports",
+        "every model with its card": "bundles",
+        "every score with its version": "predictions",
+        "rows that broke a rule": "quarantine",
+    }.items():
+        print(f"  {what:<30} {STORE / path}")

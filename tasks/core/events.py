@@ -1,0 +1,53 @@
+"""Events carry the news, records decide: docs/events.md lists them."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from tasks.core.errors import InputError
+
+
+def announce(event: str, subject: str, *, model: str, **payload: Any) -> None:
+    """Emit an event, if a Prefect server listens; losing it loses nothing that is not on record.
+
+    Args:
+        event: Past tense, such as data.drifted.
+        subject: What it happened to, such as model.NAME.
+        model: The registered model, also a label of the resource: a trigger hears one event at a time of each.
+        payload: What a trigger hands on as parameters.
+    """
+    from prefect.settings import PREFECT_API_URL
+
+    if not PREFECT_API_URL.value():
+        return
+    if not server_answers():
+        print(f"the Prefect server does not answer, so {event} is not sent; what it tells is on record")
+        return
+    from prefect.events import emit_event
+
+    labels = {"prefect.resource.id": subject, "prefect.resource.name": subject, "model": model}
+    emit_event(event=event, resource=labels, payload={"model": model, **payload})
+
+
+def server_answers() -> bool:
+    """Whether PREFECT_API_URL names a server that is up and lets us in; told in seconds."""
+    from prefect.client.orchestration import get_client  # a rollback in a hurry does not wait for these
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    if not PREFECT_API_URL.value():
+        return False
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(sync_client=True, httpx_settings={"timeout": 5}) as client,
+    ):
+        return client.api_healthcheck() is None
+
+
+@contextmanager
+def rejections_announced(model: str) -> Generator[None]:
+    """Let whoever listens hear of data that could not be taken in."""
+    try:
+        yield
+    except InputError as error:
+        announce("data.rejected", f"data.{model}", model=model, reason=str(error))
+        raise

@@ -1,0 +1,54 @@
+"""Fetch one data version from the DVC remote into the cache: python -m tasks.data.fetch VERSION
+
+A process of its own, so that a remote that never answers can be given up on.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path, PurePosixPath
+
+from dvc.repo import Repo
+from dvc_data.hashfile.hash_info import HashInfo
+
+from tasks.core.errors import InputError, told_in_one_sentence
+from tasks.core.params import WORKSPACE
+
+
+def open_repo() -> Repo:
+    """The workspace as DVC sees it, with or without git."""
+    return Repo(str(WORKSPACE), config={"core": {"no_scm": True}})
+
+
+def fetch(version: str) -> None:
+    """Bring the listing `version` and every object it names into the cache; checking them is the reader's work."""
+    with open_repo() as repo:
+        repo.cloud.pull({HashInfo("md5", version)})
+        cache = Path(repo.cache.local.path)
+        if object_path(version, cache).is_file():
+            repo.cloud.pull({HashInfo("md5", oid) for oid in read_listing(version, cache).values()})
+
+
+def object_path(oid: str, cache: Path) -> Path:
+    return cache / oid[:2] / oid[2:]
+
+
+def read_listing(version: str, cache: Path) -> dict[str, str]:
+    """The hash of each file of a version by name; a name that leaves the folder, or no hash, is refused."""
+    files = {}
+    try:
+        for entry in json.loads(object_path(version, cache).read_bytes()):
+            name, oid = PurePosixPath(entry["relpath"]), entry["md5"]
+            if name.is_absolute() or ".." in name.parts:
+                raise InputError(f"data version {version} lists the file {str(name)!r}, which leaves data/: refused")
+            if not re.fullmatch(r"[0-9a-f]{32}", oid):
+                raise InputError(f"data version {version} lists {str(name)!r} under {oid!r}, which is no hash: refused")
+            files[str(name)] = oid
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"data version {version} is no listing of files as DVC writes it: refused") from None
+    return files
+
+
+if __name__ == "__main__":
+    with told_in_one_sentence():
+        fetch(sys.argv[1])

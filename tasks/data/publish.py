@@ -1,0 +1,124 @@
+"""A new data version, and the working copy that shows it. Replacing data.dvc is what makes a version current."""
+
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import yaml
+from dvc.exceptions import DvcException
+from prefect import task
+
+from tasks.core.errors import InputError
+from tasks.core.files import written_whole
+from tasks.core.params import WORKSPACE, Ingest
+from tasks.data.fetch import object_path, open_repo, read_listing
+from tasks.data.snapshot import Snapshot, cache_folder, md5_of
+from tasks.data.sources import LEDGER, Landed, read_ledger
+
+
+@task
+def publish_version(snapshot: Snapshot, files: dict[str, pl.DataFrame], landed: list[Landed]) -> Snapshot:
+    """Make the changed files and the ledger part of a new version, and that version current.
+
+    A process that dies before the last line has changed nothing; objects it left in the cache are harmless.
+    """
+    cache = cache_folder()
+    listing = read_listing(snapshot.version, cache)
+    for name, rows in files.items():
+        content = io.BytesIO()
+        rows.write_parquet(content, compression="zstd")
+        listing[name] = keep_object(content.getvalue(), cache)
+    ledger = read_ledger(snapshot) | {delivery.name: delivery.mark for delivery in landed}
+    listing[LEDGER] = keep_object(json.dumps(ledger, indent=1, sort_keys=True).encode(), cache)
+    entries = [{"md5": oid, "relpath": name} for name, oid in sorted(listing.items())]
+    version = f"{keep_object(json.dumps(entries, sort_keys=True).encode(), cache, '.dir')}.dir"
+    size = sum(object_path(oid, cache).stat().st_size for oid in listing.values())
+    out = {"md5": version, "size": size, "nfiles": len(listing), "hash": "md5", "path": "data"}
+    with written_whole(WORKSPACE / "data.dvc") as part:
+        part.write_text(yaml.safe_dump({"outs": [out]}, sort_keys=False))
+    return Snapshot(version, {name: object_path(oid, cache) for name, oid in listing.items()})
+
+
+def keep_object(content: bytes, cache: Path, suffix: str = "") -> str:
+    """Put an object into the DVC cache under its hash; returns the hash."""
+    oid = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    path = object_path(oid + suffix, cache)
+    if not path.is_file() or path.read_bytes() != content:
+        with written_whole(path) as part:
+            part.write_bytes(content)
+    return oid
+
+
+def refuse_edits() -> dict[str, str]:
+    """Files of data/ whose content no version holds were edited by hand: they are not overwritten.
+
+    Returns:
+        The hash of each file by its name in data/.
+
+    Raises:
+        InputError: One is in no version.
+    """
+    cache, folder, hashes = cache_folder(), WORKSPACE / "data", {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix != ".part":
+            hashes[str(path.relative_to(folder))] = oid = md5_of(path)
+            if not object_path(oid, cache).is_file():
+                name = path.relative_to(WORKSPACE)
+                raise InputError(f"{name} is in no data version: `dvc add data` makes it one, or remove the file")
+    return hashes
+
+
+@task
+def place_version(snapshot: Snapshot) -> None:
+    """Let data/ hold the files of a version, and no others; what was put there meanwhile is refused, not removed."""
+    folder, present = WORKSPACE / "data", refuse_edits()
+    for name, source in snapshot.files.items():
+        if present.get(name) != source.parent.name + source.name:  # the cache names an object by its hash
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f"{path.name}.part")
+            shutil.copyfile(source, part)
+            part.replace(path)
+    for name in present.keys() - snapshot.files.keys():
+        (folder / name).unlink()
+
+
+@task
+def keep_outside(snapshot: Snapshot, ingest: Ingest, deadline: timedelta) -> None:
+    """Commit data.dvc and push the version, if params.yaml says so; what an earlier run failed to is made up for."""
+    if ingest.push:
+        refuse_inner_remote()
+        run([sys.executable, "-m", "dvc", "push", "data.dvc"], "dvc push", deadline)
+    if ingest.commit and run(["git", "status", "--porcelain", "--", "data.dvc"], "git status", deadline):
+        commit = ["git", "commit", "--quiet", "-m", f"Data version {snapshot.version}", "--", "data.dvc"]
+        run(commit, "git commit", deadline)
+
+
+def refuse_inner_remote() -> None:
+    """The sample's remote lies in the repository: pushing to it would make the repository grow with every version."""
+    try:
+        with open_repo() as repo:
+            path = Path(str(repo.cloud.get_remote_odb().path))
+    except DvcException as error:
+        raise InputError(f"there is no DVC remote to push to: {error}") from None
+    if path.is_absolute() and path.is_relative_to(WORKSPACE):
+        raise InputError("the DVC remote lies inside the workspace: `dvc remote add -d storage s3://bucket/dvc` first")
+
+
+def run(command: list[str], name: str, deadline: timedelta) -> str:
+    """Run a command in the workspace; returns what it said."""
+    seconds = deadline.total_seconds()
+    try:
+        done = subprocess.run(command, cwd=WORKSPACE, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{name} did not end within data.deadline ({seconds:g} s): the version is kept here") from None
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        raise InputError(f"{name} failed: {lines[-1]}")
+    return done.stdout

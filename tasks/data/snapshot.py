@@ -1,0 +1,122 @@
+"""Verified, immutable snapshots: one data version, every object checked, the working copy left alone."""
+
+import hashlib
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import yaml
+from dvc.exceptions import DvcException
+from prefect import task
+
+from tasks.core.errors import InputError
+from tasks.core.locks import only_one
+from tasks.core.params import WORKSPACE, Data
+from tasks.data.fetch import object_path, open_repo, read_listing
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One data version: its hash, and where each of its files lies in the DVC cache."""
+
+    version: str
+    files: dict[str, Path]
+
+
+@task
+def pull_snapshot(data_rev: str | None, data: Data) -> Snapshot:
+    """Resolve a data version, fetch what the cache lacks, and verify every object; the working copy is left alone.
+
+    Args:
+        data_rev: A git revision or tag, or a data version; None is the current data.dvc.
+        data: How long a fetch may take.
+
+    Raises:
+        InputError: The version is unknown, incomplete, unsafe or cannot be fetched in time.
+    """
+    version = resolve_version(data_rev)
+    cache = cache_folder()
+    if broken_objects(version, cache):
+        with only_one("fetch of data"):
+            if broken := broken_objects(version, cache):  # else another process has fetched them meanwhile
+                fetch_again(broken, version, cache, data.deadline)
+    files = {name: object_path(oid, cache) for name, oid in read_listing(version, cache).items()}
+    return Snapshot(version, files)
+
+
+def fetch_again(broken: list[Path], version: str, cache: Path, deadline: timedelta) -> None:
+    """Fetch what is missing or damaged, or say why that cannot be."""
+    for path in broken:
+        path.unlink(missing_ok=True)
+    fetched = fetch(version, deadline)
+    if broken_objects(version, cache):
+        raise InputError(
+            f"data version {version} cannot be had whole from the DVC remote: {fetched}; look at .dvc/config "
+            "and the AWS_* variables, and whether the version was pushed whole (dvc push)"
+        )
+
+
+def resolve_version(data_rev: str | None) -> str:
+    """The data version that a revision names: the hash in its data.dvc."""
+    if data_rev and re.fullmatch(r"[0-9a-f]{32}(\.dir)?", data_rev):
+        return f"{data_rev.removesuffix('.dir')}.dir"
+    if data_rev is None:
+        if not (WORKSPACE / "data.dvc").is_file():
+            raise InputError(f"{WORKSPACE / 'data.dvc'} is missing: restore it from git, or run `dvc add data`")
+        text = (WORKSPACE / "data.dvc").read_text()
+    else:
+        show = ["git", "-C", str(WORKSPACE), "show", "--end-of-options", f"{data_rev}:./data.dvc"]
+        shown = subprocess.run(show, capture_output=True, text=True)
+        if shown.returncode:
+            raise InputError(f"data_rev {data_rev!r} names no data.dvc: {shown.stderr.strip()}")
+        text = shown.stdout
+    try:
+        version = yaml.safe_load(text)["outs"][0]["md5"]
+    except (yaml.YAMLError, KeyError, IndexError, TypeError):
+        raise InputError("data.dvc holds no outs[0].md5: run `dvc add data`") from None
+    if not re.fullmatch(r"[0-9a-f]{32}\.dir", str(version)):
+        raise InputError(f"data.dvc tracks {version}, not a folder: put your files into data/ and run `dvc add data`")
+    return version
+
+
+def cache_folder() -> Path:
+    """The object store of the workspace's DVC cache."""
+    try:
+        with open_repo() as repo:
+            return Path(repo.cache.local.path)
+    except DvcException as error:
+        raise InputError(f"{WORKSPACE} is no DVC workspace: {error}") from None
+
+
+def is_whole(oid: str, cache: Path) -> bool:
+    path = object_path(oid, cache)
+    if not path.is_file():
+        return False
+    return md5_of(path) == oid.removesuffix(".dir")
+
+
+def md5_of(path: Path) -> str:
+    """What DVC names an object by."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def broken_objects(version: str, cache: Path) -> list[Path]:
+    """Objects of a version that are missing or do not match their hash."""
+    if not is_whole(version, cache):
+        return [object_path(version, cache)]
+    return [object_path(oid, cache) for oid in read_listing(version, cache).values() if not is_whole(oid, cache)]
+
+
+def fetch(version: str, deadline: timedelta) -> str:
+    """Run the fetch under a deadline; returns what went wrong, if anything, in one line."""
+    command = [sys.executable, "-m", "tasks.data.fetch", version]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=deadline.total_seconds())
+    except subprocess.TimeoutExpired:
+        return f"it did not answer within data.deadline ({deadline.total_seconds():g} s)"
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    return lines[-1] if lines else "an object is missing or damaged there"

@@ -1,0 +1,53 @@
+"""The model as an ONNX file: only its bytes count. Loading it runs no code of its own and needs no scikit-learn."""
+
+import numpy as np
+import onnxruntime
+import polars as pl
+
+from tasks.core.errors import InputError
+
+BATCH = 50_000
+
+
+class Scorer:
+    """A loaded model; the same scores whatever the thread count.
+
+    Raises:
+        InputError: The bytes are no ONNX model, or one that keeps its weights in other files.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        try:
+            self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # it raises whatever its parser raises
+            raise InputError(f"the model is no ONNX file that stands alone: {str(error).splitlines()[0]}") from None
+        self.features = {i.name: i.type for i in self.session.get_inputs()}
+
+    def missing(self, features: pl.DataFrame) -> set[str]:
+        """Columns the model needs and a frame lacks."""
+        return self.features.keys() - set(features.columns)
+
+    def score(self, features: pl.DataFrame) -> np.ndarray:
+        """Probability of the positive class, or predicted value, for each row, float64.
+
+        Args:
+            features: At least the columns the model was fitted on, in any order.
+
+        Raises:
+            InputError: One is missing.
+        """
+        if missing := self.missing(features):
+            raise InputError(
+                f"the model needs the feature {min(missing)!r}, which features.py no longer makes: keep it, or "
+                "name another model in params.yaml, which begins without a champion"
+            )
+        output = self.session.get_outputs()[-1].name
+        outputs = (self.session.run([output], self._feed(batch))[0] for batch in features.iter_slices(BATCH))
+        batches = [np.asarray(scores)[:, -1] for scores in outputs]
+        return np.concatenate(batches).astype(np.float64) if batches else np.empty(0)
+
+    def _feed(self, features: pl.DataFrame) -> dict[str, np.ndarray]:
+        kinds = {name: object if kind == "tensor(string)" else np.float32 for name, kind in self.features.items()}
+        return {name: features[name].to_numpy().astype(kind).reshape(-1, 1) for name, kind in kinds.items()}

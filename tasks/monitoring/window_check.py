@@ -1,0 +1,117 @@
+"""A check of one window: drift of inputs and scores, and quality where labels have arrived."""
+
+import numpy as np
+import polars as pl
+from prefect import task
+from pydantic import BaseModel
+
+from tasks.core.digests import watched_columns
+from tasks.core.params import Monitor
+from tasks.evaluation.intervals import Interval, mean_gain
+from tasks.evaluation.metrics import compute_metrics, losses
+from tasks.inference.prediction_log import read_predictions
+from tasks.monitoring.drift import Finding, find_drift
+from tasks.monitoring.windows import Window
+from tasks.registry.bundle import load_references
+from tasks.registry.champion import Champion
+
+SCORE = "score"  # the column of predictions, whose drift is shown and does not count
+
+
+class Quality(BaseModel):
+    """Realised quality of the champion's logged predictions, and its gain over the predecessor on the same rows."""
+
+    rows: int
+    metrics: dict[str, float]
+    predecessor: str | None
+    gain: Interval | None  # mean loss of the predecessor less that of the champion
+
+    @property
+    def degraded(self) -> bool:
+        """Worse than the predecessor, with confidence."""
+        return self.gain is not None and self.gain.high < 0
+
+
+class WindowCheck(BaseModel):
+    """What a check found; it is recorded before anybody hears of it."""
+
+    window: str
+    version: str
+    rows: int
+    findings: list[Finding]
+    drifted: list[str]
+    alarm: bool
+    missing: list[str]
+    quality: Quality | None
+    rejected: str | None = None
+
+    def __str__(self) -> str:
+        """The outcome in one line."""
+        if self.rejected:
+            return f"window {self.window} rejected: {self.rejected}"
+        names = f": {', '.join(self.drifted)}" if self.drifted else ""
+        line = f"window {self.window}, version {self.version}: {len(self.drifted)} columns drifted{names}"
+        if self.quality:
+            measured = ", ".join(f"{name} {self.quality.metrics[name]:.4f}" for name in list(self.quality.metrics)[-3:])
+            line += f"; {self.quality.rows:,} labelled predictions, {measured}"
+            line += "; DEGRADED" if self.quality.degraded else ""
+        return line + ("; ALARM" if self.alarm else "")
+
+
+@task
+def check_window(
+    frame: pl.DataFrame,
+    window: Window,
+    champion: Champion,
+    predecessor: Champion | None,
+    monitor: Monitor,
+    threshold: float,
+) -> WindowCheck:
+    """Compare a window with what the champion was fitted on, and its predictions with their outcomes."""
+    rows = frame.filter(pl.col("event_time") >= window.start, pl.col("event_time") < window.end)
+    if rows.is_empty():
+        return reject_window(window, champion.version, "the window holds no rows")
+    columns = watched_columns(rows).with_columns(score=champion.bundle.scorer.score(rows))
+    findings = find_drift(columns, load_references(champion.bundle))
+    empty = [finding.column for finding in findings if finding.missing == 1 > finding.missing_before]
+    if empty:
+        return reject_window(window, champion.version, f"{', '.join(empty)} is null in every row of the window")
+    drifted = [finding.column for finding in findings if finding.drifted and finding.column != SCORE]
+    return WindowCheck(
+        window=window.name,
+        version=champion.version,
+        rows=rows.height,
+        findings=findings,
+        drifted=drifted,
+        alarm=len(drifted) >= monitor.min_columns,
+        missing=[f.column for f in findings if f.missing - f.missing_before > monitor.missing_rise],
+        quality=measure_quality(rows, champion, predecessor, monitor, threshold),
+    )
+
+
+def reject_window(window: Window, version: str, why: str) -> WindowCheck:
+    """The check of a window that cannot be compared."""
+    empty = {"rows": 0, "findings": [], "drifted": [], "alarm": False, "missing": [], "quality": None}
+    return WindowCheck(window=window.name, version=version, rejected=why, **empty)
+
+
+def measure_quality(
+    rows: pl.DataFrame, champion: Champion, predecessor: Champion | None, monitor: Monitor, threshold: float
+) -> Quality | None:
+    """Outcomes against what the champion predicted; None until enough labels have arrived."""
+    logged = read_predictions(rows)
+    if logged is None:
+        return None
+    own = logged.filter(pl.col("version") == champion.version).select("key", "score")
+    labelled = rows.filter(pl.col("target").is_not_null()).join(own, on="key", maintain_order="left")
+    if labelled.height < monitor.min_labels or labelled["target"].n_unique() < 2:
+        return None
+    target, score = labelled["target"].to_numpy(), labelled["score"].to_numpy()
+    gain = None
+    if predecessor and not predecessor.bundle.scorer.missing(labelled):
+        features = labelled.drop("score")
+        before = losses(target, predecessor.bundle.scorer.score(features))
+        days = labelled["event_time"].dt.epoch("d").to_numpy()
+        gain = mean_gain(before - losses(target, score), days, monitor.confidence)
+    metrics = compute_metrics(np.asarray(target), score, threshold)
+    return Quality(rows=labelled.height, metrics=metrics, predecessor=predecessor and predecessor.version, gain=gain)

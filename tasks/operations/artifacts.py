@@ -1,0 +1,119 @@
+"""What a run shows in the Prefect UI."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from prefect import task
+from prefect.artifacts import create_image_artifact, create_link_artifact, create_table_artifact
+
+from project.contract import EVENT_TIME, ROWS
+from tasks.core.events import announce
+from tasks.data.merge import Change
+from tasks.data.sources import Landed
+from tasks.data.validation import Count
+from tasks.monitoring.check_records import find_checks
+from tasks.monitoring.window_check import WindowCheck
+from tasks.operations.pictures import draw_drift, draw_gain
+from tasks.operations.tables import inert, verdict_tables
+from tasks.training.challenger import Challenger
+
+
+def show_table(rows: list[dict[str, str]], key: str, description: str) -> None:
+    """A table artifact; whatever its cells hold, the page shows it and does not interpret it."""
+    shown = [{inert(name): inert(value) for name, value in row.items()} for row in rows]
+    create_table_artifact(shown, key=key, description=description)
+
+
+@task
+def report_data(counts: list[Count], version: str) -> None:
+    """How many rows of each table were read, accepted and quarantined."""
+    tables = sorted({count.table for count in counts})
+    rows = [total([count for count in counts if count.table == table]) for table in tables]
+    show_table(rows, key="data", description=f"Rows of data version `{version}`")
+
+
+def total(counts: list[Count]) -> dict[str, str]:
+    """One line for a table."""
+    read, quarantined = sum(count.read for count in counts), sum(count.quarantined for count in counts)
+    rules = sorted({rule for count in counts for rule in count.broken_rules})
+    return {
+        "table": counts[0].table,
+        "read": f"{read:,}",
+        "accepted": f"{read - quarantined:,}",
+        "quarantined": f"{quarantined:,}",
+        "broken rules": ", ".join(rules) or "none",
+    }
+
+
+@task
+def report_verdict(challenger: Challenger) -> None:
+    """The verdict with every check, and the metrics side by side."""
+    verdict = challenger.verdict
+    title = f"**{verdict.decision}** version {challenger.version}: {inert(verdict.reason, 1000)}"
+    for name, rows in verdict_tables(verdict).items():
+        if rows:
+            show_table(rows, key=name.split()[0].lower(), description=f"{name}. {title}")
+    if verdict.gain_by_day:
+        create_image_artifact(draw_gain(verdict.gain_by_day), key="gain", description=f"Gain by day. {title}")
+
+
+@task
+def report_check(model: str, check: WindowCheck, report: Path | None) -> None:
+    """The verdict of a check column by column, the trend over the past windows, and where the drift report is."""
+    rows = [
+        {
+            "column": f.column,
+            "PSI": f"{f.psi:.3f}",
+            "threshold": f"{f.threshold:.3f}",
+            "missing": f"{f.missing:.1%}",
+            "before": f"{f.missing_before:.1%}",
+            "new categories": ", ".join(f.new_categories[:5]),
+            "drifted": "yes" if f.drifted else "",
+        }
+        for f in check.findings
+    ]
+    show_table(rows, key="drift", description=inert(str(check), 1000))
+    if check.findings:
+        create_image_artifact(draw_drift(check.findings), key="drift-picture", description=inert(str(check), 1000))
+    trend = pl.DataFrame([describe_trend(past) for past in find_checks(model)]).fill_null("")
+    show_table(trend.to_dicts(), key="trend", description="All windows")
+    if report:
+        address = os.environ.get("REPORTS_URL", report.parent.as_uri())
+        create_link_artifact(
+            f"{address}/{report.name}", key="report", link_text=f"Drift report of window {check.window}"
+        )
+
+
+def describe_trend(check: WindowCheck) -> dict[str, str]:
+    """One line for a window."""
+    quality = check.quality
+    measured = {name: f"{value:.4f}" for name, value in list(quality.metrics.items())[-3:]} if quality else {}
+    drifted = ", ".join(check.drifted) or check.rejected or ""
+    degraded = "yes" if quality and quality.degraded else ""
+    return {"window": check.window, "version": check.version, "drifted": drifted, **measured, "degraded": degraded}
+
+
+@task
+def report_landing(model: str, changes: list[Change], landed: list[Landed], version: str) -> None:
+    """What every landed file did to the data, and the news of it."""
+    rows = [{name.replace("_", " "): str(value) for name, value in change._asdict().items()} for change in changes]
+    show_table(rows, key="landing", description=f"New data version `{version}`")
+    for change in changes:
+        counts = ", ".join(f"{count:,} {name}" for name, count in rows_of(change).items() if count)
+        print(f"{change.file}: {counts or 'no rows'}")
+    events = [delivery.rows.select(EVENT_TIME.alias("time")) for delivery in landed if delivery.table == ROWS]
+    times = pl.concat([pl.DataFrame(schema={"time": pl.Datetime("us", "UTC")}), *events], how="vertical_relaxed")
+    facts = {"data_version": version, "rows": sum(change.read for change in changes)}
+    span = {"start": iso(times["time"].min()), "end": iso(times["time"].max())}
+    announce("data.landed", f"data.{model}", model=model, **facts, **span)
+
+
+def iso(time: Any) -> str | None:
+    return time and time.isoformat()
+
+
+def rows_of(change: Change) -> dict[str, int]:
+    """The counts of a change by name."""
+    return {name.replace("_", " "): value for name, value in change._asdict().items() if name not in ("file", "read")}
