@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from stack.local_stack import clean_environment, make_workspace
@@ -34,10 +35,11 @@ def measure() -> None:
     numbers = {f"n{at}": pl.Series(random.normal(size=ROWS), dtype=pl.Float32) for at in range(21)}
     texts = {f"c{at}": pl.Series(places[random.integers(0, 100, ROWS)]) for at in range(3)}
     frame = pl.DataFrame(numbers | texts)
-    days = pl.Series(np.arange(ROWS) // (ROWS // 56))
+    day = pl.Series(np.arange(ROWS) // (ROWS // 56))
+    times, end = pl.select(pl.from_epoch(day, time_unit="d")).to_series(), datetime(1970, 2, 26, tzinfo=UTC)  # 8 weeks
 
     start = time.process_time()
-    references = fit_references(frame, days)
+    references = fit_references(frame, times, end)
     fitted = time.process_time()
     findings = find_drift(frame, references)
     checked = time.process_time()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from stack.local_stack import clean_environment, make_workspace
@@ -54,24 +54,23 @@ def repeat(folder: Path) -> None:
 
 def by_months(folder: Path) -> None:
     """Each month from its own rows and LOOKBACK before them, as tasks/data/feature_frame.py does."""
-    import polars as pl
 
-    from project.contract import KNOWN_AT, ROWS
-    from project.late_arrivals.features import build_features
-    from tasks.data.feature_frame import read_inputs
-    from tasks.data.reader import months
+    from tasks.core.use_case import load_use_case
+    from tasks.data.feature_frame import ALWAYS, NEVER, in_reach
+    from tasks.data.reader import months, read_table
     from tasks.data.snapshot import Snapshot
 
     files = {str(path.relative_to(folder)): path for path in folder.rglob("*.parquet")}
-    snapshot, forever = Snapshot("repeated", files), datetime(2100, 1, 1, tzinfo=UTC)
-    planes = {"planes": pl.read_parquet(folder / "planes.parquet")}
+    snapshot, use_case = Snapshot("repeated", files), load_use_case("late-arrivals")
+    planes, weather = (read_table(snapshot, use_case, name, ALWAYS, NEVER, NEVER) for name in ("planes", "weather"))
     out = folder / "out-months"
     out.mkdir()
-    for start, end in months(snapshot):
-        inputs = read_inputs(snapshot, start, end, forever)
-        tables = {table: pl.concat([inputs.earlier[table], inputs.current[table]]) for table in KNOWN_AT}
-        features = build_features(inputs.current[ROWS], tables | planes)
-        features.write_parquet(out / f"{start:%Y-%m}.parquet")
+    for span in months(snapshot, use_case):
+        flights = read_table(snapshot, use_case, "flights", span[0] - use_case.lookback, span[1], NEVER)
+        near = weather.filter(in_reach(use_case, use_case.known_at["weather"], span))
+        current = flights.filter(use_case.event_time >= span[0])
+        features = use_case.build_features(current, {"flights": flights, "weather": near, "planes": planes})
+        features.write_parquet(out / f"{span[0]:%Y-%m}.parquet")
 
 
 def by_polars(folder: Path) -> None:

@@ -25,27 +25,29 @@ def main() -> int:
 def measure() -> None:
     import polars as pl
 
-    from project.contract import EVENT_TIME, KNOWN_AT, TABLES
-    from project.late_arrivals.features import LOOKBACK, build_features
     from tasks.core.params import Params
+    from tasks.core.use_case import load_use_case
     from tasks.data.reader import read_table
     from tasks.data.snapshot import pull_snapshot
     from tasks.data.validation import separate_rows
 
-    snapshot, end = pull_snapshot.fn(None, Params.load().data), datetime(2014, 1, 2, tzinfo=UTC)
-    start = datetime(2013, 1, 1, tzinfo=UTC)
-    tables = {name: separate_rows(name, read_table(snapshot, name, start, end, end))[0] for name in TABLES}
+    params = Params.load()
+    snapshot, use_case = pull_snapshot.fn(None, params.data), load_use_case(params.model)
+    start, end = datetime(2013, 1, 1, tzinfo=UTC), datetime(2014, 1, 2, tzinfo=UTC)
+    rows = {name: read_table(snapshot, use_case, name, start, end, end) for name in use_case.tables}
+    tables = {name: separate_rows(use_case, name, part)[0] for name, part in rows.items()}
     asked = tables["flights"].sample(ROWS, seed=7)
 
     began = time.perf_counter()
-    together = build_features(asked, tables)
+    together = use_case.build_features(asked, tables)
     middle = time.perf_counter()
     alone = []
-    times = {"flights": EVENT_TIME, "weather": KNOWN_AT["weather"]}
+    times = {"flights": use_case.event_time, "weather": use_case.known_at["weather"]}
     for row in asked.iter_slices(1):
-        event = row.select(EVENT_TIME).item()
-        near = {name: tables[name].filter(time.is_between(event - LOOKBACK, event)) for name, time in times.items()}
-        alone.append(build_features(row, tables | near))
+        event = row.select(use_case.event_time).item()
+        since = event - use_case.lookback
+        near = {name: tables[name].filter(time.is_between(since, event)) for name, time in times.items()}
+        alone.append(use_case.build_features(row, tables | near))
     finished = time.perf_counter()
     print(f"{ROWS:,} rows alone have the features they have together: {pl.concat(alone).equals(together)}")
     print(f"together {(middle - began) / ROWS * 1e6:7.1f} us a row")

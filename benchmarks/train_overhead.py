@@ -36,7 +36,8 @@ def measure() -> None:
     from prefect import flow, task
 
     from flows.train import train
-    from tasks.core.params import STORE, Params
+    from tasks.core.params import Params
+    from tasks.core.workspace import workspace
 
     told = train.with_options(log_prints=False)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  the progress of the trainings
@@ -44,7 +45,7 @@ def measure() -> None:
     for seed in range(ROUNDS + 1):  # the first round warms up
         params = Params.load().model_copy(update={"seed": seed})
         times["plain"].append(seconds(lambda params=params: train_plainly(params)))
-        shutil.rmtree(STORE / "studies")
+        shutil.rmtree(workspace().studies)
         times["flow"].append(seconds(lambda params=params: told(AS_OF, params=params)))
 
     nothing = task(lambda: None)
@@ -61,18 +62,20 @@ def measure() -> None:
 
 def train_plainly(params) -> None:
     """What flows/train.py does, without tasks, lock and records."""
+    from tasks.core.use_case import load_use_case
     from tasks.data.feature_frame import build_feature_frame
     from tasks.data.snapshot import pull_snapshot
-    from tasks.training.challenger import convert_model, judge_challenger
-    from tasks.training.fit import fit_model
+    from tasks.training.challenger import judge_challenger
+    from tasks.training.fit import export_model, fit_model
     from tasks.training.split import labelled_rows, split_rows
     from tasks.training.tuning import tune_model
 
-    snapshot = pull_snapshot.fn(None, params.data)
-    frame, _ = build_feature_frame.fn(snapshot, AS_OF, None, params.validation)
+    snapshot, use_case = pull_snapshot.fn(None, params.data), load_use_case(params.model)
+    frame, _ = build_feature_frame.fn(snapshot, use_case, AS_OF, None, params.validation)
     sets = split_rows(labelled_rows(frame), AS_OF, params.split)
-    chosen = tune_model.fn(sets.train, sets.validation, None, params.tuning, params.seed).hyperparameters
-    model = convert_model.fn(fit_model.fn(sets.fit, chosen, params.seed), sets, params.gate)
+    tuned = tune_model.fn(use_case, sets.train, sets.validation, None, params.tuning, params.seed)
+    fitted = fit_model.fn(use_case, sets.fit, tuned.hyperparameters, params.seed)
+    model = export_model.fn(fitted, sets, params.gate)
     judge_challenger.fn(model, None, sets, params.gate)
 
 

@@ -1,4 +1,4 @@
-"""The demo's stage: a workspace of its own in store/demo, a Prefect server and a worker (make demo).
+"""The demo's stage: a workspace of its own in demo/workspace, a Prefect server and a worker (make demo).
 
 Standard library only, so that the first line appears at once; the story is demo/lifecycle.py, in a child process.
 """
@@ -9,12 +9,12 @@ import time
 
 from stack.local_stack import ROOT, clean_environment, deploy, make_workspace, prefect_server, worker
 
-WORKSPACE = ROOT / "store" / "demo"
+WORKSPACE = ROOT / "demo" / "workspace"
 SETTINGS = {
     "PARAMS_TUNING__N_TRIALS": "10",
     "PREFECT_LOGGING_LEVEL": "ERROR",
     "PYTHONUNBUFFERED": "1",
-    "MPLCONFIGDIR": str(WORKSPACE / "store" / "matplotlib"),
+    "MPLCONFIGDIR": str(WORKSPACE / "cache" / "matplotlib"),
 }
 
 

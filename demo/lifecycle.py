@@ -2,29 +2,26 @@
 
 from datetime import UTC, datetime
 
-from demo.rehearsal import compare_months, deliver, open_season, read_sample, register_bad_model
+from demo.rehearsal import compare_months, deliver, open_season, read_sample, train_bad_model
 from demo.storytelling import show_chart, tell_figures, tell_where, wait_for_run
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.predict import predict
 from flows.promote import promote
 from flows.train import train
-from tasks.core.errors import told_in_one_sentence
+from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params
+from tasks.core.use_case import load_use_case
 from tasks.data.snapshot import pull_snapshot
 from tasks.monitoring.window_check import WindowCheck
-from tasks.registry.champion import require_champion
-from tasks.registry.versions import current_alias, find_moves
+from tasks.registry.versions import read_log
 
 DAYS = [datetime(2013, month, 1, tzinfo=UTC) for month in range(4, 13)]
 PLANTED = "2013-11"  # the month that a bad model serves
 
 # What the flows print belongs to the story, so it goes to the terminal as it is.
-ingest = ingest.with_options(log_prints=False)
-predict = predict.with_options(log_prints=False)
-monitor = monitor.with_options(log_prints=False)
-train = train.with_options(log_prints=False)
-promote = promote.with_options(log_prints=False)
+for flow in (ingest, predict, monitor, train, promote):
+    flow.log_prints = False
 
 
 def tell_story() -> None:
@@ -46,7 +43,7 @@ def tell_story() -> None:
             try_sliding_window(day, params)
         if day.month == 11:
             plant_bad_model(day, params)
-    months = compare_months(pull_snapshot.fn(None, params.data), DAYS[0], DAYS[-1], params)
+    months = compare_months(load_use_case(params.model), DAYS[0], DAYS[-1], params)
     show_chart(months, events, PLANTED)
     tell_figures(months, PLANTED)
     tell_where()
@@ -55,15 +52,16 @@ def tell_story() -> None:
 def hear(check: WindowCheck, day: datetime, params: Params) -> str | None:
     """Wait for whatever a check set off in the worker; returns what came of it."""
     if check.alarm:
-        print("  Drift: the event data.drifted starts train/on-drift in the worker ...")
-        wait_for_run("train/on-drift", check.window)
-        promoted = any(move.kind == "promotion" and move.as_of == day for move in find_moves(params.model))
-        print(f"  {'Promoted' if promoted else 'Rejected'}: the champion is version {current_alias(params.model)}.")
+        print("  Drift: the event data.drifted starts train/train-on-drift in the worker ...")
+        wait_for_run("train/train-on-drift", check.window)
+        log = read_log(params.model)
+        promoted = any(move.kind == "promotion" and move.as_of == day for move in log.moves)
+        print(f"  {'Promoted' if promoted else 'Rejected'}: the champion is version {log.champion()}.")
         return f"drift,\n{'promoted' if promoted else 'rejected'}"
     if check.quality and check.quality.degraded:
-        print("  Worse than before: the event model.degraded starts rollback/on-degraded in the worker ...")
-        wait_for_run("rollback/on-degraded")
-        print(f"  The champion is version {current_alias(params.model)} again.")
+        print("  Worse than before: the event model.degraded starts rollback/rollback-on-degraded in the worker ...")
+        wait_for_run("rollback/rollback-on-degraded")
+        print(f"  The champion is version {read_log(params.model).champion()} again.")
         return "rolled\nback"
     return None
 
@@ -77,13 +75,12 @@ def try_sliding_window(day: datetime, params: Params) -> None:
 
 
 def plant_bad_model(day: datetime, params: Params) -> None:
-    """A version with shuffled history, made champion over the gate's head."""
+    """A version with shuffled history, promoted although the gate rejected it."""
     print("  Somebody promotes a bad model by hand, over the gate's head.")
-    champion = require_champion.fn(params.model, day)
-    bad = register_bad_model(pull_snapshot.fn(None, params.data), day, champion, params)
+    bad = train_bad_model(load_use_case(params.model), day, params)
     promote(bad.version, "it looked fine on my machine", params=params)
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         tell_story()

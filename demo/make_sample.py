@@ -20,17 +20,8 @@ FLIGHTS = [
     *("year", "month", "day", "hour", "sched_arr_time", "dep_delay", "arr_delay", "air_time"),
 ]
 WEATHER = [
-    "time_hour",
-    "origin",
-    "temp",
-    "dewp",
-    "humid",
-    "wind_dir",
-    "wind_speed",
-    "wind_gust",
-    "precip",
-    "pressure",
-    "visib",
+    *("time_hour", "origin", "temp", "dewp", "humid", "wind_dir"),
+    *("wind_speed", "wind_gust", "precip", "pressure", "visib"),
 ]
 TIME = pl.col("time_hour").str.to_datetime(time_unit="us", time_zone="UTC")
 

@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from stack.local_stack import ROOT, clean_environment, deploy, make_workspace, prefect_server, worker
 
-WORKSPACE, IMAGES = ROOT / "store" / "screenshots", ROOT / "docs" / "images"
+WORKSPACE, IMAGES = ROOT / "cache" / "screenshots", ROOT / "docs" / "images"
 SETTINGS = {"PARAMS_TUNING__N_TRIALS": "2", "PARAMS_PROMOTION__MODE": "review"}
 CHROMIUM = "/usr/bin/chromium"
 
@@ -39,7 +39,7 @@ def main() -> None:
             (report,) = (WORKSPACE / "store" / "reports").glob("*.html")
             take(page, report.as_uri(), "drift-report")
     run(dict(os.environ), "demo")
-    keep(ROOT / "store" / "demo" / "store" / "skill.png", "skill")
+    keep(ROOT / "demo" / "workspace" / "store" / "skill.png", "skill")
 
 
 def run(environment: dict[str, str], *command: str) -> None:

@@ -9,41 +9,35 @@ import polars as pl
 
 from project.contract import EVENT_TIME, KNOWN_AT
 from project.late_arrivals.features import HISTORY
-from tasks.core.digests import META
 from tasks.core.errors import InputError
-from tasks.core.params import STORE, WORKSPACE, Params
-from tasks.data.feature_frame import build_feature_frame
-from tasks.data.reader import read_file
-from tasks.data.snapshot import Snapshot
+from tasks.core.params import Params
+from tasks.core.use_case import UseCase
+from tasks.core.workspace import workspace
+from tasks.data.feature_frame import META, build_feature_frame
+from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.evaluation.metrics import compute_metrics
-from tasks.monitoring.retrain_policy import Request
-from tasks.monitoring.watch import describe_reference
-from tasks.registry.champion import Champion, require_champion
-from tasks.training.challenger import (
-    Challenger,
-    convert_model,
-    describe_training,
-    judge_challenger,
-    register_challenger,
-)
+from tasks.monitoring.drift import describe_reference
+from tasks.registry.versions import Challenger, load_champion, read_log, require_champion
+from tasks.training.challenger import Request, describe_training, judge_challenger, register_challenger
 from tasks.training.estimators import DEFAULT
-from tasks.training.fit import fit_model
+from tasks.training.fit import export_model, fit_model
 from tasks.training.split import labelled_rows, split_rows
 from tasks.training.tuning import Tuned
 
+EVENT = EVENT_TIME["flights"]
 OUTCOMES = ("dep_delay", "arr_delay", "air_time")
 SHUFFLED = [*(f"{name}_{what}" for name in HISTORY for what in ("late", "delay")), "last_delay", "last_delay_age"]
 
 
 def read_sample(sample: Snapshot) -> dict[str, pl.DataFrame]:
     """The whole year, as the files hold it."""
-    months = [read_file(sample, name) for name in sorted(sample.files) if name.startswith("flights/")]
-    return {"flights": pl.concat(months), "weather": read_file(sample, "weather.parquet")}
+    months = [path for name, path in sorted(sample.files.items()) if name.startswith("flights/")]
+    return {"flights": pl.read_parquet(months), "weather": pl.read_parquet(sample.files["weather.parquet"])}
 
 
 def known_between(tables: dict[str, pl.DataFrame], start: datetime, end: datetime) -> dict[str, pl.DataFrame]:
     """What became known in [start, end): new flights with the outcomes known by then, late outcomes, and weather."""
-    flights = tables["flights"].with_columns(event=EVENT_TIME, known=KNOWN_AT["flights"])
+    flights = tables["flights"].with_columns(event=EVENT, known=KNOWN_AT["flights"])
     new = flights.filter(pl.col("event") >= start, pl.col("event") < end)
     waiting = pl.col("known") >= end
     masked = new.with_columns(pl.when(waiting).then(None).otherwise(pl.col(name)).alias(name) for name in OUTCOMES)
@@ -55,45 +49,47 @@ def known_between(tables: dict[str, pl.DataFrame], start: datetime, end: datetim
 def open_season(sample: Snapshot, tables: dict[str, pl.DataFrame], until: datetime) -> None:
     """Make what was known at `until` the workspace's first data version, as a user would: with `dvc add data`."""
     known = known_between(tables, datetime(2013, 1, 1, tzinfo=until.tzinfo), until)
-    folder = WORKSPACE / "data"
+    folder = workspace().data
     if folder.exists():
         raise InputError(f"{folder} exists: the demo plays in a workspace of its own, start it with `make demo`")
     (folder / "flights").mkdir(parents=True)
-    for (month,), rows in known["flights"].group_by(EVENT_TIME.dt.strftime("%Y-%m"), maintain_order=True):
+    for (month,), rows in known["flights"].group_by(EVENT.dt.strftime("%Y-%m"), maintain_order=True):
         rows.write_parquet(folder / "flights" / f"{month}.parquet")
     known["weather"].write_parquet(folder / "weather.parquet")
     shutil.copyfile(sample.files["planes.parquet"], folder / "planes.parquet")
-    (WORKSPACE / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
+    (workspace().root / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
     command = [sys.executable, "-m", "dvc", "add", "--quiet", "data"]
-    subprocess.run(command, cwd=WORKSPACE, check=True)
+    subprocess.run(command, cwd=workspace().root, check=True)
 
 
 def deliver(tables: dict[str, pl.DataFrame], start: datetime, end: datetime) -> None:
     """Put what became known in [start, end) into the landing folder, a file for each table."""
     for table, rows in known_between(tables, start, end).items():
-        folder = WORKSPACE / "landing" / table
+        folder = workspace().root / "landing" / table
         folder.mkdir(parents=True, exist_ok=True)
         rows.write_parquet(folder / f"{end:%Y-%m-%d}.parquet")
 
 
-def register_bad_model(snapshot: Snapshot, as_of: datetime, champion: Champion, params: Params) -> Challenger:
+def train_bad_model(use_case: UseCase, as_of: datetime, params: Params) -> Challenger:
     """A version that was fitted with shuffled history; the gate rejects it, and it is registered all the same."""
-    frame, _ = build_feature_frame.fn(snapshot, as_of, None, params.validation)
+    snapshot, champion = pull_snapshot.fn(None, params.data), load_champion.fn(read_log(params.model), as_of)
+    frame, _ = build_feature_frame.fn(snapshot, use_case, as_of, None, params.validation)
     sets = split_rows(labelled_rows(frame), as_of, params.split)
     spoiled = sets.fit.with_columns(pl.col(name).shuffle(seed=1) for name in SHUFFLED)
-    model = convert_model.fn(fit_model.fn(spoiled, DEFAULT, params.seed), sets, params.gate)
+    model = export_model.fn(fit_model.fn(use_case, spoiled, DEFAULT, params.seed), sets, params.gate)
     verdict = judge_challenger.fn(model, champion, sets, params.gate)
-    watch = describe_reference.fn(model, sets, params.seed)
+    reference = describe_reference.fn(model, sets, as_of - params.split.gate, as_of, params.seed)
     request = Request(as_of, reason="planted by the demo: its history columns were shuffled")
-    card = describe_training(model, Tuned(DEFAULT), verdict, champion, sets, watch, snapshot, request, params)
-    return register_challenger.fn(model, card, verdict, sets, watch, "planted")
+    card = describe_training(model, Tuned(DEFAULT), verdict, champion, sets, {}, snapshot, request, params)
+    return register_challenger.fn(model, card, verdict, sets, reference, "planted")
 
 
-def compare_months(snapshot: Snapshot, since: datetime, as_of: datetime, params: Params) -> pl.DataFrame:
+def compare_months(use_case: UseCase, since: datetime, as_of: datetime, params: Params) -> pl.DataFrame:
     """By month: version, rows, and skill and log loss of what was served and of the first champion (frozen)."""
-    frozen = require_champion.fn(params.model, since)
-    frame, _ = build_feature_frame.fn(snapshot, as_of, since, params.validation)
-    files = sorted((STORE / "predictions").glob("date=*/*.parquet"))
+    frozen = require_champion.fn(read_log(params.model), since)
+    snapshot = pull_snapshot.fn(None, params.data)
+    frame, _ = build_feature_frame.fn(snapshot, use_case, as_of, since, params.validation)
+    files = sorted(workspace().predictions.glob("date=*/*.parquet"))
     served = pl.read_parquet(files, hive_partitioning=False).select("key", "score", "version")
     rows = labelled_rows(frame).join(served, on="key", maintain_order="left")
     months = []

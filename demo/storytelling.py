@@ -7,42 +7,35 @@ import polars as pl
 from prefect import flow
 from prefect.artifacts import create_image_artifact
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import DeploymentFilter, FlowRunFilter
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.filters import DeploymentFilter
 
-from tasks.core.params import STORE
+from tasks.core.workspace import workspace
 from tasks.operations.pictures import as_uri, start_figure
 
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 300
 
 
-def wait_for_run(deployment: str, window: str | None = None) -> FlowRun:
-    """The newest run of a deployment, for a window if one is named, once it is over."""
-    give_up = time.monotonic() + PATIENCE_SECONDS
+def wait_for_run(deployment: str, window: str | None = None) -> None:
+    """Return when a run of a deployment, for a window if one is named, is over."""
     with get_client(sync_client=True) as client:
-        found = client.read_deployment_by_name(deployment)
-        chosen = DeploymentFilter.model_validate({"id": {"any_": [str(found.id)]}})
-        over = FlowRunFilter.model_validate(
-            {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}}
-        )
-        start = time.monotonic()
-        while time.monotonic() < give_up:
-            runs = client.read_flow_runs(deployment_filter=chosen, flow_run_filter=over)
-            answers = [run for run in runs if window is None or run.parameters.get("window") == window]
-            if answers:
-                return max(answers, key=lambda run: run.expected_start_time)
-            time.sleep(0.5)
-            if time.monotonic() - start > 4:
+        found = str(client.read_deployment_by_name(deployment).id)
+        chosen = DeploymentFilter.model_validate({"id": {"any_": [found]}})
+        for second in range(PATIENCE_SECONDS):
+            runs = client.read_flow_runs(deployment_filter=chosen)
+            over = [run for run in runs if run.state and run.state.is_final()]
+            if any(window in (None, run.parameters.get("window")) for run in over):
+                return
+            time.sleep(1)
+            if second % 5 == 4:
                 print("  ... the worker is at it", flush=True)
-                start = time.monotonic()
-    raise SystemExit(f"error: {deployment} did not run within {PATIENCE_SECONDS} s; see store/prefect/worker.log")
+    raise SystemExit(f"error: {deployment} did not run within {PATIENCE_SECONDS} s; see state/prefect/worker.log")
 
 
 @flow
 def show_chart(months: pl.DataFrame, events: dict[str, str], planted: str) -> None:
     """Draw the chart, into store/skill.png and as an artifact of a run, where the Prefect UI shows it."""
     figure = draw_chart(months, events, planted)
-    figure.savefig(STORE / "skill.png", bbox_inches="tight")
+    figure.savefig(workspace().store / "skill.png", bbox_inches="tight")
     create_image_artifact(as_uri(figure), key="skill", description="Skill by month")
 
 
@@ -80,13 +73,6 @@ def tell_figures(months: pl.DataFrame, planted: str) -> None:
 def tell_where() -> None:
     """Where to look next."""
     print("\nWhere to look next")
-    print("  make up WORKSPACE=store/demo   every run, its cause, verdict and artifacts in the Prefect UI")
-    print("  WORKSPACE=store/demo .venv/bin/python -m flows.audit 2   the chain of a version")
-    for what, path in {
-        "the chart": "skill.png",
-        "drift reports": "reports",
-        "every model with its card": "bundles",
-        "every score with its version": "predictions",
-        "rows that broke a rule": "quarantine",
-    }.items():
-        print(f"  {what:<30} {STORE / path}")
+    print("  make up WORKSPACE=demo/workspace   every run, its cause, verdict and artifacts in the Prefect UI")
+    print("  WORKSPACE=demo/workspace .venv/bin/python -m flows.audit 2   the chain of a version")
+    print(f"  {workspace().store}   skill.png (the chart), reports, bundles, predictions, quarantine")

@@ -1,12 +1,13 @@
-"""Where a version comes from, and what became of it: python -m flows.audit [VERSION] [--json]; alone it lists them."""
+"""Lineage and history of a model version: python -m flows.audit [VERSION] [--json]; alone it lists the versions."""
 
 import argparse
 import json
 from typing import Any
 
-from tasks.core.errors import told_in_one_sentence
+from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params
 from tasks.registry.audit import list_versions, trace_version
+from tasks.registry.versions import read_log
 
 
 def audit(version: str | None, as_json: bool = False) -> None:
@@ -16,8 +17,8 @@ def audit(version: str | None, as_json: bool = False) -> None:
         version: Its number in the registry; None lists them.
         as_json: All of it, for a machine.
     """
-    model = Params.load().model
-    found = trace_version(model, version) if version else list_versions(model)
+    log = read_log(Params.load().model)
+    found = trace_version(log, version) if version else list_versions(log)
     if as_json:
         print(json.dumps(found, indent=2, default=str))
     else:
@@ -63,5 +64,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.audit", description=__doc__)
     parser.add_argument("version", nargs="?")
     parser.add_argument("--json", action="store_true", dest="as_json")
-    with told_in_one_sentence():
+    with exit_on_input_error():
         audit(**vars(parser.parse_args()))

@@ -2,20 +2,20 @@
 
 from prefect import flow
 
-from tasks.core.errors import told_in_one_sentence
+from tasks.core.errors import exit_on_input_error
 from tasks.core.events import rejections_announced
-from tasks.core.locks import only_one
-from tasks.core.naming import name_run
-from tasks.core.params import Params
+from tasks.core.locks import exclusive
+from tasks.core.params import Params, Prefilled
+from tasks.core.use_case import load_use_case
 from tasks.data.merge import merge_landed
-from tasks.data.publish import keep_outside, place_version, publish_version, refuse_edits
+from tasks.data.publish import commit_and_push, place_version, publish_version, refuse_edits
 from tasks.data.snapshot import pull_snapshot
 from tasks.data.sources import read_landed
-from tasks.operations.artifacts import report_landing
+from tasks.operations.artifacts import name_run, report_landing
 
 
 @flow(log_prints=True, flow_run_name=name_run)
-def ingest(params: Params = Params.load()) -> str:
+def ingest(params: Params = Prefilled.read()) -> str:
     """Check new files against the contract and make their rows part of a new data version.
 
     Args:
@@ -24,21 +24,23 @@ def ingest(params: Params = Params.load()) -> str:
     Returns:
         The current data version.
     """
-    with only_one("ingest"):
+    params = params.current()
+    use_case = load_use_case(params.model)
+    with exclusive("ingest"):
         with rejections_announced(params.model):
             snapshot = pull_snapshot(None, params.data)
             refuse_edits()
-            if landed := read_landed(params.ingest.source, snapshot, params.data.deadline):
-                files, changes = merge_landed(snapshot, landed, params.validation)
+            if landed := read_landed(params.ingest.source, use_case, snapshot, params.data.timeout):
+                files, changes = merge_landed(snapshot, use_case, landed, params.validation)
                 snapshot = publish_version(snapshot, files, landed)
-                report_landing(params.model, changes, landed, snapshot.version)
+                report_landing(use_case, changes, landed, snapshot.version)
             else:
                 print(f"nothing new in {params.ingest.source}")
         place_version(snapshot)
-        keep_outside(snapshot, params.ingest, params.data.deadline)
+        commit_and_push(snapshot, params.ingest, params.data.timeout)
     return snapshot.version
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         ingest()

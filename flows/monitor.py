@@ -5,22 +5,23 @@ from datetime import datetime
 
 from prefect import flow
 
-from tasks.core.errors import InputError, told_in_one_sentence
-from tasks.core.naming import name_run
-from tasks.core.params import Params
+from tasks.core.errors import InputError, exit_on_input_error
+from tasks.core.params import Params, Prefilled
+from tasks.core.use_case import load_use_case
+from tasks.data.clock import resolve_as_of
 from tasks.data.feature_frame import build_feature_frame
-from tasks.data.reader import resolve_as_of
 from tasks.data.snapshot import pull_snapshot
 from tasks.monitoring.check_records import find_check, record_check, says_more, tell_check, tell_degraded
 from tasks.monitoring.evidently_report import render_report, wants_report
-from tasks.monitoring.window_check import WindowCheck, check_window, reject_window
-from tasks.monitoring.windows import newest_window
-from tasks.operations.artifacts import report_check
-from tasks.registry.champion import load_predecessor, require_champion
+from tasks.monitoring.window_check import WindowCheck, check_window, newest_window, reject_window
+from tasks.operations.artifacts import name_run, report_check
+from tasks.registry.versions import load_predecessor, read_log, require_champion
 
 
 @flow(log_prints=True, flow_run_name=name_run)
-def monitor(as_of: datetime | None = None, data_rev: str | None = None, params: Params = Params.load()) -> WindowCheck:
+def monitor(
+    as_of: datetime | None = None, data_rev: str | None = None, params: Params = Prefilled.read()
+) -> WindowCheck:
     """Compare the newest window with what the champion was fitted on, and its predictions with their outcomes.
 
     Args:
@@ -31,27 +32,29 @@ def monitor(as_of: datetime | None = None, data_rev: str | None = None, params: 
     Returns:
         What the check found.
     """
+    params = params.current()
+    use_case = load_use_case(params.model)
     snapshot = pull_snapshot(data_rev, params.data)
-    as_of = resolve_as_of(as_of, snapshot, params.clock)
-    champion, window = require_champion(params.model, as_of), newest_window(as_of)
-    known = find_check(params.model, window, champion.version)
+    as_of, log = resolve_as_of(as_of, snapshot, use_case, params.clock), read_log(params.model)
+    champion, window = require_champion(log, as_of), newest_window(as_of)
+    known = find_check(log, window, champion.version)
     try:
-        frame, _ = build_feature_frame(snapshot, as_of, window.start, params.validation)
+        frame, _ = build_feature_frame(snapshot, use_case, as_of, window.start, params.validation)
     except InputError as error:
         frame, check = None, reject_window(window, champion.version, str(error))
     else:
-        predecessor = load_predecessor(params.model, as_of)
+        predecessor = load_predecessor(log, as_of)
         check = check_window(frame, window, champion, predecessor, params.monitor, params.gate.threshold)
     if known and not says_more(check, known, params.monitor.min_labels):
         print(f"nothing new: window {window.name} was checked for version {champion.version}")
-        tell_degraded(params.model, as_of, known)
+        tell_degraded(log, as_of, known)
         return known
     record_check(params.model, as_of, check)
-    tell_check(params.model, as_of, check, known)
+    tell_check(log, as_of, check, known)
     report = None
     if frame is not None and wants_report(check, params.monitor):
         report = render_report(frame, window, champion, check, params.seed)
-    report_check(params.model, check, report)
+    report_check(read_log(params.model), check, report)
     print(check)
     return check
 
@@ -60,5 +63,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.monitor", description=__doc__)
     parser.add_argument("--as-of", type=datetime.fromisoformat, help="logical time in UTC, e.g. 2013-06-01")
     parser.add_argument("--data-rev", help="git revision, tag or data version")
-    with told_in_one_sentence():
+    with exit_on_input_error():
         monitor(**vars(parser.parse_args()))

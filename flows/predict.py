@@ -4,16 +4,17 @@ import argparse
 from datetime import datetime
 
 import polars as pl
-from prefect import flow
+from prefect import flow, task
 
-from tasks.core.errors import told_in_one_sentence
-from tasks.core.naming import name_run
-from tasks.core.params import Params
+from tasks.core.errors import exit_on_input_error
+from tasks.core.params import Params, Prefilled
+from tasks.core.use_case import load_use_case
+from tasks.data.clock import resolve_as_of
 from tasks.data.feature_frame import build_feature_frame
-from tasks.data.reader import resolve_as_of
 from tasks.data.snapshot import pull_snapshot
 from tasks.inference.prediction_log import score_rows
-from tasks.registry.champion import require_champion
+from tasks.operations.artifacts import name_run
+from tasks.registry.versions import read_log, require_champion
 
 
 @flow(log_prints=True, flow_run_name=name_run)
@@ -21,7 +22,7 @@ def predict(
     as_of: datetime | None = None,
     since: datetime | None = None,
     data_rev: str | None = None,
-    params: Params = Params.load(),
+    params: Params = Prefilled.read(),
 ) -> int:
     """Score every row since a moment that was not scored before, with the champion of as_of.
 
@@ -37,12 +38,15 @@ def predict(
     Returns:
         How many rows were scored.
     """
+    params = params.current()
+    use_case = load_use_case(params.model)
     snapshot = pull_snapshot(data_rev, params.data)
-    as_of = resolve_as_of(as_of, snapshot, params.clock)
-    since = resolve_as_of(since, snapshot, params.clock) if since else as_of - params.predict.backlog
-    champion = require_champion(params.model, as_of)
-    frame, _ = build_feature_frame(snapshot, as_of, since, params.validation)
-    scored = score_rows(frame.filter(pl.col("event_time") >= since), champion, as_of)
+    as_of = resolve_as_of(as_of, snapshot, use_case, params.clock)
+    since = resolve_as_of(since, snapshot, use_case, params.clock) if since else as_of - params.predict.backlog
+    champion = require_champion(read_log(params.model), as_of)
+    frame, _ = build_feature_frame(snapshot, use_case, as_of, since, params.validation)
+    rows = frame.filter(pl.col("event_time") >= since)
+    scored = task(score_rows)(rows, champion.bundle.scorer, champion.version, as_of)
     print(f"{scored:,} rows since {since:%Y-%m-%d} scored by version {champion.version}")
     return scored
 
@@ -52,5 +56,5 @@ if __name__ == "__main__":
     parser.add_argument("--as-of", type=datetime.fromisoformat, help="logical time in UTC, e.g. 2013-06-01")
     parser.add_argument("--since", type=datetime.fromisoformat, help="first event time, e.g. 2013-05-01")
     parser.add_argument("--data-rev", help="git revision, tag or data version")
-    with told_in_one_sentence():
+    with exit_on_input_error():
         predict(**vars(parser.parse_args()))

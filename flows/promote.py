@@ -1,18 +1,18 @@
-"""Make a version champion over the gate's head, on the record: python -m flows.promote VERSION REASON"""
+"""Override the gate and make a version champion, on record: python -m flows.promote VERSION REASON"""
 
 import argparse
 
 from prefect import flow
 
-from tasks.core.errors import told_in_one_sentence
-from tasks.core.naming import name_run
-from tasks.core.params import Params
+from tasks.core.errors import exit_on_input_error
+from tasks.core.params import Params, Prefilled
+from tasks.operations.artifacts import name_run
 from tasks.registry.promotion import promote_by_hand
 from tasks.registry.versions import VersionNumber
 
 
 @flow(log_prints=True, flow_run_name=name_run)
-def promote(version: VersionNumber, reason: str, params: Params = Params.load()) -> None:
+def promote(version: VersionNumber, reason: str, params: Params = Prefilled.read()) -> None:
     """A person's override: make a registered version champion, whatever the gate said.
 
     Args:
@@ -20,6 +20,7 @@ def promote(version: VersionNumber, reason: str, params: Params = Params.load())
         reason: Why; it goes on the record with the account's name.
         params: Which model, and the clock.
     """
+    params = params.current()
     promote_by_hand(params.model, version, reason, params.clock)
     print(f"version {version} of {params.model} is the champion now")
 
@@ -28,5 +29,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.promote", description=__doc__)
     parser.add_argument("version")
     parser.add_argument("reason")
-    with told_in_one_sentence():
+    with exit_on_input_error():
         promote.fn(**vars(parser.parse_args()))

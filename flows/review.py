@@ -7,13 +7,13 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-from tasks.core.errors import told_in_one_sentence
-from tasks.core.naming import name_run
-from tasks.core.params import Params
+from tasks.core.errors import exit_on_input_error
+from tasks.core.params import Params, Prefilled
 from tasks.core.provenance import who
+from tasks.operations.artifacts import name_run
 from tasks.operations.review_form import describe_review, end_holder, take_review
 from tasks.registry.review import Decision, answer_review, find_reviews, settle_reviews
-from tasks.registry.versions import VersionNumber
+from tasks.registry.versions import VersionNumber, read_log
 
 
 class Answer(RunInput):
@@ -25,15 +25,15 @@ class Answer(RunInput):
 
 
 @flow(log_prints=True, flow_run_name=name_run)
-def review(version: VersionNumber | None = None, params: Params = Params.load()) -> None:
+def review(version: VersionNumber | None = None, params: Params = Prefilled.read()) -> None:
     """Wait, suspended, for a person's answer; the run takes no place in the worker meanwhile.
 
     Args:
         version: The challenger to ask about; left out, the first that waits.
         params: Which model.
     """
-    settle_reviews(params.model)
-    waiting = take_review(params.model, version)
+    params = params.current()
+    waiting = take_review(settle_reviews(read_log(params.model)), version)
     if waiting is None:
         print("no review waits to be asked")
         return
@@ -54,7 +54,7 @@ def answer_here(version: str, decision: Decision, note: str, name: str) -> None:
 
 def list_reviews() -> None:
     """A line for each review, oldest first."""
-    reviews = find_reviews(Params.load().model)
+    reviews = find_reviews(read_log(Params.load().model))
     for found in reviews:
         answer = f"by {found.by}: {found.note}" if found.by else f"until {found.until:%Y-%m-%d %H:%M} UTC"
         print(f"version {found.version}, as of {found.as_of:%Y-%m-%d}  {found.outcome} {answer}")
@@ -71,7 +71,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if given.version and not (given.decision and given.note):
         parser.error("an answer needs all three: VERSION approve|reject NOTE")
-    with told_in_one_sentence():
+    with exit_on_input_error():
         if given.version:
             answer_here(given.version, given.decision, given.note, given.name)
         else:

@@ -4,13 +4,13 @@ import argparse
 
 from prefect import flow
 
-from tasks.core.errors import told_in_one_sentence
-from tasks.core.naming import name_run
-from tasks.core.params import Params
+from tasks.core.errors import exit_on_input_error
+from tasks.core.params import Params, Prefilled
 from tasks.monitoring.check_records import require_degraded
-from tasks.monitoring.windows import WindowName
+from tasks.monitoring.window_check import WindowName
+from tasks.operations.artifacts import name_run
 from tasks.registry.promotion import roll_back
-from tasks.registry.versions import VersionNumber
+from tasks.registry.versions import VersionNumber, read_log
 
 
 @flow(log_prints=True, flow_run_name=name_run)
@@ -18,7 +18,7 @@ def rollback(
     reason: str,
     champion: VersionNumber | None = None,
     window: WindowName | None = None,
-    params: Params = Params.load(),
+    params: Params = Prefilled.read(),
 ) -> None:
     """Move the champion pointer to the newest earlier champion that was not itself rolled back.
 
@@ -28,9 +28,11 @@ def rollback(
         window: Act only if a check on record found the champion degraded in it, as the event claims.
         params: Which model, and the clock.
     """
+    params = params.current()
+    log = read_log(params.model)
     if window:
-        require_degraded(params.model, window, champion)
-    origin, target = roll_back(params.model, reason, params.clock, champion)
+        require_degraded(log, window, champion)
+    origin, target = roll_back(log, reason, params.clock, champion)
     print(f"version {target} of {params.model} is the champion again, in place of version {origin}")
 
 
@@ -38,5 +40,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.rollback", description=__doc__)
     parser.add_argument("reason")
     parser.add_argument("--champion", help="act only if this version is still champion")
-    with told_in_one_sentence():
+    with exit_on_input_error():
         rollback.fn(**vars(parser.parse_args()))

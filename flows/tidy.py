@@ -1,16 +1,15 @@
-"""Close runs whose process is gone, and cancel those that a newer one makes needless, so that none is in the way."""
+"""Mark zombie runs as Crashed and cancel superseded scheduled runs, so that neither blocks a deployment."""
 
 from datetime import timedelta
 
 from prefect import flow
 
-from tasks.operations.missed_runs import cancel_missed_runs
-from tasks.operations.stale_runs import close_lost_runs
+from tasks.operations.stale_runs import cancel_missed_runs, close_lost_runs
 
 
 @flow(log_prints=True)
 def tidy(patience: int = 600) -> list[str]:
-    """Call runs crashed that show no sign of life; after a time without a worker, cancel all but the newest missed run.
+    """Mark runs without a recent heartbeat as Crashed; cancel all but the newest missed run of each schedule.
 
     Args:
         patience: Seconds without a sign of life; a run sends one every 30 s.

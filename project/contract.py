@@ -1,4 +1,4 @@
-"""What a valid row is, when it became known, and what is predicted. Swap this for your own data."""
+"""What a valid row of each table is, and when it became known. Swap this for your own data."""
 
 import dataframely as dy
 import polars as pl
@@ -62,18 +62,11 @@ class Planes(dy.Schema):
 # Every table of data/: one file NAME.parquet, or a folder NAME/ of monthly (UTC) files.
 TABLES: dict[str, type[dy.Schema]] = {"flights": Flights, "weather": Weather, "planes": Planes}
 
-# The table whose rows are predicted, as monthly files.
-ROWS = "flights"
-KEY = Flights.primary_key()
-EVENT_TIME = pl.col("time_hour") + pl.duration(minutes=pl.col("minute"))  # scheduled departure
-PREDICTION_TIME = EVENT_TIME - pl.duration(hours=2)  # when a row's prediction is asked for
-TARGET = pl.col("arr_delay") >= 15  # null: cancelled, diverted, or not yet landed
-
-# What a drift check watches beside the features; over all rows of a month, outcomes or not.
-WATCHED = {"flights_of_hour": pl.len().over("origin", "time_hour").cast(pl.Float32)}
+# When a row's event is; of a table whose rows are predicted, it says in which monthly (UTC) file a row lies.
+EVENT_TIME = {"flights": pl.col("time_hour") + pl.duration(minutes=pl.col("minute"))}  # scheduled departure
 
 # When a row's values became known (an outcome: landing plus an hour); null or no entry: no outcome, or always known.
 KNOWN_AT = {
-    "flights": EVENT_TIME + pl.duration(minutes=pl.col("dep_delay").cast(int) + pl.col("air_time") + 60),
+    "flights": EVENT_TIME["flights"] + pl.duration(minutes=pl.col("dep_delay").cast(int) + pl.col("air_time") + 60),
     "weather": pl.col("time_hour") + pl.duration(hours=1),
 }

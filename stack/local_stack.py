@@ -25,14 +25,14 @@ def make_workspace(folder: Path) -> Path:
     shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache"))
     for file in ("params.yaml", "data.dvc"):
         shutil.copy(ROOT / file, folder)
-    (folder / "store" / "prefect").mkdir(parents=True)
+    (folder / "state" / "prefect").mkdir(parents=True)
     return folder
 
 
 def clean_environment(workspace: Path, **variables: str) -> dict[str, str]:
     """The environment of a process that works in `workspace` and knows nothing of the user's own servers."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    own = {"WORKSPACE": str(workspace), "PREFECT_HOME": str(workspace / "store" / "prefect"), "PYTHONPATH": str(ROOT)}
+    own = {"WORKSPACE": str(workspace), "PREFECT_HOME": str(workspace / "state" / "prefect"), "PYTHONPATH": str(ROOT)}
     return kept | own | variables
 
 
@@ -76,6 +76,8 @@ def start_server(environment: dict[str, str], port: int) -> subprocess.Popen[byt
         "PREFECT_API_URL": address,
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # In memory, a restarted server forgets who holds the slot of a deployment, and ends that run.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
         "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
     }
@@ -107,7 +109,7 @@ def worker(environment: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:
-        subprocess.run([sys.executable, "-m", "stack.stopping"], cwd=ROOT, env=environment)
+        subprocess.run([sys.executable, "-m", "tasks.operations.stop_runs"], cwd=ROOT, env=environment)
         stop(process)
 
 

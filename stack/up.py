@@ -29,19 +29,19 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     kept = {name: value for name, value in os.environ.items() if name not in OTHERS}
-    home = {"PREFECT_HOME": str(workspace / "store" / "prefect"), "PYTHONPATH": str(ROOT)}
+    home = {"PREFECT_HOME": str(workspace / "state" / "prefect"), "PYTHONPATH": str(ROOT)}
     environment = kept | home | {"WORKSPACE": str(workspace), "REPORTS_URL": f"http://127.0.0.1:{REPORTS_PORT}"}
     print(f"Starting a Prefect server for {workspace} (10 to 20 seconds) ...", flush=True)
     try:
         with prefect_server(environment, PORT) as address:
             environment |= {"PREFECT_API_URL": address}
             deploy(environment)
-            subprocess.run([sys.executable, "-m", "tasks.operations.alerts"], cwd=ROOT, env=environment)
+            subprocess.run([sys.executable, "-m", "tasks.operations.sync"], cwd=ROOT, env=environment)
             with env_file(environment), reports(workspace, environment), worker(environment) as process:
                 tell_next_steps(address)
                 while process.poll() is None:
                     time.sleep(0.5)
-        print("error: the worker ended by itself; its log is store/prefect/worker.log")
+        print("error: the worker ended by itself; its log is state/prefect/worker.log")
         return 1
     except KeyboardInterrupt:
         print("stopped")
@@ -98,7 +98,7 @@ def tell_next_steps(address: str) -> None:
     print(f"\nThe Prefect UI is at {address.removesuffix('/api')}")
     elsewhere = f"WORKSPACE={os.environ['WORKSPACE']} " if os.environ.get("WORKSPACE") else ""
     print("In a second terminal, in this folder:")
-    print("  .venv/bin/prefect deployment run train/weekly --param cause=hand --watch")
+    print("  .venv/bin/prefect deployment run train/train-by-hand --watch")
     print(f"  {elsewhere}.venv/bin/python -m flows.refusals   why did it not retrain?")
     print("Ctrl-C stops it.", flush=True)
 

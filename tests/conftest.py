@@ -36,35 +36,43 @@ def snapshot(params):
     return pull_snapshot.fn(None, params.data)
 
 
-def read_valid(snapshot, end):
+@pytest.fixture(scope="session")
+def use_case():
+    from tasks.core.use_case import load_use_case
+
+    return load_use_case("late-arrivals")
+
+
+def read_valid(snapshot, use_case, end):
     """All valid rows of the sample before `end`."""
-    from project.contract import TABLES
     from tasks.data.reader import read_table
     from tasks.data.validation import separate_rows
 
     start = datetime(2013, 1, 1, tzinfo=UTC)
-    return {name: separate_rows(name, read_table(snapshot, name, start, end, end))[0] for name in TABLES}
+    tables = {name: read_table(snapshot, use_case, name, start, end, end) for name in use_case.tables}
+    return {name: separate_rows(use_case, name, rows)[0] for name, rows in tables.items()}
 
 
 @pytest.fixture(scope="session")
-def tables(snapshot):
+def tables(snapshot, use_case):
     """All valid rows of the sample's first two months."""
-    return read_valid(snapshot, datetime(2013, 3, 1, tzinfo=UTC))
+    return read_valid(snapshot, use_case, datetime(2013, 3, 1, tzinfo=UTC))
 
 
 @pytest.fixture(scope="session")
-def year_tables(snapshot):
+def year_tables(snapshot, use_case):
     """All valid rows of the sample."""
-    return read_valid(snapshot, datetime(2014, 1, 2, tzinfo=UTC))
+    return read_valid(snapshot, use_case, datetime(2014, 1, 2, tzinfo=UTC))
 
 
 @pytest.fixture(scope="session")
-def year(snapshot, params):
+def year(snapshot, use_case, params):
     """The feature frame of the whole sample, labelled rows only."""
     from tasks.data.feature_frame import build_feature_frame
     from tasks.training.split import labelled_rows
 
-    return labelled_rows(build_feature_frame.fn(snapshot, datetime(2014, 1, 2, tzinfo=UTC), None, params.validation)[0])
+    end = datetime(2014, 1, 2, tzinfo=UTC)
+    return labelled_rows(build_feature_frame.fn(snapshot, use_case, end, None, params.validation)[0])
 
 
 @pytest.fixture(scope="session")
@@ -78,41 +86,45 @@ def server():
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory):
-    """The logbook's database as its first use makes it."""
-    from tasks.registry import decision_log as logbook
+    """The tracking database as its first use makes it."""
+    from stores import new_workspace, use_workspace
 
-    folder = tmp_path_factory.mktemp("empty")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logbook, "STORE", folder)
-        logbook.client.cache_clear()
-        logbook.client()
-    logbook.client.cache_clear()
-    return folder / "mlflow.db"
+    from tasks.core.workspace import workspace
+    from tasks.registry import decision_log
+
+    use_workspace(new_workspace(tmp_path_factory.mktemp("empty") / "workspace"))
+    decision_log.client()
+    database = workspace().tracking_database
+    use_workspace(WORKSPACE)
+    return database
 
 
 @pytest.fixture
-def store(tmp_path, empty_database):
-    """An empty store."""
-    from stores import use_store
+def own_workspace(tmp_path, empty_database):
+    """The root of a workspace of the test's own: the sample's data version, and nothing that the loop makes."""
+    from stores import new_workspace, use_workspace
 
-    from tasks.core.params import STORE
+    folder = use_workspace(new_workspace(tmp_path / "work späce"))
+    shutil.copy(empty_database, folder / "state")
+    yield folder
+    use_workspace(WORKSPACE)
 
-    shutil.copy(empty_database, tmp_path)
-    use_store(tmp_path)
-    yield tmp_path
-    use_store(STORE)
+
+@pytest.fixture
+def store(own_workspace):
+    """The store of a workspace of the test's own."""
+    return own_workspace / "store"
 
 
 @pytest.fixture(scope="session")
-def tiny_model(year, params):
+def tiny_model(year, use_case, params):
     """A fitted linear model as ONNX bytes, and rows that it scores."""
-    from tasks.core.digests import META
-    from tasks.training.conversion import to_bytes
-    from tasks.training.fit import fit_model
+    from tasks.data.feature_frame import META
+    from tasks.training.fit import fit_model, to_bytes
 
     fit = year.head(2_000)
     features = fit.drop(META)
-    model = fit_model.fn(fit, {"family": "linear", "C": 1.0}, params.seed)
+    model = fit_model.fn(use_case, fit, {"family": "linear", "C": 1.0}, params.seed)
     return to_bytes(model, features.schema), features.head(5)
 
 
@@ -121,16 +133,16 @@ def versions(store, tiny_model):
     """Three registered versions as of April, June and August; none of them is champion."""
     import numpy as np
 
-    from tasks.registry import decision_log as logbook
+    from tasks.registry import decision_log
     from tasks.registry.bundle import write_bundle
     from tasks.registry.versions import register_version
 
     model, probe = tiny_model
     numbers = []
     for month in (4, 6, 8):
-        run_id = logbook.open_record("late-arrivals", "training", datetime(2013, month, 1, tzinfo=UTC), {})
-        digests = write_bundle(store / "bundles" / run_id, model, {}, np.arange(3, dtype=np.uint64), probe, {}, probe)
-        numbers.append(register_version("late-arrivals", run_id, digests))
-        logbook.add_tags(run_id, version=numbers[-1], verdict="promote", by="Ada")
-        logbook.close_record(run_id)
+        record_id = decision_log.open_record("late-arrivals", "training", datetime(2013, month, 1, tzinfo=UTC), {})
+        digests = write_bundle(store / "bundles" / record_id, model, {}, np.arange(3, dtype=np.uint64), probe, {})
+        numbers.append(register_version("late-arrivals", record_id, digests))
+        decision_log.add_tags(record_id, version=numbers[-1], verdict="promote", by="Ada")
+        decision_log.close_record(record_id)
     return numbers

@@ -1,20 +1,36 @@
 """Promises of the repository itself."""
 
+import ast
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 import yaml
 
 from stack.local_stack import ROOT
 
 README = (ROOT / "README.md").read_text()
+SAMPLE = re.compile(r"\b(flights|weather|planes|tailnum|carrier|JFK|arr_delay|dep_delay|2013)\b")
+ROOMS, FILE_LINES, FUNCTION_LINES = 9, 250, 45
+
+
+def sources(*folders: str) -> list[Path]:
+    """The Python files of some folders; demo/ may have been removed."""
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def read_yaml(name: str) -> list[dict]:
+    """The list that prefect.yaml or automations.yaml is about."""
+    return yaml.safe_load((ROOT / f"{name}.yaml").read_text())["deployments" if name == "prefect" else name]
 
 
 def test_pure_modules_load_nothing_of_prefect_mlflow_or_dvc():
-    modules = "project.contract, project.late_arrivals.features, tasks.evaluation.gate"
-    code = f"import sys, {modules}; sys.exit(str({{'prefect', 'mlflow', 'dvc'}} & sys.modules.keys() or ''))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    modules = ["project.contract", "tasks.evaluation.gate"]
+    modules += [f"project.{path.parent.name}.features" for path in (ROOT / "project").glob("*/features.py")]
+    code = f"import sys, {', '.join(modules)}; sys.exit(str({{'prefect', 'mlflow', 'dvc'}} & sys.modules.keys() or ''))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stderr.strip() == ""
 
 
@@ -23,17 +39,31 @@ def test_loading_a_model_needs_no_scikit_learn():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_only_the_swap_files_the_demo_and_the_data_script_name_the_sample():
-    sample = re.compile(r"\b(flights|weather|planes|arr_delay|dep_delay|tailnum|carrier|2013)\b")
-    mine: set[str] = set()
-    others = [path for folder in ("flows", "tasks") for path in (ROOT / folder).rglob("*.py") if path.name not in mine]
+def test_only_project_and_demo_name_the_sample():
     found = {
-        f"{path.name}: {line.strip()}"
-        for path in others
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in sources("flows", "tasks", "stack")
         for line in path.read_text().splitlines()
-        if sample.search(line) and "e.g." not in line
+        if SAMPLE.search(line) and "e.g." not in line
     }
     assert not found
+
+
+def test_every_module_of_tasks_is_in_a_room_and_what_a_room_is_for_is_its_first_and_only_line():
+    rooms = [path for path in (ROOT / "tasks").iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert [path.name for path in (ROOT / "tasks").glob("*.py")] == ["__init__.py"]
+    assert 0 < len(rooms) <= ROOMS
+    for room in rooms:
+        assert re.fullmatch(r'""".+"""\n', (room / "__init__.py").read_text()), room
+
+
+def test_no_file_and_no_function_is_too_long_to_be_read_at_once():
+    for path in sources("flows", "tasks", "project", "stack", "demo"):
+        text = path.read_text()
+        assert len(text.splitlines()) <= FILE_LINES, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno - node.lineno < FUNCTION_LINES, f"{path}: {node.name}"
 
 
 def test_every_make_target_and_command_of_the_readme_exists():
@@ -50,11 +80,23 @@ def test_every_file_the_readme_names_exists():
 
 
 def test_the_rule_for_runs_without_a_pulse_watches_every_flow():
-    text = "\n".join(path.read_text() for path in (ROOT / "flows").glob("*.py"))
+    text = "\n".join(path.read_text() for path in sources("flows"))
     flows = re.findall(r"^@flow\b.*\ndef (\w+)", text, re.MULTILINE)
-    automations = yaml.safe_load((ROOT / "automations.yaml").read_text())["automations"]
-    rule = next(automation for automation in automations if "pulse" in automation["name"])
+    rule = next(automation for automation in read_yaml("automations") if "pulse" in automation["name"])
     assert sorted(rule["trigger"]["match_related"]["prefect.resource.name"]) == sorted(flows)
+
+
+@pytest.mark.parametrize("file", ["automations", "prefect"])
+def test_every_automation_and_every_deployment_has_a_name_of_its_own_and_says_what_it_does(file):
+    found = read_yaml(file)
+    assert len({spec["name"] for spec in found}) == len(found)
+    assert all(spec["description"].strip() for spec in found)
+
+
+def test_deployments_are_named_flow_occasion():
+    for deployment in read_yaml("prefect"):
+        module, flow = deployment["entrypoint"].split(":")
+        assert module == f"flows.{flow}" and re.fullmatch(rf"{flow}-[a-z][a-z-]*", deployment["name"]), deployment
 
 
 def test_the_lock_holds_no_address():

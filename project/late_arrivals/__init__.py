@@ -1,0 +1,1 @@
+"""The model late-arrivals of the sample."""

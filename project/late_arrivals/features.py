@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import polars as pl
 
-from project.contract import KNOWN_AT, PREDICTION_TIME
+from project.contract import KNOWN_AT
+from project.late_arrivals.target import PREDICTION_TIME
 
 # How far before a row's event its features may look: two hours of lead, 48 hours of window, and the longest time
 # from a scheduled departure to a known landing (two days of delay, 20 hours in the air, one hour).

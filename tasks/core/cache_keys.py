@@ -1,33 +1,40 @@
-"""Keys under which work is kept and found again: what it reads, the code that does it, its settings, and the lock."""
+"""Cache keys: hashes of what a result depends on, which is its input, the code, the settings and the lock file."""
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache
-from modulefinder import ModuleFinder
-from pathlib import Path
 from typing import Any
 
-from tasks.core.provenance import CODE, lock_hash
+import polars as pl
+
+from tasks.core.provenance import lock_hash
+from tasks.core.workspace import CODE
 
 
-def make_key(*modules: str, **parts: Any) -> str:
+def make_key(*code: str, **parts: Any) -> str:
     """A key of 16 hex digits.
 
     Args:
-        modules: Modules of tasks/ that do the work; whatever they import from this repository belongs to them.
+        code: Files and folders of the repository that do the work.
         parts: Everything else the result depends on, as JSON.
     """
-    facts = {"code": [code_hash(module) for module in modules], "lock": lock_hash(), **parts}
+    facts = {"code": source_hash(code), "lock": lock_hash(), **parts}
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 @cache
-def code_hash(module: str) -> str:
-    """The source of a module and of all that it imports from this repository."""
-    finder = ModuleFinder(path=[str(CODE)])
-    finder.run_script(str(CODE / "tasks" / f"{module}.py"))
+def source_hash(code: Sequence[str]) -> str:
+    """The sha256 of the Python source under these paths, with the names of the files."""
     digest = hashlib.sha256()
-    files = {getattr(found, "__file__", None) for found in finder.modules.values()}
-    for file in sorted(filter(None, files)):
-        digest.update(Path(file).read_bytes())
+    for path in code:
+        for file in sorted((CODE / path).rglob("*.py")) or [CODE / path]:
+            digest.update(str(file.relative_to(CODE)).encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def digest_rows(frame: pl.DataFrame) -> str:
+    """Order-sensitive hash of the rows; not stable across polars versions."""
+    digest = hashlib.sha256(str(frame.schema).encode())
+    digest.update(frame.hash_rows().to_numpy().tobytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""A user's mistake is told in one sentence, never as a traceback."""
+"""A user's mistake ends with one sentence, never a traceback."""
 
 import logging
 import sys
@@ -13,8 +13,8 @@ class InputError(Exception):
 
 
 @contextmanager
-def told_in_one_sentence() -> Generator[None]:
-    """Turn an InputError into exit code 1 and its sentence on standard error."""
+def exit_on_input_error() -> Generator[None]:
+    """End the process with exit code 1 and one sentence on standard error, if the input or the disk is at fault."""
     try:
         yield
     except InputError as error:

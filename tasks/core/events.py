@@ -1,4 +1,4 @@
-"""Events carry the news, records decide: docs/events.md lists them."""
+"""Prefect events; docs/events.md lists them."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from tasks.core.errors import InputError
 
 
 def announce(event: str, subject: str, *, model: str, **payload: Any) -> None:
-    """Emit an event, if a Prefect server listens; losing it loses nothing that is not on record.
+    """Emit an event if there is a Prefect server. Best effort: the fact is already recorded.
 
     Args:
         event: Past tense, such as data.drifted.
@@ -21,7 +21,7 @@ def announce(event: str, subject: str, *, model: str, **payload: Any) -> None:
     if not PREFECT_API_URL.value():
         return
     if not server_answers():
-        print(f"the Prefect server does not answer, so {event} is not sent; what it tells is on record")
+        print(f"the Prefect server does not answer, so {event} is not sent; the fact is on record")
         return
     from prefect.events import emit_event
 
@@ -30,7 +30,7 @@ def announce(event: str, subject: str, *, model: str, **payload: Any) -> None:
 
 
 def server_answers() -> bool:
-    """Whether PREFECT_API_URL names a server that is up and lets us in; told in seconds."""
+    """Whether the server at PREFECT_API_URL is up and accepts our credentials; answers within seconds."""
     from prefect.client.orchestration import get_client  # a rollback in a hurry does not wait for these
     from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
@@ -45,7 +45,7 @@ def server_answers() -> bool:
 
 @contextmanager
 def rejections_announced(model: str) -> Generator[None]:
-    """Let whoever listens hear of data that could not be taken in."""
+    """Emit data.rejected when data cannot be used."""
     try:
         yield
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whenever the process dies."""
+"""Atomic writes: a file is there whole or not at all, whenever the process dies."""
 
 import os
 from collections.abc import Generator
@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 @contextmanager
-def written_whole(path: Path) -> Generator[Path]:
-    """Where to write; it takes the place of the file when all is written."""
+def atomic_write(path: Path) -> Generator[Path]:
+    """A path to write to; what was written replaces the file at the end, in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:

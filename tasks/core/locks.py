@@ -6,22 +6,23 @@ from contextlib import contextmanager
 from filelock import FileLock, Timeout
 
 from tasks.core.errors import InputError
-from tasks.core.params import STORE
+from tasks.core.workspace import workspace
 
 
 @contextmanager
-def only_one(what: str, seconds: float = 3600) -> Generator[None]:
-    """Wait, and say so, for another process of this kind to end.
+def exclusive(what: str, seconds: float = 3600) -> Generator[None]:
+    """Hold a lock of this machine; while another process holds it, say so and wait.
 
     Args:
-        what: It names the lock file in store/, too.
+        what: What is done; it names the lock file, too.
         seconds: How long to wait.
 
     Raises:
-        InputError: The other one did not end in time.
+        InputError: The other process did not end in time.
     """
-    STORE.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(STORE / f"{what.replace(' ', '-')}.lock")
+    folder = workspace().locks
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{what.replace(' ', '-')}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:

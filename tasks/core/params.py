@@ -1,20 +1,53 @@
-"""params.yaml, typed: the only module that opens it or reads PARAMS_* and WORKSPACE."""
+"""The settings of a run, each with its neutral default, its bounds and its help text.
 
-import os
-import sys
-from pathlib import Path
+Order: the neutral defaults here < params.yaml < project/NAME/params.yaml < PARAMS_* < what a run gives.
+"""
+
+import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from tasks.core.spans import Span
+from tasks.core.errors import InputError
+from tasks.core.params_files import explain, fill_in
+from tasks.core.workspace import workspace
 
-WORKSPACE = Path(os.environ.get("WORKSPACE") or Path(__file__).parents[2]).resolve()
-STORE = WORKSPACE / "store"
+UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
+def parse_span(value: Any) -> Any:
+    """'28d' as a timedelta; a number alone could be days or seconds."""
+    if isinstance(value, timedelta):
+        return value
+    found = re.fullmatch(r"([0-9]{1,6})([dhms])", str(value))
+    if not found:
+        raise ValueError("give a number with its unit, such as 28d, 12h, 30m or 60s")
+    return timedelta(seconds=int(found[1]) * UNITS[found[2]])
+
+
+def format_span(value: timedelta) -> str:
+    """A timedelta in its largest whole unit, such as 28d."""
+    seconds = int(value.total_seconds())
+    unit = next(unit for unit, size in UNITS.items() if seconds % size == 0)
+    return f"{seconds // UNITS[unit]}{unit}"
+
+
+Span = Annotated[
+    timedelta,
+    BeforeValidator(parse_span, json_schema_input_type=str),
+    PlainSerializer(format_span, return_type=str),
+    Field(gt=timedelta(0), examples=["28d"]),
+]
 Share = Annotated[float, Field(ge=0, le=1)]
 Confidence = Annotated[float, Field(ge=0.5, lt=1)]
 Metric = Literal[
@@ -22,59 +55,26 @@ Metric = Literal[
 ]
 
 
-def _require_nothing(schema: dict[str, Any]) -> None:
-    """In the form a run may give any part of the params: what it leaves out comes from params.yaml."""
-    schema.pop("required", None)
+def setting(default: Any, description: str, **bounds: Any) -> Any:
+    """A setting with its neutral default; the description is the help text of the form in the Prefect UI."""
+    value = parse_span(default) if isinstance(default, str) and re.fullmatch(r"\d+[dhms]", default) else default
+    return Field(default=value, description=description, **bounds)
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True, json_schema_extra=_require_nothing)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
 
 class Data(Section):
-    deadline: Span
-
-
-class Validation(Section):
-    max_bad_share: Share
-
-
-class Split(Section):
-    gate: Span
-    validation: Span
-    history: Span | None
-
-
-class Tuning(Section):
-    n_trials: int = Field(ge=1)
-    batch: int = Field(ge=1)
-    workers: int = Field(ge=1)
-    sampler: Literal["tpe", "random", "grid"]
-    max_rows: int = Field(ge=100)
-
-
-class Gate(Section):
-    minimum: dict[Metric, float]
-    maximum: dict[Metric, float]
-    confidence: Confidence
-    min_days: int = Field(ge=2)
-    min_rows: int = Field(ge=1)
-    slices: list[str]
-    slice_confidence: Confidence
-    slice_min_rows: int = Field(ge=1)
-    threshold: Share
-    max_unfaithful_share: Share
-
-
-class Promotion(Section):
-    mode: Literal["auto", "review"]
-    patience: Span
+    timeout: Span = setting("60s", "for one whole fetch, push or reading of the landing place; large data needs more")
 
 
 class Ingest(Section):
-    source: str = Field(min_length=1)
-    commit: bool
-    push: bool
+    source: str = setting(
+        "landing", "a folder of the workspace or s3://bucket/prefix, with TABLE/ANY.parquet", min_length=1
+    )
+    commit: bool = setting(False, "commit data.dvc, and nothing else, after each landing")
+    push: bool = setting(False, "push each new version to the DVC remote")
 
     @field_validator("source")
     @classmethod
@@ -84,82 +84,138 @@ class Ingest(Section):
         return source
 
 
+class Validation(Section):
+    max_bad_share: Share = setting(
+        0.01, "of a month or landed file that quarantine may take; one bad row is always tolerated"
+    )
+
+
+class Split(Section):
+    gate: Span = setting("28d", "newest rows: judge champion and challenger, seen by neither")
+    validation: Span = setting("14d", "before them: choose hyperparameters")
+    history: Span | None = setting(None, "how far back before the gate training goes, e.g. 90d; null is all")
+
+
+class Tuning(Section):
+    n_trials: int = setting(20, "the first is the untuned default, the second the champion's hyperparameters", ge=1)
+    batch: int = setting(4, "trials asked at once; changes the result", ge=1)
+    workers: int = setting(2, "threads; never changes the result", ge=1)
+    sampler: Literal["tpe", "random", "grid"] = setting(
+        "tpe", "tpe, random, or grid (a search space of steps and choices only)"
+    )
+    max_rows: int = setting(20_000, "training rows a trial fits on; the final fit takes all", ge=100)
+
+
+class Gate(Section):
+    minimum: dict[Metric, float] | None = setting(
+        None, "of the challenger on the gate rows, e.g. {roc_auc: 0.65}; null: by kind of target"
+    )
+    maximum: dict[Metric, float] = setting({}, "e.g. {brier: 0.2}")
+    confidence: Confidence = setting(0.975, "one-sided, of every paired day-block t interval below")
+    min_days: int = setting(14, "gate days; fewer are a rejection", ge=2)
+    min_rows: int = setting(2_000, "gate rows; fewer are a rejection", ge=1)
+    slices: list[str] = setting([], "features; no value of these may be clearly worse than under the champion")
+    slice_confidence: Confidence = setting(0.95, "one-sided, that a slice is worse")
+    slice_min_rows: int = setting(500, "values with fewer gate rows are not judged", ge=1)
+    threshold: Share = setting(0.5, "probability from which accuracy, precision, recall and F1 count a row as positive")
+    max_onnx_mismatch: Share = setting(
+        0.001, "share of gate rows on which the ONNX file and scikit-learn may differ by more than 0.001"
+    )
+
+
+class Promotion(Section):
+    mode: Literal["auto", "review"] = setting(
+        "auto", "auto: what passes the gate is promoted; review: a person has the last word"
+    )
+    review_timeout: Span = setting("7d", "a review that nobody answers in this time counts as rejected")
+
+
 class Predict(Section):
-    backlog: Span
+    backlog: Span = setting("35d", "how far back rows that nobody scored yet are looked for")
 
 
 class Monitor(Section):
-    min_columns: int = Field(ge=1)
-    missing_rise: Share
-    min_labels: int = Field(ge=1)
-    confidence: Confidence
-    report: Literal["alarm", "always", "never"]
+    min_columns: int = setting(2, "so many columns above their calibrated thresholds are drift", ge=1)
+    missing_rise: Share = setting(0.05, "by which the missing share of a column may rise before it is a finding")
+    min_labels: int = setting(2_000, "labelled predictions below which quality is not judged", ge=1)
+    confidence: Confidence = setting(0.975, "one-sided, that the champion is worse than its predecessor")
+    report: Literal["alarm", "always", "never"] = setting(
+        "alarm", "when an Evidently report is rendered: alarm, always or never"
+    )
 
 
 class Retrain(Section):
-    alarms: int = Field(ge=1)
-    of_windows: int = Field(ge=1)
-    cooldown: Span
-    min_new_rows: int = Field(ge=0)
-    every: Span | None
+    alarms: int = setting(1, "so many of the last windows must have drifted", ge=1)
+    of_windows: int = setting(1, "the last windows that count", ge=1)
+    cooldown: Span = setting("14d", "after a training or a rollback")
+    min_new_rows: int = setting(5_000, "labelled since the last training", ge=0)
+    every: Span | None = setting(None, "train without drift, e.g. 90d; null is never")
 
 
-class Params(BaseSettings):
-    """The settings of a run: what the run gives wins over PARAMS_* variables, and these over params.yaml."""
+def section(kind: type[Section], description: str) -> Any:
+    """A section whose settings all have their defaults."""
+    return Field(default=kind(), description=description)
 
-    model_config = SettingsConfigDict(
-        yaml_file=WORKSPACE / "params.yaml",
-        env_prefix="PARAMS_",
-        env_nested_delimiter="__",
-        env_parse_none_str="null",
-        extra="forbid",
-        frozen=True,
-        json_schema_extra=_require_nothing,
+
+class Params(Section):
+    """The settings of one run of one model."""
+
+    model: str = Field(description="which model of project/", pattern=r"^[a-z0-9][a-z0-9-]*$")
+    seed: int = setting(0, "of subsamples, samplers and models", ge=0)
+    clock: Literal["data", "wall"] = setting(
+        "data", "as_of when a run names none: data (newest known row) or wall (now)"
     )
+    data: Data = section(Data, "fetching and pushing of data versions")
+    ingest: Ingest = section(Ingest, "where new data comes from, and where it goes")
+    validation: Validation = section(Validation, "rows against the contract")
+    split: Split = section(Split, "rows in time order: train, validation, gate")
+    tuning: Tuning = section(Tuning, "the search for hyperparameters")
+    gate: Gate = section(Gate, "what a challenger must show to be promoted")
+    promotion: Promotion = section(Promotion, "who has the last word")
+    predict: Predict = section(Predict, "batch scoring")
+    monitor: Monitor = section(
+        Monitor, "a window is the 28 days before the first of a month (earlier days are in no check)"
+    )
+    retrain: Retrain = section(Retrain, "when trainings that answer drift or a schedule go; one by hand always goes")
 
-    model: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    seed: int = Field(ge=0)
-    clock: Literal["data", "wall"]
-    data: Data
-    ingest: Ingest
-    validation: Validation
-    split: Split
-    tuning: Tuning
-    gate: Gate
-    promotion: Promotion
-    predict: Predict
-    monitor: Monitor
-    retrain: Retrain
+    # What a run leaves out is filled in below, so the form of the Prefect UI requires nothing.
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required", None))
 
+    @model_validator(mode="before")
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+    def _fill_in(cls, given: Any) -> Any:
+        return fill_in(given) if isinstance(given, dict) else given
 
     @classmethod
     def load(cls) -> Self:
-        """Params.yaml with the PARAMS_* variables; a mistake ends the process with one sentence."""
-        file = WORKSPACE / "params.yaml"
-        if not file.is_file():
-            sys.exit(f"error: {file} is missing: a workspace needs a params.yaml; is WORKSPACE right?")
-        for name in os.environ:
-            if name.startswith("PARAMS_") and name[7:].lower().split("__")[0] not in cls.model_fields:
-                sys.exit(f"error: the variable {name} names no setting of params.yaml")
+        """What the files and the PARAMS_* variables say.
+
+        Raises:
+            InputError: params.yaml is missing, or a setting is unknown or out of bounds.
+        """
+        if not workspace().params.is_file():
+            raise InputError(f"{workspace().params} is missing: a workspace needs a params.yaml; is WORKSPACE right?")
         try:
             return cls.model_validate({})
-        except yaml.YAMLError as error:
-            sys.exit(f"error: {file} is not valid YAML: {' '.join(str(error).split())}")
         except ValidationError as error:
-            sys.exit(f"error: {file} or a PARAMS_ variable: {explain(error)}")
+            raise InputError(f"{workspace().params} or a PARAMS_ variable: {explain(error, cls)}") from None
+
+    def current(self) -> "Params":
+        """The settings as a run gave them."""
+        return self
 
 
-def explain(error: ValidationError) -> str:
-    """The faults of a validation, each with the full name of its setting."""
-    faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-    return "; ".join(fault.replace("Extra inputs are not permitted", "no such setting") for fault in faults)
+class Prefilled(Params):
+    """The default of a flow's form in the Prefect UI: what the files said when the flow was deployed."""
+
+    @classmethod
+    def read(cls) -> "Prefilled":
+        """What the files say; a mistake in them is told when a flow runs, not when it is imported."""
+        try:
+            return cls.load()
+        except InputError:
+            return cls.model_construct(model="")
+
+    def current(self) -> Params:
+        """A run that was given no settings reads the files again."""
+        return Params.load()

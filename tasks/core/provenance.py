@@ -1,4 +1,4 @@
-"""What a run is made of besides data and params: code, lock, packages, machine."""
+"""Provenance of a run besides data and params: code, lock file, packages, machine."""
 
 import getpass
 import hashlib
@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-CODE = Path(__file__).parents[2]
+from tasks.core.workspace import CODE
+
 PACKAGES = ["prefect", "polars", "scikit-learn", "optuna", "skl2onnx", "onnxruntime", "numpy", "dataframely", "dvc"]
 
 
@@ -18,11 +19,14 @@ def describe_code() -> dict[str, Any]:
 
     An archive without .git has no commit: it is None, and so is dirty.
     """
-    commit = git("rev-parse", "HEAD")
-    changes = git("status", "--porcelain", "--", ".", ":(exclude)data.dvc")
+    try:
+        commit = git("rev-parse", "HEAD")
+        dirty = bool(git("status", "--porcelain", "--", ".", ":(exclude)data.dvc"))
+    except GitError:
+        commit = dirty = None
     return {
         "commit": commit,
-        "dirty": bool(changes) if commit else None,
+        "dirty": dirty,
         "lock": lock_hash(),
         "packages": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
@@ -36,17 +40,28 @@ def lock_hash() -> str | None:
     return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None
 
 
-def git(*command: str) -> str | None:
-    """What git prints of the code's repository; None where there is none."""
+class GitError(Exception):
+    """Git is not there, or said why it could not."""
+
+
+def git(*command: str, folder: Path = CODE) -> str:
+    """Run git, also in a clone that belongs to another user; returns what it prints.
+
+    Raises:
+        GitError: There is no git, no repository, or git refused.
+    """
+    full = ["git", "-c", "safe.directory=*", "-C", str(folder), *command]
     try:
-        done = subprocess.run(["git", "-C", str(CODE), *command], capture_output=True, text=True)
+        done = subprocess.run(full, capture_output=True, text=True)
     except FileNotFoundError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        raise GitError("git is not installed") from None
+    if done.returncode:
+        raise GitError(done.stderr.strip() or f"exit code {done.returncode}")
+    return done.stdout.strip()
 
 
 def who() -> str:
-    """The account this process runs under; in a container it may have a number alone."""
+    """The user name of this process, or its uid where it has no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

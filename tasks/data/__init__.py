@@ -1,0 +1,1 @@
+"""From landing place and DVC to checked rows and the feature frame; it may import core."""

@@ -1,4 +1,4 @@
-"""The month is the unit of work: its valid rows and their features, in constant memory, built once."""
+"""The feature frame: features and target of every row, month by month, in constant memory; each month is built once."""
 
 import json
 from datetime import UTC, datetime
@@ -8,113 +8,183 @@ from typing import NamedTuple
 import polars as pl
 from prefect import task
 
-from project.contract import EVENT_TIME, KEY, KNOWN_AT, ROWS, TABLES, TARGET, WATCHED
-from project.late_arrivals.features import LOOKBACK, build_features
-from tasks.core.cache_keys import make_key
-from tasks.core.digests import META, digest_rows
+from tasks.core.cache_keys import digest_rows, make_key
 from tasks.core.errors import InputError
-from tasks.core.files import written_whole
-from tasks.core.params import STORE, Validation
-from tasks.data.reader import months, read_table
+from tasks.core.files import atomic_write
+from tasks.core.params import Validation
+from tasks.core.use_case import UseCase
+from tasks.core.workspace import workspace
+from tasks.data.reader import Span, files_between, months, read_table, row_known_at
 from tasks.data.snapshot import Snapshot
 from tasks.data.validation import Count, separate_rows, validate_rows
 
-ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
+ALWAYS, NEVER = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+META = ["key", "event_time", "known_at", "target", "watched"]  # all other columns of a feature frame are features
+SOURCE = "tasks/data"  # what builds a partition, beside the use case's own files
 
 
-class Inputs(NamedTuple):
-    """The rows a partition is made of, as they are on disk: those of its month, and those of LOOKBACK before it."""
+class Partition(NamedTuple):
+    """The features of one month as of a moment, and what validation counted of its rows."""
 
-    current: dict[str, pl.DataFrame]
-    earlier: dict[str, pl.DataFrame]
+    frame: pl.DataFrame
+    counts: list[Count]
+    settled_at: datetime  # when the last value of its rows became known: from then on as_of changes nothing
+
+
+def watched_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """What a check looks at: the features, and what target.py declares as watched beside them."""
+    features = frame.drop(META)
+    return features if frame["watched"].dtype == pl.Null else features.hstack(frame["watched"].struct.unnest())
 
 
 @task
 def build_feature_frame(
-    snapshot: Snapshot, as_of: datetime, since: datetime | None, validation: Validation
+    snapshot: Snapshot, use_case: UseCase, as_of: datetime, since: datetime | None, validation: Validation
 ) -> tuple[pl.DataFrame, list[Count]]:
     """Features of every row known before as_of, month by month; months that were built are reused.
 
     Args:
         snapshot: The data version.
+        use_case: Contract, target and features.
         as_of: Nothing known at or after it is read.
         since: The first event time of interest; None is the beginning of the data.
-        validation: What share of bad rows is borne.
+        validation: The maximum share of bad rows.
 
     Returns:
         A frame of META and feature columns in event order, and what validation counted.
     """
-    spans = months(snapshot)
+    spans = months(snapshot, use_case)
     wanted = [(start, end) for start, end in spans if start < as_of and end > (since or ALWAYS)]
     if not wanted:
         first, last = spans[0][0], spans[-1][0]
         raise InputError(
             f"as_of {as_of:%Y-%m-%d %H:%M} lies outside the data, which reaches from {first:%Y-%m} to {last:%Y-%m}"
         )
-    fixed, counts = {}, []
-    for table in TABLES.keys() - KNOWN_AT.keys():
-        fixed[table], count = validate_rows(table, read_table(snapshot, table, ALWAYS, as_of, as_of), validation)
-        counts.append(count)
-    frames, built = [], 0
-    for start, end in wanted:
-        inputs = read_inputs(snapshot, start, end, as_of)
-        path = STORE / "features" / f"{partition_key(inputs, fixed, validation)}.parquet"
-        if not path.is_file():
-            keep_partition(path, *build_partition(inputs, fixed, validation))
+    fixed, counts = read_fixed_tables(snapshot, use_case, as_of, validation)
+    timed = {name: read_table(snapshot, use_case, name, ALWAYS, NEVER, NEVER) for name in timed_tables(use_case)}
+    partitions, built = [], 0
+    for span in wanted:
+        history = {name: rows.filter(in_reach(use_case, use_case.known_at[name], span)) for name, rows in timed.items()}
+        key = partition_key(snapshot, use_case, span, history, validation)
+        found = find_partition(key, as_of)
+        if found is None:
+            found = build_partition(snapshot, use_case, fixed, history, span, as_of, validation)
+            keep_partition(key, as_of, found)
             built += 1
-        frames.append(pl.read_parquet(path))
-        counts += [Count(*count) for count in json.loads(pl.read_parquet_metadata(path)["counts"])]
-    refuse_empty(counts, as_of)
+        partitions.append(found)
+    counts += [count for partition in partitions for count in partition.counts]
+    refuse_empty(use_case, counts, as_of)
     print(f"features: {len(wanted)} months, {built} of them built and the others reused")
-    return pl.concat(frames), counts
+    return pl.concat([partition.frame for partition in partitions]), counts
 
 
-def read_inputs(snapshot: Snapshot, start: datetime, end: datetime, as_of: datetime) -> Inputs:
-    """What the features of the rows with an event in [start, end) may be made of."""
-    current = {table: read_table(snapshot, table, start, end, as_of) for table in KNOWN_AT}
-    earlier = {table: read_table(snapshot, table, start - LOOKBACK, start, as_of) for table in KNOWN_AT}
-    return Inputs(current, earlier)
+def read_fixed_tables(
+    snapshot: Snapshot, use_case: UseCase, as_of: datetime, validation: Validation
+) -> tuple[dict[str, pl.DataFrame], list[Count]]:
+    """The valid rows of the tables that were always known, and what validation counted of them."""
+    fixed, counts = {}, []
+    for table in use_case.tables.keys() - use_case.known_at.keys():
+        rows = read_table(snapshot, use_case, table, ALWAYS, as_of, as_of)
+        fixed[table], count = validate_rows(use_case, table, rows, validation)
+        counts.append(count)
+    return fixed, counts
 
 
-def partition_key(inputs: Inputs, fixed: dict[str, pl.DataFrame], validation: Validation) -> str:
-    """What a partition depends on: the content of its rows, not the files they lie in."""
-    tables = [*sorted(fixed.items()), *inputs.current.items(), *inputs.earlier.items()]
-    rows = [(name, digest_rows(frame)) for name, frame in tables]
-    return make_key("data/feature_frame", rows=rows, **validation.model_dump())
+def timed_tables(use_case: UseCase) -> list[str]:
+    """The tables whose rows became known at some time, other than that whose rows are predicted."""
+    return [table for table in use_case.known_at if table != use_case.rows]
+
+
+def in_reach(use_case: UseCase, time: pl.Expr, span: Span) -> pl.Expr:
+    """Whether the features of a month's rows may be made of a row with this time."""
+    return time.is_between(span[0] - use_case.lookback, span[1], closed="left")
+
+
+def partition_key(
+    snapshot: Snapshot, use_case: UseCase, span: Span, history: dict[str, pl.DataFrame], validation: Validation
+) -> str:
+    """What a partition depends on beside as_of: the data it is made of, code, settings and lock.
+
+    Of a table in monthly files, or one that was always known, the hash of an object tells. A table that grows in a
+    single file would change the key of every month, so there the rows in reach of the month tell.
+    """
+    start, end = span[0] - use_case.lookback, span[1]
+    tables = [table for table in use_case.tables if table not in history]
+    files = [file for table in tables for file in files_between(snapshot, use_case, table, start, end)]
+    objects = {file: snapshot.hash_of(file) for file in sorted(files)}
+    rows = {table: digest_rows(frame) for table, frame in history.items()}
+    return make_key(SOURCE, *use_case.sources, month=span[0], objects=objects, rows=rows, **validation.model_dump())
 
 
 def build_partition(
-    inputs: Inputs, fixed: dict[str, pl.DataFrame], validation: Validation
-) -> tuple[pl.DataFrame, list[Count]]:
-    """META and features of the current rows, and what validation counted of them."""
-    current, tables, counts = {}, dict(fixed), []
-    for table, rows in inputs.current.items():
-        current[table], count = validate_rows(table, rows, validation)
-        earlier, _ = separate_rows(table, inputs.earlier[table])
+    snapshot: Snapshot,
+    use_case: UseCase,
+    fixed: dict[str, pl.DataFrame],
+    history: dict[str, pl.DataFrame],
+    span: Span,
+    as_of: datetime,
+    validation: Validation,
+) -> Partition:
+    """Features of one month's rows, computed from that month and the lookback before it."""
+    rows = read_table(snapshot, use_case, use_case.rows, span[0] - use_case.lookback, span[1], NEVER)
+    times = use_case.known_at | {use_case.rows: row_known_at(use_case)}
+    starts = use_case.known_at | {use_case.rows: use_case.event_time}
+    current, tables, counts, settled_at = {}, dict(fixed), [], ALWAYS
+    for table, everything in (history | {use_case.rows: rows}).items():
+        settled_at = max(settled_at, everything.select(times[table].max()).item() or ALWAYS)
+        known = everything.filter(times[table] < as_of)
+        earlier, _ = separate_rows(use_case, table, known.filter(starts[table] < span[0]))
+        current[table], count = validate_rows(use_case, table, known.filter(starts[table] >= span[0]), validation)
         tables[table] = pl.concat([earlier, current[table]])
         counts.append(count)
-    rows = current[ROWS]
-    features = build_features(rows, tables)
+    return Partition(make_frame(use_case, current[use_case.rows], tables), counts, settled_at)
+
+
+def make_frame(use_case: UseCase, rows: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """What identifies, times and labels each row, beside its features."""
+    features = use_case.build_features(rows, tables)
     if taken := set(META) & set(features.columns):
         raise InputError(f"features.py makes a column {min(taken)!r}; that name is taken, choose another")
+    watched = [values.alias(name) for name, values in use_case.watched.items()]
     meta = rows.select(
-        key=pl.struct(KEY),
-        event_time=EVENT_TIME,
-        known_at=KNOWN_AT[ROWS],
-        target=TARGET,
-        watched=pl.struct([values.alias(name) for name, values in WATCHED.items()]) if WATCHED else pl.lit(None),
+        key=pl.struct(use_case.key),
+        event_time=use_case.event_time,
+        known_at=use_case.known_at[use_case.rows],
+        target=use_case.target,
+        watched=pl.struct(watched) if watched else pl.lit(None),
     )
-    return meta.cast({pl.selectors.numeric(): pl.Float64}).hstack(features), counts
+    return meta.cast({pl.selectors.numeric(): pl.Float64}).hstack(features)
 
 
-def keep_partition(path: Path, frame: pl.DataFrame, counts: list[Count]) -> None:
-    """Write a partition and its counts."""
-    with written_whole(path) as part:
-        frame.write_parquet(part, metadata={"counts": json.dumps(counts)})
+def find_partition(key: str, as_of: datetime) -> Partition | None:
+    """A partition that was built: for any as_of at which all its rows were known, or for just this one."""
+    for path in (settled_path(key), open_path(key, as_of)):
+        if path.is_file():
+            kept = json.loads(pl.read_parquet_metadata(path)["partition"])
+            settled_at = datetime.fromisoformat(kept["settled_at"])
+            if settled_at < as_of or path != settled_path(key):
+                return Partition(pl.read_parquet(path), [Count(*count) for count in kept["counts"]], settled_at)
+    return None
 
 
-def refuse_empty(counts: list[Count], as_of: datetime) -> None:
-    """A table without a single row is a broken delivery, not a fact."""
-    for table in TABLES:
+def keep_partition(key: str, as_of: datetime, partition: Partition) -> None:
+    """Write a partition where find_partition looks for it."""
+    path = settled_path(key) if partition.settled_at < as_of else open_path(key, as_of)
+    kept = json.dumps({"counts": partition.counts, "settled_at": partition.settled_at.isoformat()})
+    with atomic_write(path) as part:
+        partition.frame.write_parquet(part, metadata={"partition": kept})
+
+
+def settled_path(key: str) -> Path:
+    return workspace().features / f"{key}.parquet"
+
+
+def open_path(key: str, as_of: datetime) -> Path:
+    return workspace().features / f"{key}-{as_of:%Y%m%dT%H%M%S%f}.parquet"
+
+
+def refuse_empty(use_case: UseCase, counts: list[Count], as_of: datetime) -> None:
+    """Fail if a table has no row at all: that is a broken delivery."""
+    for table in use_case.tables:
         if not sum(count.read for count in counts if count.table == table):
             raise InputError(f"the table {table} holds no row known before as_of {as_of:%Y-%m-%d %H:%M}")

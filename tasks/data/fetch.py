@@ -4,6 +4,7 @@ A process of its own, so that a remote that never answers can be given up on.
 """
 
 import json
+import os
 import re
 import sys
 from pathlib import Path, PurePosixPath
@@ -11,17 +12,20 @@ from pathlib import Path, PurePosixPath
 from dvc.repo import Repo
 from dvc_data.hashfile.hash_info import HashInfo
 
-from tasks.core.errors import InputError, told_in_one_sentence
-from tasks.core.params import WORKSPACE
+from tasks.core.errors import InputError, exit_on_input_error
+from tasks.core.provenance import who
+from tasks.core.workspace import workspace
 
 
 def open_repo() -> Repo:
     """The workspace as DVC sees it, with or without git."""
-    return Repo(str(WORKSPACE), config={"core": {"no_scm": True}})
+    os.environ.setdefault("DVC_SITE_CACHE_DIR", str(workspace().cache / "dvc"))  # /var/tmp may be read-only
+    os.environ.setdefault("LOGNAME", who())  # DVC asks for the name of the account, which a container may lack
+    return Repo(str(workspace().root), config={"core": {"no_scm": True}})
 
 
 def fetch(version: str) -> None:
-    """Bring the listing `version` and every object it names into the cache; checking them is the reader's work."""
+    """Bring the listing `version` and every object it names into the cache; the caller verifies them."""
     with open_repo() as repo:
         repo.cloud.pull({HashInfo("md5", version)})
         cache = Path(repo.cache.local.path)
@@ -50,5 +54,5 @@ def read_listing(version: str, cache: Path) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    with told_in_one_sentence():
+    with exit_on_input_error():
         fetch(sys.argv[1])

@@ -1,13 +1,13 @@
-"""New rows into the data: added, the same as before, a late label, or a correction."""
+"""Merging landed rows into the data: each is added, unchanged, a late label, or a correction."""
 
 from typing import NamedTuple
 
 import polars as pl
 from prefect import task
 
-from project.contract import EVENT_TIME, ROWS, TABLES
 from tasks.core.errors import InputError
 from tasks.core.params import Validation
+from tasks.core.use_case import UseCase
 from tasks.data.reader import read_file
 from tasks.data.snapshot import Snapshot
 from tasks.data.sources import Landed
@@ -28,55 +28,55 @@ class Change(NamedTuple):
 
 @task
 def merge_landed(
-    snapshot: Snapshot, landed: list[Landed], validation: Validation
+    snapshot: Snapshot, use_case: UseCase, landed: list[Landed], validation: Validation
 ) -> tuple[dict[str, pl.DataFrame], list[Change]]:
     """The files of data/ that change, by name, and what each landed file did to them."""
     files: dict[str, pl.DataFrame] = {}
     changes = []
     for delivery in landed:
-        valid, count = validate_rows(delivery.table, delivery.rows, validation)
+        valid, count = validate_rows(use_case, delivery.table, delivery.rows, validation)
         counts = [0, 0, 0, 0]
-        for file, rows in split_by_file(delivery.table, valid, snapshot):
-            before = files[file] if file in files else read_existing(delivery.table, file, snapshot)
-            files[file], merged = merge_rows(delivery.table, before, rows)
+        for file, rows in split_by_file(use_case, delivery.table, valid, snapshot):
+            before = files[file] if file in files else read_existing(use_case, file, snapshot)
+            files[file], merged = merge_rows(use_case.tables[delivery.table].primary_key(), before, rows)
             counts = [total + more for total, more in zip(counts, merged, strict=True)]
         changes.append(Change(delivery.name, count.read, count.quarantined, *counts))
-    return {file: rows for file, rows in files.items() if differs(file, rows, snapshot)}, changes
+    return {file: rows for file, rows in files.items() if differs(use_case, file, rows, snapshot)}, changes
 
 
-def split_by_file(table: str, rows: pl.DataFrame, snapshot: Snapshot) -> list[tuple[str, pl.DataFrame]]:
+def split_by_file(
+    use_case: UseCase, table: str, rows: pl.DataFrame, snapshot: Snapshot
+) -> list[tuple[str, pl.DataFrame]]:
     """The file of data/ that each row belongs to: its month, or the table's only file.
 
     Raises:
         InputError: The table lies in several files, and nothing tells to which of them a row belongs.
     """
-    if table != ROWS and any(file.startswith(f"{table}/") for file in snapshot.files):
+    if table != use_case.rows and any(file.startswith(f"{table}/") for file in snapshot.files):
         raise InputError(f"data/{table}/ holds several files: what lands needs one, make it data/{table}.parquet")
-    if table != ROWS or f"{ROWS}.parquet" in snapshot.files:
+    if table != use_case.rows or f"{table}.parquet" in snapshot.files:
         return [(f"{table}.parquet", rows)]
-    months = rows.group_by(EVENT_TIME.dt.strftime("%Y-%m"), maintain_order=True)
+    months = rows.group_by(use_case.event_time.dt.strftime("%Y-%m"), maintain_order=True)
     return [(f"{table}/{month[0]}.parquet", part) for month, part in months]
 
 
-def read_existing(table: str, file: str, snapshot: Snapshot) -> pl.DataFrame:
-    if file not in snapshot.files:
-        return TABLES[table].create_empty()
-    return TABLES[table].cast(read_file(snapshot, file))
+def read_existing(use_case: UseCase, file: str, snapshot: Snapshot) -> pl.DataFrame:
+    schema = use_case.tables[file.removesuffix(".parquet").split("/")[0]]
+    return schema.cast(read_file(snapshot, use_case, file)) if file in snapshot.files else schema.create_empty()
 
 
-def differs(file: str, rows: pl.DataFrame, snapshot: Snapshot) -> bool:
+def differs(use_case: UseCase, file: str, rows: pl.DataFrame, snapshot: Snapshot) -> bool:
     """Whether a file would hold other rows than it does; their order does not count."""
-    before, key = read_existing(file.removesuffix(".parquet").split("/")[0], file, snapshot), rows.columns
+    before, key = read_existing(use_case, file, snapshot), rows.columns
     return not before.sort(key).equals(rows.sort(key))
 
 
-def merge_rows(table: str, before: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
+def merge_rows(key: list[str], before: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
     """All rows in the order of their key, and how many were added, unchanged, late labels, corrections.
 
-    A null says nothing: it erases no value that is known, and a row that only lacks some is unchanged. Where data/
-    holds a key twice, its last row is the one that changes, and takes the place of both.
+    Nulls never overwrite known values: a row that only lacks some is unchanged. Where data/ holds a key twice, its
+    last row is the one that changes, and takes the place of both.
     """
-    key = TABLES[table].primary_key()
     values = [column for column in rows.columns if column not in key]
     last = before.unique(key, keep="last").with_columns(known=True)
     both = rows.join(last, on=key, how="left", suffix="_before", maintain_order="left")

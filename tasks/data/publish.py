@@ -1,4 +1,4 @@
-"""A new data version, and the working copy that shows it. Replacing data.dvc is what makes a version current."""
+"""Publishing a new data version and updating the working copy; replacing data.dvc makes a version current."""
 
 import hashlib
 import io
@@ -15,8 +15,9 @@ from dvc.exceptions import DvcException
 from prefect import task
 
 from tasks.core.errors import InputError
-from tasks.core.files import written_whole
-from tasks.core.params import WORKSPACE, Ingest
+from tasks.core.files import atomic_write
+from tasks.core.params import Ingest
+from tasks.core.workspace import workspace
 from tasks.data.fetch import object_path, open_repo, read_listing
 from tasks.data.snapshot import Snapshot, cache_folder, md5_of
 from tasks.data.sources import LEDGER, Landed, read_ledger
@@ -40,7 +41,7 @@ def publish_version(snapshot: Snapshot, files: dict[str, pl.DataFrame], landed: 
     version = f"{keep_object(json.dumps(entries, sort_keys=True).encode(), cache, '.dir')}.dir"
     size = sum(object_path(oid, cache).stat().st_size for oid in listing.values())
     out = {"md5": version, "size": size, "nfiles": len(listing), "hash": "md5", "path": "data"}
-    with written_whole(WORKSPACE / "data.dvc") as part:
+    with atomic_write(workspace().data_dvc) as part:
         part.write_text(yaml.safe_dump({"outs": [out]}, sort_keys=False))
     return Snapshot(version, {name: object_path(oid, cache) for name, oid in listing.items()})
 
@@ -50,7 +51,7 @@ def keep_object(content: bytes, cache: Path, suffix: str = "") -> str:
     oid = hashlib.md5(content, usedforsecurity=False).hexdigest()
     path = object_path(oid + suffix, cache)
     if not path.is_file() or path.read_bytes() != content:
-        with written_whole(path) as part:
+        with atomic_write(path) as part:
             part.write_bytes(content)
     return oid
 
@@ -64,22 +65,22 @@ def refuse_edits() -> dict[str, str]:
     Raises:
         InputError: One is in no version.
     """
-    cache, folder, hashes = cache_folder(), WORKSPACE / "data", {}
+    cache, folder, hashes = cache_folder(), workspace().data, {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix != ".part":
             hashes[str(path.relative_to(folder))] = oid = md5_of(path)
             if not object_path(oid, cache).is_file():
-                name = path.relative_to(WORKSPACE)
+                name = path.relative_to(workspace().root)
                 raise InputError(f"{name} is in no data version: `dvc add data` makes it one, or remove the file")
     return hashes
 
 
 @task
 def place_version(snapshot: Snapshot) -> None:
-    """Let data/ hold the files of a version, and no others; what was put there meanwhile is refused, not removed."""
-    folder, present = WORKSPACE / "data", refuse_edits()
+    """Make data/ hold exactly the files of a version; files that a user put there are refused, not removed."""
+    folder, present = workspace().data, refuse_edits()
     for name, source in snapshot.files.items():
-        if present.get(name) != source.parent.name + source.name:  # the cache names an object by its hash
+        if present.get(name) != snapshot.hash_of(name):
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f"{path.name}.part")
@@ -90,14 +91,14 @@ def place_version(snapshot: Snapshot) -> None:
 
 
 @task
-def keep_outside(snapshot: Snapshot, ingest: Ingest, deadline: timedelta) -> None:
-    """Commit data.dvc and push the version, if params.yaml says so; what an earlier run failed to is made up for."""
+def commit_and_push(snapshot: Snapshot, ingest: Ingest, timeout: timedelta) -> None:
+    """Commit and push, if params.yaml says so; what an earlier run failed to push is pushed, too."""
     if ingest.push:
         refuse_inner_remote()
-        run([sys.executable, "-m", "dvc", "push", "data.dvc"], "dvc push", deadline)
-    if ingest.commit and run(["git", "status", "--porcelain", "--", "data.dvc"], "git status", deadline):
+        run([sys.executable, "-m", "dvc", "push", "data.dvc"], "dvc push", timeout)
+    if ingest.commit and run(["git", "status", "--porcelain", "--", "data.dvc"], "git status", timeout):
         commit = ["git", "commit", "--quiet", "-m", f"Data version {snapshot.version}", "--", "data.dvc"]
-        run(commit, "git commit", deadline)
+        run(commit, "git commit", timeout)
 
 
 def refuse_inner_remote() -> None:
@@ -107,17 +108,19 @@ def refuse_inner_remote() -> None:
             path = Path(str(repo.cloud.get_remote_odb().path))
     except DvcException as error:
         raise InputError(f"there is no DVC remote to push to: {error}") from None
-    if path.is_absolute() and path.is_relative_to(WORKSPACE):
+    if path.is_absolute() and path.is_relative_to(workspace().root):
         raise InputError("the DVC remote lies inside the workspace: `dvc remote add -d storage s3://bucket/dvc` first")
 
 
-def run(command: list[str], name: str, deadline: timedelta) -> str:
-    """Run a command in the workspace; returns what it said."""
-    seconds = deadline.total_seconds()
+def run(command: list[str], name: str, timeout: timedelta) -> str:
+    """Run a command in the workspace; returns its output."""
+    seconds = timeout.total_seconds()
     try:
-        done = subprocess.run(command, cwd=WORKSPACE, capture_output=True, text=True, timeout=seconds)
+        done = subprocess.run(command, cwd=workspace().root, capture_output=True, text=True, timeout=seconds)
+    except FileNotFoundError:
+        raise InputError(f"{name} cannot be run: {command[0]} is not installed") from None
     except subprocess.TimeoutExpired:
-        raise InputError(f"{name} did not end within data.deadline ({seconds:g} s): the version is kept here") from None
+        raise InputError(f"{name} did not end within data.timeout ({seconds:g} s): the version is kept here") from None
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
         raise InputError(f"{name} failed: {lines[-1]}")

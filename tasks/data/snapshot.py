@@ -13,8 +13,10 @@ from dvc.exceptions import DvcException
 from prefect import task
 
 from tasks.core.errors import InputError
-from tasks.core.locks import only_one
-from tasks.core.params import WORKSPACE, Data
+from tasks.core.locks import exclusive
+from tasks.core.params import Data
+from tasks.core.provenance import GitError, git
+from tasks.core.workspace import workspace
 from tasks.data.fetch import object_path, open_repo, read_listing
 
 
@@ -24,6 +26,10 @@ class Snapshot:
 
     version: str
     files: dict[str, Path]
+
+    def hash_of(self, file: str) -> str:
+        """The md5 of a file: the cache names an object by its hash."""
+        return self.files[file].parent.name + self.files[file].name
 
 
 @task
@@ -40,18 +46,18 @@ def pull_snapshot(data_rev: str | None, data: Data) -> Snapshot:
     version = resolve_version(data_rev)
     cache = cache_folder()
     if broken_objects(version, cache):
-        with only_one("fetch of data"):
+        with exclusive("fetch of data"):
             if broken := broken_objects(version, cache):  # else another process has fetched them meanwhile
-                fetch_again(broken, version, cache, data.deadline)
+                fetch_again(broken, version, cache, data.timeout)
     files = {name: object_path(oid, cache) for name, oid in read_listing(version, cache).items()}
     return Snapshot(version, files)
 
 
-def fetch_again(broken: list[Path], version: str, cache: Path, deadline: timedelta) -> None:
+def fetch_again(broken: list[Path], version: str, cache: Path, timeout: timedelta) -> None:
     """Fetch what is missing or damaged, or say why that cannot be."""
     for path in broken:
         path.unlink(missing_ok=True)
-    fetched = fetch(version, deadline)
+    fetched = fetch(version, timeout)
     if broken_objects(version, cache):
         raise InputError(
             f"data version {version} cannot be had whole from the DVC remote: {fetched}; look at .dvc/config "
@@ -63,16 +69,7 @@ def resolve_version(data_rev: str | None) -> str:
     """The data version that a revision names: the hash in its data.dvc."""
     if data_rev and re.fullmatch(r"[0-9a-f]{32}(\.dir)?", data_rev):
         return f"{data_rev.removesuffix('.dir')}.dir"
-    if data_rev is None:
-        if not (WORKSPACE / "data.dvc").is_file():
-            raise InputError(f"{WORKSPACE / 'data.dvc'} is missing: restore it from git, or run `dvc add data`")
-        text = (WORKSPACE / "data.dvc").read_text()
-    else:
-        show = ["git", "-C", str(WORKSPACE), "show", "--end-of-options", f"{data_rev}:./data.dvc"]
-        shown = subprocess.run(show, capture_output=True, text=True)
-        if shown.returncode:
-            raise InputError(f"data_rev {data_rev!r} names no data.dvc: {shown.stderr.strip()}")
-        text = shown.stdout
+    text = read_revision(data_rev) if data_rev else read_current()
     try:
         version = yaml.safe_load(text)["outs"][0]["md5"]
     except (yaml.YAMLError, KeyError, IndexError, TypeError):
@@ -82,13 +79,29 @@ def resolve_version(data_rev: str | None) -> str:
     return version
 
 
+def read_current() -> str:
+    """The text of data.dvc."""
+    file = workspace().data_dvc
+    if not file.is_file():
+        raise InputError(f"{file} is missing: restore it from git, or run `dvc add data`")
+    return file.read_text()
+
+
+def read_revision(revision: str) -> str:
+    """The text of data.dvc at a git revision."""
+    try:
+        return git("show", "--end-of-options", f"{revision}:./data.dvc", folder=workspace().root)
+    except GitError as error:
+        raise InputError(f"data_rev {revision!r} names no data.dvc: {error}") from None
+
+
 def cache_folder() -> Path:
     """The object store of the workspace's DVC cache."""
     try:
         with open_repo() as repo:
             return Path(repo.cache.local.path)
     except DvcException as error:
-        raise InputError(f"{WORKSPACE} is no DVC workspace: {error}") from None
+        raise InputError(f"{workspace().root} is no DVC workspace: {error}") from None
 
 
 def is_whole(oid: str, cache: Path) -> bool:
@@ -111,12 +124,12 @@ def broken_objects(version: str, cache: Path) -> list[Path]:
     return [object_path(oid, cache) for oid in read_listing(version, cache).values() if not is_whole(oid, cache)]
 
 
-def fetch(version: str, deadline: timedelta) -> str:
+def fetch(version: str, timeout: timedelta) -> str:
     """Run the fetch under a deadline; returns what went wrong, if anything, in one line."""
     command = [sys.executable, "-m", "tasks.data.fetch", version]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=deadline.total_seconds())
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout.total_seconds())
     except subprocess.TimeoutExpired:
-        return f"it did not answer within data.deadline ({deadline.total_seconds():g} s)"
+        return f"it did not answer within data.timeout ({timeout.total_seconds():g} s)"
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     return lines[-1] if lines else "an object is missing or damaged there"

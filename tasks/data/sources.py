@@ -10,9 +10,9 @@ from fsspec.core import url_to_fs
 from prefect import task
 from prefect.utilities.timeout import timeout
 
-from project.contract import TABLES
 from tasks.core.errors import InputError
-from tasks.core.params import WORKSPACE
+from tasks.core.use_case import UseCase
+from tasks.core.workspace import workspace
 from tasks.data.reader import read_declared
 from tasks.data.snapshot import Snapshot
 
@@ -35,32 +35,31 @@ def read_ledger(snapshot: Snapshot) -> dict[str, str]:
 
 
 @task
-def read_landed(source: str, snapshot: Snapshot, deadline: timedelta) -> list[Landed]:
+def read_landed(source: str, use_case: UseCase, snapshot: Snapshot, limit: timedelta) -> list[Landed]:
     """The files SOURCE/TABLE/*.parquet that no version holds yet, in the order of their names.
 
     Args:
         source: A folder of the workspace, or s3://bucket/prefix (AWS_* variables give address and credentials).
+        use_case: The contract of the tables.
         snapshot: The current version, whose ledger says what landed already.
-        deadline: How long that may take.
+        limit: How long that may take.
 
     Raises:
         InputError: A file cannot be used, or the source cannot be read in time.
     """
     try:
-        with timeout(deadline.total_seconds()):
-            return read_new(source, read_ledger(snapshot))
+        with timeout(limit.total_seconds()):
+            return read_new(source, use_case, read_ledger(snapshot))
     except TimeoutError:
-        seconds = deadline.total_seconds()
-        raise InputError(
-            f"{source} did not answer within data.deadline ({seconds:g} s): nothing was taken in"
-        ) from None
+        seconds = limit.total_seconds()
+        raise InputError(f"{source} did not answer within data.timeout ({seconds:g} s): nothing was taken in") from None
     except (OSError, BotoCoreError) as error:
         raise InputError(f"{source} cannot be read: {error}; look at ingest.source and the AWS_* variables") from None
 
 
-def read_new(source: str, ledger: dict[str, str]) -> list[Landed]:
+def read_new(source: str, use_case: UseCase, ledger: dict[str, str]) -> list[Landed]:
     """The files that the ledger does not hold."""
-    files, root = url_to_fs(source if "://" in source else str(WORKSPACE / source))
+    files, root = url_to_fs(source if "://" in source else str(workspace().root / source))
     files.invalidate_cache()
     if "://" in source and not files.exists(root.split("/")[0]):
         raise InputError(f"ingest.source names {source}, but there is no such bucket")
@@ -68,10 +67,10 @@ def read_new(source: str, ledger: dict[str, str]) -> list[Landed]:
     for path in sorted(files.glob(f"{root}/*/*.parquet")):
         table, file = str(path).split("/")[-2:]
         name, mark = f"{table}/{file}", mark_of(files.info(path))
-        if table not in TABLES:
+        if table not in use_case.tables:
             raise InputError(f"{source}/{name}: there is no table {table} in project/contract.py")
         if ledger.get(name) != mark:
-            rows = read_declared(files.cat_file(path), table, f"{source}/{name}")
+            rows = read_declared(files.cat_file(path), use_case.tables[table], f"{source}/{name}")
             landed.append(Landed(name, mark, table, rows))
     return landed
 

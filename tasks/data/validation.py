@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import polars as pl
 
-from project.contract import TABLES
 from tasks.core.errors import InputError
-from tasks.core.files import written_whole
-from tasks.core.params import STORE, Validation
+from tasks.core.files import atomic_write
+from tasks.core.params import Validation
+from tasks.core.use_case import UseCase
+from tasks.core.workspace import workspace
 
 
 class Count(NamedTuple):
@@ -20,28 +21,31 @@ class Count(NamedTuple):
     broken_rules: dict[str, int]
 
 
-def validate_rows(table: str, rows: pl.DataFrame, validation: Validation) -> tuple[pl.DataFrame, Count]:
+def validate_rows(
+    use_case: UseCase, table: str, rows: pl.DataFrame, validation: Validation
+) -> tuple[pl.DataFrame, Count]:
     """The valid rows of a table, and the count; the others go to store/quarantine, once.
 
     Args:
-        table: Its name in project/contract.py.
+        use_case: Its contract.
+        table: The table's name in it.
         rows: The declared columns.
-        validation: What share of bad rows is borne.
+        validation: The maximum share of bad rows.
 
     Raises:
         InputError: More than validation.max_bad_share of the rows, and more than one, break a rule.
     """
-    valid, quarantined = separate_rows(table, rows)
+    valid, quarantined = separate_rows(use_case, table, rows)
     if quarantined.height > max(1, validation.max_bad_share * rows.height):
-        raise InputError(describe(table, rows.height, quarantined, validation.max_bad_share))
+        raise InputError(describe(use_case, table, rows.height, quarantined, validation.max_bad_share))
     if quarantined.height:
         quarantine(table, quarantined)
     return valid, Count(table, rows.height, quarantined.height, count_rules(quarantined))
 
 
-def separate_rows(table: str, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def separate_rows(use_case: UseCase, table: str, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Valid rows, and the others with `broken_rules`, the names of the rules they break."""
-    valid, failure = TABLES[table].filter(rows, cast=True)
+    valid, failure = use_case.tables[table].filter(rows, cast=True)
     details = failure.details()
     rules = [rule for rule in details.columns if rule not in rows.columns]
     names = [pl.when(pl.col(rule) == "invalid").then(pl.lit(rule)) for rule in rules]
@@ -57,12 +61,12 @@ def count_rules(quarantined: pl.DataFrame) -> dict[str, int]:
     return dict(rules.iter_rows())
 
 
-def describe(table: str, read: int, quarantined: pl.DataFrame, allowed: float) -> str:
+def describe(use_case: UseCase, table: str, read: int, quarantined: pl.DataFrame, allowed: float) -> str:
     """One sentence: table, rules with counts, and an example by its key and the value that breaks the rule."""
     counts = count_rules(quarantined)
     worst = next(iter(counts))
     example = quarantined.filter(pl.col("broken_rules").list.contains(worst)).drop("broken_rules").row(0, named=True)
-    columns = [*TABLES[table].primary_key(), worst.split("|")[0]]
+    columns = [*use_case.tables[table].primary_key(), worst.split("|")[0]]
     shown = ", ".join(f"{column}={value}" for column, value in example.items() if column in columns)
     rules = ", ".join(f"{rule} ({count} rows)" for rule, count in counts.items())
     return (
@@ -74,7 +78,7 @@ def describe(table: str, read: int, quarantined: pl.DataFrame, allowed: float) -
 def quarantine(table: str, quarantined: pl.DataFrame) -> None:
     """Write the rows to a file named by their content, if it is not there yet."""
     content = quarantined.write_json().encode()
-    path = STORE / "quarantine" / f"{table}-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
+    path = workspace().quarantine / f"{table}-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
     if not path.exists():
-        with written_whole(path) as part:
+        with atomic_write(path) as part:
             quarantined.write_parquet(part)

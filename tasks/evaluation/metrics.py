@@ -1,11 +1,14 @@
 """Scores of a model: of probabilities where the target is Boolean, of predicted values where it is a number."""
 
+from collections.abc import Callable
+
 import numpy as np
+import polars as pl
 from sklearn import metrics
 
 CLIP = 1e-7  # of a probability, so that one confident mistake costs much but not everything
-CLASSIFICATION = ("accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss", "brier", "skill")
-REGRESSION = ("rmse", "mae", "r2")
+IMPORTANCE_ROWS = 3_000  # that each feature is shuffled on
+Metric = Callable[[np.ndarray, np.ndarray, float], float]
 
 
 def losses(target: np.ndarray, score: np.ndarray) -> np.ndarray:
@@ -16,6 +19,30 @@ def losses(target: np.ndarray, score: np.ndarray) -> np.ndarray:
     return -np.where(target, np.log(score), np.log1p(-score))
 
 
+# Each takes target, score and the threshold from which a probability counts as positive.
+CLASSIFICATION: dict[str, Metric] = {
+    "accuracy": lambda target, score, at: metrics.accuracy_score(target, score >= at),
+    "precision": lambda target, score, at: metrics.precision_score(target, score >= at, zero_division=0),
+    "recall": lambda target, score, at: metrics.recall_score(target, score >= at, zero_division=0),
+    "f1": lambda target, score, at: metrics.f1_score(target, score >= at, zero_division=0),
+    "roc_auc": lambda target, score, _: metrics.roc_auc_score(target, score),
+    "pr_auc": lambda target, score, _: metrics.average_precision_score(target, score),
+    "log_loss": lambda target, score, _: losses(target, score).mean(),
+    "brier": lambda target, score, _: ((score - target) ** 2).mean(),
+    "skill": lambda target, score, _: 1 - losses(target, score).mean() / losses(target, base_rate(target)).mean(),
+}
+REGRESSION: dict[str, Metric] = {
+    "rmse": lambda target, score, _: np.sqrt(losses(target, score).mean()),
+    "mae": lambda target, score, _: np.abs(target - score).mean(),
+    "r2": lambda target, score, _: 1 - losses(target, score).mean() / target.var(),
+}
+
+
+def base_rate(target: np.ndarray) -> np.ndarray:
+    """The mean outcome, predicted for every row: what skill is measured against."""
+    return np.full(len(target), target.mean())
+
+
 def compute_metrics(target: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, float]:
     """All metrics that params.yaml may name for this target.
 
@@ -24,26 +51,26 @@ def compute_metrics(target: np.ndarray, score: np.ndarray, threshold: float) -> 
         score: Probability of the positive class, or predicted value.
         threshold: From which probability on a row counts as positive.
     """
-    if target.dtype != bool:
-        squared = losses(target, score)
-        return {
-            "rmse": float(np.sqrt(squared.mean())),
-            "mae": float(np.abs(target - score).mean()),
-            "r2": float(1 - squared.mean() / target.var()),
-        }
-    positive = score >= threshold
-    log_loss = losses(target, score).mean()
-    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-        target, positive, average="binary", zero_division=0
-    )
-    return {
-        "accuracy": float((positive == target).mean()),
-        "precision": float(precision),
-        "recall": float(recall),
-        "f1": float(f1),
-        "roc_auc": float(metrics.roc_auc_score(target, score)),
-        "pr_auc": float(metrics.average_precision_score(target, score)),
-        "log_loss": float(log_loss),
-        "brier": float(((score - target) ** 2).mean()),
-        "skill": float(1 - log_loss / losses(target, np.full(len(target), target.mean())).mean()),
-    }
+    chosen = CLASSIFICATION if target.dtype == bool else REGRESSION
+    return {name: float(measure(target, score, threshold)) for name, measure in chosen.items()}
+
+
+def measure_importance(
+    score: Callable[[pl.DataFrame], np.ndarray], features: pl.DataFrame, target: pl.Series, seed: int
+) -> dict[str, float]:
+    """By how much the mean loss rises when a feature is shuffled (Breiman, 2001), largest first.
+
+    Args:
+        score: Of a model, row by row.
+        features: Rows that the model was not fitted on; some of them are drawn.
+        target: Their outcomes.
+        seed: Of the draw and the shuffling.
+    """
+    rows = features.with_columns(target).sample(min(IMPORTANCE_ROWS, features.height), seed=seed)
+    outcome, features = rows[target.name].to_numpy(), rows.drop(target.name)
+    plain = float(losses(outcome, score(features)).mean())
+    rises = {}
+    for name in features.columns:
+        shuffled = features.with_columns(features[name].shuffle(seed=seed))
+        rises[name] = float(np.mean(losses(outcome, score(shuffled)))) - plain
+    return dict(sorted(rises.items(), key=lambda rise: -rise[1]))

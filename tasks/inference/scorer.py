@@ -1,4 +1,4 @@
-"""The model as an ONNX file: only its bytes count. Loading it runs no code of its own and needs no scikit-learn."""
+"""Scoring with an ONNX file; loading one runs no code of its own and needs no scikit-learn."""
 
 import numpy as np
 import onnxruntime

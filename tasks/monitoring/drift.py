@@ -1,29 +1,70 @@
-"""Drift of a window against what a model was fitted on: a population stability index, its thresholds from the past.
+"""Drift: the population stability index of a window against the training data, with calibrated thresholds.
 
-This score decides; Evidently shows it (tasks/monitoring/evidently_report.py).
+This score decides; Evidently shows it (evidently_report.py).
 """
 
-from typing import Any
+import io
+from datetime import datetime
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel
+from prefect import task
+from pydantic import BaseModel, TypeAdapter
+
+from tasks.data.feature_frame import watched_columns
+from tasks.inference.scorer import Scorer
+from tasks.training.split import Sets
 
 BINS = 10
 FLOOR = 1e-4  # of a share, so that an empty bin counts much but not without end
 LEAST = 0.1  # no threshold is lower: below it a PSI is held to be small (Siddiqi, 2006)
-WEEK = 7
+WEEK, DAY_SECONDS = 7, 86_400
 CATEGORIES = 100  # the most frequent; the rest, and whatever is new, share a bin
+SAMPLE_ROWS = 20_000  # of the reference that a report shows
+
+
+class NumericBins(BaseModel):
+    """The nulls, then the values up to each edge and those above."""
+
+    edges: list[float]
+
+    @property
+    def count(self) -> int:
+        return len(self.edges) + 2
+
+    def assign(self, column: pl.Series) -> np.ndarray:
+        """The bin of each value."""
+        values = column.cast(pl.Float64).fill_nan(None)
+        at = 1 + np.searchsorted(np.array(self.edges), values.fill_null(0).to_numpy(), side="left")
+        return np.where(values.is_null().to_numpy(), 0, at)
+
+
+class CategoryBins(BaseModel):
+    """The nulls, then each category, then the others."""
+
+    categories: list[str]
+
+    @property
+    def count(self) -> int:
+        return len(self.categories) + 2
+
+    def assign(self, column: pl.Series) -> np.ndarray:
+        """The bin of each value."""
+        others = len(self.categories) + 1
+        codes = column.replace_strict(self.categories, range(1, others), default=others, return_dtype=pl.UInt32)
+        return codes.zip_with(column.is_not_null(), pl.Series([0], dtype=pl.UInt32)).to_numpy()
+
+    def new_in(self, column: pl.Series) -> list[str]:
+        """Values that are no category; not told where the categories are only the most frequent ones."""
+        if len(self.categories) >= CATEGORIES:
+            return []
+        return sorted(set(column.drop_nulls().unique()) - set(self.categories))
 
 
 class Reference(BaseModel):
-    """How a column was distributed, and from which score on a window counts as drifted.
+    """How a column was distributed, and from which score on a window counts as drifted."""
 
-    Bins are the nulls, then the values up to each edge and those above, or each category and the others.
-    """
-
-    edges: list[float] | None = None
-    categories: list[str] | None = None
+    bins: NumericBins | CategoryBins
     shares: list[float]
     threshold: float
 
@@ -43,23 +84,52 @@ class Finding(BaseModel):
         return self.psi > self.threshold
 
 
-def fit_references(frame: pl.DataFrame, days: pl.Series) -> dict[str, Reference]:
-    """References of all columns, each threshold the largest score of any single week against the other weeks.
+REFERENCES = TypeAdapter(dict[str, Reference])
+
+
+@task
+def describe_reference(model: bytes, sets: Sets, fit_end: datetime, as_of: datetime, seed: int) -> dict[str, bytes]:
+    """What later windows are compared with: columns of the rows a challenger was fitted on, scores of the gate rows.
+
+    Args:
+        model: The challenger as ONNX.
+        sets: Its rows.
+        fit_end: When the rows it was fitted on end.
+        as_of: When the gate rows end.
+        seed: Of the sample rows.
+
+    Returns:
+        Files of the bundle by name: the references, and sample rows that a report shows.
+    """
+    scorer = Scorer(model)
+    references = fit_references(watched_columns(sets.fit), sets.fit["event_time"], fit_end)
+    scores = pl.DataFrame({"score": scorer.score(sets.gate)})
+    references |= fit_references(scores, sets.gate["event_time"], as_of)
+    rows = sets.fit.sample(min(SAMPLE_ROWS, sets.fit.height), seed=seed)
+    sample = io.BytesIO()
+    watched_columns(rows).with_columns(score=scorer.score(rows)).write_parquet(sample)
+    return {"drift.json": REFERENCES.dump_json(references, indent=2), "reference.parquet": sample.getvalue()}
+
+
+def fit_references(frame: pl.DataFrame, times: pl.Series, end: datetime) -> dict[str, Reference]:
+    """References of all columns, each threshold the largest score of any single whole week against the other weeks.
 
     Args:
         frame: String and numeric columns.
-        days: The day of each row, counted from any origin.
+        times: The event time of each row.
+        end: When the rows end; a week that was not over by then is in no threshold, for a part of a week is no week.
     """
-    weeks = ((days - days.min()) // WEEK).to_numpy()
+    days = times.dt.epoch("d").to_numpy()
+    weeks = (days - days.min()) // WEEK
+    whole = (int(end.timestamp()) // DAY_SECONDS - int(days.min())) // WEEK
     references = {}
     for name in frame.columns:
         bins = make_bins(frame[name])
-        at = assign(frame[name], bins)
-        counts = np.zeros((weeks.max() + 1, count_bins(bins)))
-        np.add.at(counts, (weeks, at), 1)
+        at, width = bins.assign(frame[name]), bins.count
+        counts = np.bincount(weeks * width + at, minlength=(weeks.max() + 1) * width).reshape(-1, width)
         total = counts.sum(axis=0)
-        scores = [psi(to_shares(total - week), to_shares(week)) for week in counts if 0 < week.sum() < total.sum()]
-        references[name] = Reference(**bins, shares=to_shares(total).tolist(), threshold=max([LEAST, *scores]))
+        scores = [psi(to_shares(total - week), to_shares(week)) for week in counts[:whole] if is_part(week, total)]
+        references[name] = Reference(bins=bins, shares=to_shares(total).tolist(), threshold=max([LEAST, *scores]))
     return references
 
 
@@ -67,11 +137,8 @@ def find_drift(frame: pl.DataFrame, references: dict[str, Reference]) -> list[Fi
     """The score of each column of a window, largest excess first."""
     findings = []
     for name, reference in references.items():
-        bins = reference.model_dump(include={"edges", "categories"})
-        shares = to_shares(np.bincount(assign(frame[name], bins), minlength=count_bins(bins)))
-        new: list[str] = []
-        if reference.categories is not None and len(reference.categories) < CATEGORIES:
-            new = sorted(set(frame[name].drop_nulls().unique()) - set(reference.categories))
+        bins, column = reference.bins, frame[name]
+        shares = to_shares(np.bincount(bins.assign(column), minlength=bins.count))
         findings.append(
             Finding(
                 column=name,
@@ -79,35 +146,25 @@ def find_drift(frame: pl.DataFrame, references: dict[str, Reference]) -> list[Fi
                 threshold=reference.threshold,
                 missing=float(shares[0]),
                 missing_before=reference.shares[0],
-                new_categories=new,
+                new_categories=bins.new_in(column) if isinstance(bins, CategoryBins) else [],
             )
         )
     return sorted(findings, key=lambda finding: finding.threshold - finding.psi)
 
 
-def make_bins(column: pl.Series) -> dict[str, Any]:
+def make_bins(column: pl.Series) -> NumericBins | CategoryBins:
     """Deciles of a number, or the categories."""
     if column.dtype == pl.String:
         frequent = column.drop_nulls().value_counts(sort=True).head(CATEGORIES)
-        return {"categories": sorted(frequent.to_series())}
+        return CategoryBins(categories=sorted(frequent.to_series()))
     values = column.drop_nulls().drop_nans().cast(pl.Float64)
     edges = {float(values.quantile(step / BINS, "lower") or 0) for step in range(1, BINS)} if len(values) else set()
-    return {"edges": sorted(edges)}
+    return NumericBins(edges=sorted(edges))
 
 
-def count_bins(bins: dict[str, Any]) -> int:
-    return 2 + len(bins["categories"] if bins.get("categories") is not None else bins["edges"])
-
-
-def assign(column: pl.Series, bins: dict[str, Any]) -> np.ndarray:
-    """The bin of each value; nulls are bin 0."""
-    if bins.get("categories") is not None:
-        known = bins["categories"]
-        codes = column.replace_strict(known, range(1, len(known) + 1), default=len(known) + 1, return_dtype=pl.UInt32)
-        return codes.zip_with(column.is_not_null(), pl.Series([0], dtype=pl.UInt32)).to_numpy()
-    values = column.cast(pl.Float64).fill_nan(None)
-    at = 1 + np.searchsorted(np.array(bins["edges"]), values.fill_null(0).to_numpy(), side="left")
-    return np.where(values.is_null().to_numpy(), 0, at)
+def is_part(week: np.ndarray, total: np.ndarray) -> bool:
+    """Whether a week holds some of all rows, and not all."""
+    return 0 < week.sum() < total.sum()
 
 
 def to_shares(counts: np.ndarray) -> np.ndarray:

@@ -7,15 +7,14 @@ import pandas as pd
 import polars as pl
 from prefect import task
 
-from tasks.core.digests import watched_columns
 from tasks.core.errors import InputError
-from tasks.core.files import written_whole
-from tasks.core.params import STORE, Monitor
-from tasks.monitoring.drift import Finding
-from tasks.monitoring.watch import SAMPLE
-from tasks.monitoring.window_check import WindowCheck
-from tasks.monitoring.windows import Window
-from tasks.registry.champion import Champion
+from tasks.core.files import atomic_write
+from tasks.core.params import Monitor
+from tasks.core.workspace import workspace
+from tasks.data.feature_frame import watched_columns
+from tasks.monitoring.drift import SAMPLE_ROWS, Finding
+from tasks.monitoring.window_check import Window, WindowCheck
+from tasks.registry.versions import Champion
 
 METHOD = "calibrated_psi"
 
@@ -29,12 +28,12 @@ def wants_report(check: WindowCheck, monitor: Monitor) -> bool:
 def render_report(frame: pl.DataFrame, window: Window, champion: Champion, check: WindowCheck, seed: int) -> Path:
     """Write the report of a window as one HTML file that loads nothing; returns its path."""
     rows = frame.filter(pl.col("event_time") >= window.start, pl.col("event_time") < window.end)
-    rows = rows.sample(min(SAMPLE, rows.height), seed=seed)
+    rows = rows.sample(min(SAMPLE_ROWS, rows.height), seed=seed)
     current = watched_columns(rows).with_columns(score=champion.bundle.scorer.score(rows))
     reference = pl.read_parquet(champion.bundle.folder / "reference.parquet")
     html = make_html(reference, current, check.findings, f"window {check.window}")
-    path = STORE / "reports" / f"{window.name}-version-{champion.version}.html"
-    with written_whole(path) as part:
+    path = workspace().reports / f"{window.name}-version-{champion.version}.html"
+    with atomic_write(path) as part:
         part.write_text(html)
     return path
 
@@ -58,7 +57,7 @@ def make_html(reference: pl.DataFrame, current: pl.DataFrame, findings: list[Fin
 
 
 def register_score(findings: dict[str, Finding]) -> None:
-    """Make the scores of a check known to Evidently under METHOD: on a sample without nulls it would find others."""
+    """Register our PSI with Evidently, returning scores already computed on all rows; its sample gives others."""
     from evidently.legacy.calculations.stattests.registry import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
 

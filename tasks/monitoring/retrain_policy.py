@@ -1,21 +1,14 @@
-"""Whether to train now: of trainings that answer drift or a schedule. One by hand always goes."""
+"""The retrain policy: whether to train now in answer to drift or a schedule. A training by hand always goes."""
 
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
+
+import polars as pl
 
 from tasks.core.params import Retrain
-
-Cause = Literal["hand", "drift", "schedule"]
-
-
-class Request(NamedTuple):
-    """Who asks for a training, and why."""
-
-    as_of: datetime
-    cause: Cause = "hand"
-    window: str | None = None  # that drifted, if an event named one
-    force: bool = False  # passes cooldown and minimum rows, and nothing else
-    reason: str = ""
+from tasks.registry import decision_log
+from tasks.registry.versions import Log
+from tasks.training.challenger import Request
 
 
 class Past(NamedTuple):
@@ -26,7 +19,37 @@ class Past(NamedTuple):
     alarms: dict[str, bool]  # by window, in order: whether it drifted, whoever was champion
 
 
-def why_not(request: Request, past: Past, new_rows: int, retrain: Retrain) -> str | None:
+def decide(request: Request, log: Log, rows: pl.DataFrame, retrain: Retrain) -> str | None:
+    """Ask the policy about a training; a refusal is recorded and its reason returned.
+
+    Args:
+        request: Who asks.
+        log: What is on record.
+        rows: Labelled feature frame.
+        retrain: The policy's settings.
+    """
+    past = read_past(log, request.as_of)
+    since = max(past.trainings, default=None)
+    new_rows = rows.filter(pl.col("known_at") >= since).height if since else rows.height
+    reason = refusal_reason(request, past, new_rows, retrain)
+    if reason:
+        facts = {"cause": request.cause, "window": request.window or "", "reason": reason}
+        decision_log.close_record(decision_log.open_record(log.model, "refusal", request.as_of, facts, **facts))
+    return reason
+
+
+def read_past(log: Log, as_of: datetime) -> Past:
+    """What the log says of trainings, rollbacks and checks up to as_of."""
+    known = [record for record in log.records if record.finished and record.as_of <= as_of]
+    alarms: dict[str, bool] = {}
+    for record in known:
+        if record.kind == "check":
+            alarms[record.tags["window"]] = alarms.get(record.tags["window"], False) or record.tags["alarm"] == "True"
+    trainings, rollbacks = ([r.as_of for r in known if r.kind == kind] for kind in ("training", "rollback"))
+    return Past(trainings, rollbacks, dict(sorted(alarms.items())))
+
+
+def refusal_reason(request: Request, past: Past, new_rows: int, retrain: Retrain) -> str | None:
     """The reason not to train, in one line; None to go.
 
     Args:

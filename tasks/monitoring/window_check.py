@@ -1,21 +1,46 @@
-"""A check of one window: drift of inputs and scores, and quality where labels have arrived."""
+"""A check of one window: drift of inputs and scores, and quality where labels have arrived.
+
+A window is the 28 days that end on the first of a month.
+"""
+
+from datetime import datetime, timedelta
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import polars as pl
 from prefect import task
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from tasks.core.digests import watched_columns
 from tasks.core.params import Monitor
+from tasks.data.feature_frame import watched_columns
 from tasks.evaluation.intervals import Interval, mean_gain
 from tasks.evaluation.metrics import compute_metrics, losses
 from tasks.inference.prediction_log import read_predictions
-from tasks.monitoring.drift import Finding, find_drift
-from tasks.monitoring.windows import Window
-from tasks.registry.bundle import load_references
-from tasks.registry.champion import Champion
+from tasks.monitoring.drift import REFERENCES, Finding, Reference, find_drift
+from tasks.registry.bundle import Bundle
+from tasks.registry.versions import Champion
 
+LENGTH = timedelta(days=28)
+WindowName = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 SCORE = "score"  # the column of predictions, whose drift is shown and does not count
+
+
+class Window(NamedTuple):
+    """Event times in [start, end)."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def name(self) -> str:
+        """Its name in records and events: the day it ends."""
+        return f"{self.end:%Y-%m-%d}"
+
+
+def newest_window(as_of: datetime) -> Window:
+    """The newest window that is over at as_of."""
+    end = as_of.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return Window(end - LENGTH, end)
 
 
 class Quality(BaseModel):
@@ -33,7 +58,7 @@ class Quality(BaseModel):
 
 
 class WindowCheck(BaseModel):
-    """What a check found; it is recorded before anybody hears of it."""
+    """What a check found; it is recorded before its events are emitted."""
 
     window: str
     version: str
@@ -72,7 +97,7 @@ def check_window(
     if rows.is_empty():
         return reject_window(window, champion.version, "the window holds no rows")
     columns = watched_columns(rows).with_columns(score=champion.bundle.scorer.score(rows))
-    findings = find_drift(columns, load_references(champion.bundle))
+    findings = find_drift(columns, read_references(champion.bundle))
     empty = [finding.column for finding in findings if finding.missing == 1 > finding.missing_before]
     if empty:
         return reject_window(window, champion.version, f"{', '.join(empty)} is null in every row of the window")
@@ -87,6 +112,11 @@ def check_window(
         missing=[f.column for f in findings if f.missing - f.missing_before > monitor.missing_rise],
         quality=measure_quality(rows, champion, predecessor, monitor, threshold),
     )
+
+
+def read_references(bundle: Bundle) -> dict[str, Reference]:
+    """How each watched column was distributed when the version was fitted."""
+    return REFERENCES.validate_json((bundle.folder / "drift.json").read_bytes())
 
 
 def reject_window(window: Window, version: str, why: str) -> WindowCheck:

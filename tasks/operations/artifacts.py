@@ -1,23 +1,39 @@
-"""What a run shows in the Prefect UI."""
+"""What a run shows in the Prefect UI: its name, tables and pictures; text from data is escaped."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from prefect import task
 from prefect.artifacts import create_image_artifact, create_link_artifact, create_table_artifact
+from prefect.runtime import flow_run
 
-from project.contract import EVENT_TIME, ROWS
 from tasks.core.events import announce
+from tasks.core.use_case import UseCase
 from tasks.data.merge import Change
 from tasks.data.sources import Landed
 from tasks.data.validation import Count
+from tasks.evaluation.gate import Verdict
 from tasks.monitoring.check_records import find_checks
 from tasks.monitoring.window_check import WindowCheck
 from tasks.operations.pictures import draw_drift, draw_gain
-from tasks.operations.tables import inert, verdict_tables
-from tasks.training.challenger import Challenger
+from tasks.registry.versions import Challenger, Log
+
+# Where markup, a link, an image or an address begins: split there by a space of no width, it is read as text.
+MARKUP = re.compile(r"(?<=<)|(?<=])(?=[(:[])|(?<=:)(?=//)|(?i:(?<=www))(?=\.)|(?=@)")
+NO_WIDTH = "\u200b"
+
+
+def name_run() -> str:
+    """The name of a flow run: as of when, why, and for which window or version."""
+    given = flow_run.parameters
+    words = []
+    if "as_of" in given:
+        words.append(f"as of {str(given['as_of'])[:16]}" if given["as_of"] else "as of the newest data")
+    words += [f"{what} {given[what]}" for what in ("cause", "window", "version", "champion") if given.get(what)]
+    return ", ".join(words)[:100] or flow_run.flow_name
 
 
 def show_table(rows: list[dict[str, str]], key: str, description: str) -> None:
@@ -60,7 +76,7 @@ def report_verdict(challenger: Challenger) -> None:
 
 
 @task
-def report_check(model: str, check: WindowCheck, report: Path | None) -> None:
+def report_check(log: Log, check: WindowCheck, report: Path | None) -> None:
     """The verdict of a check column by column, the trend over the past windows, and where the drift report is."""
     rows = [
         {
@@ -77,7 +93,7 @@ def report_check(model: str, check: WindowCheck, report: Path | None) -> None:
     show_table(rows, key="drift", description=inert(str(check), 1000))
     if check.findings:
         create_image_artifact(draw_drift(check.findings), key="drift-picture", description=inert(str(check), 1000))
-    trend = pl.DataFrame([describe_trend(past) for past in find_checks(model)]).fill_null("")
+    trend = pl.DataFrame([describe_trend(past) for past in find_checks(log)]).fill_null("")
     show_table(trend.to_dicts(), key="trend", description="All windows")
     if report:
         address = os.environ.get("REPORTS_URL", report.parent.as_uri())
@@ -96,18 +112,22 @@ def describe_trend(check: WindowCheck) -> dict[str, str]:
 
 
 @task
-def report_landing(model: str, changes: list[Change], landed: list[Landed], version: str) -> None:
+def report_landing(use_case: UseCase, changes: list[Change], landed: list[Landed], version: str) -> None:
     """What every landed file did to the data, and the news of it."""
     rows = [{name.replace("_", " "): str(value) for name, value in change._asdict().items()} for change in changes]
     show_table(rows, key="landing", description=f"New data version `{version}`")
     for change in changes:
         counts = ", ".join(f"{count:,} {name}" for name, count in rows_of(change).items() if count)
         print(f"{change.file}: {counts or 'no rows'}")
-    events = [delivery.rows.select(EVENT_TIME.alias("time")) for delivery in landed if delivery.table == ROWS]
+    events = [
+        delivery.rows.select(use_case.event_time.alias("time"))
+        for delivery in landed
+        if delivery.table == use_case.rows
+    ]
     times = pl.concat([pl.DataFrame(schema={"time": pl.Datetime("us", "UTC")}), *events], how="vertical_relaxed")
     facts = {"data_version": version, "rows": sum(change.read for change in changes)}
     span = {"start": iso(times["time"].min()), "end": iso(times["time"].max())}
-    announce("data.landed", f"data.{model}", model=model, **facts, **span)
+    announce("data.landed", f"data.{use_case.model}", model=use_case.model, **facts, **span)
 
 
 def iso(time: Any) -> str | None:
@@ -117,3 +137,34 @@ def iso(time: Any) -> str | None:
 def rows_of(change: Change) -> dict[str, int]:
     """The counts of a change by name."""
     return {name.replace("_", " "): value for name, value in change._asdict().items() if name not in ("file", "read")}
+
+
+def as_markdown(rows: list[dict[str, str]]) -> str:
+    """A markdown table whose cells are inert."""
+    if not rows:
+        return "none"
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    cells = [[inert(cell).replace("|", r"\|") for cell in line] for line in lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
+
+
+def inert(text: str, longest: int = 200) -> str:
+    """Text from data, cut, on one line; as it is, but no HTML, link or image in it works on a page."""
+    short = text if len(text) <= longest else f"{text[:longest]}..."
+    return MARKUP.sub(NO_WIDTH, " ".join(short.split()))
+
+
+def verdict_tables(verdict: Verdict) -> dict[str, list[dict[str, str]]]:
+    """Every check, the metrics and the slices of a verdict by title."""
+    checks = [
+        {"check": c.name, "measured": c.measured, "required": c.required, "holds": "yes" if c.passed else "NO"}
+        for c in verdict.checks
+    ]
+    names = verdict.metrics.get("challenger", {})
+    metrics = [{"metric": n, **{model: f"{v[n]:.4f}" for model, v in verdict.metrics.items()}} for n in names]
+    slices = [
+        {"slice": f"{column} {value}", "loss gain": f"{g.difference:+.4f} [{g.low:+.4f}, {g.high:+.4f}]"}
+        for column, gains in verdict.slices.items()
+        for value, g in gains.items()
+    ]
+    return {"Verdict": checks, "Metrics on the gate rows": metrics, "Slices": slices}

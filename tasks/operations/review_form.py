@@ -1,4 +1,4 @@
-"""How a review is put to a person in the Prefect UI: one suspended run holds it, with everything the gate knows."""
+"""The review form of the Prefect UI: one suspended run holds it, with everything the gate knows."""
 
 from uuid import UUID
 
@@ -10,23 +10,23 @@ from prefect.states import Completed
 
 from tasks.core.events import server_answers
 from tasks.evaluation.gate import Verdict
+from tasks.operations.artifacts import as_markdown, inert, verdict_tables
 from tasks.operations.pictures import draw_gain
-from tasks.operations.tables import as_markdown, inert, verdict_tables
-from tasks.registry import decision_log as logbook
+from tasks.registry import decision_log
 from tasks.registry.review import Review, find_reviews
-from tasks.registry.versions import load_version
+from tasks.registry.versions import Log, load_version
 
 
 @task
-def take_review(model: str, version: str | None) -> Review | None:
+def take_review(log: Log, version: str | None) -> Review | None:
     """The review that this run holds; else the first pending one, of `version` if given, that no living run holds."""
-    run, reviews = flow_run.id, find_reviews(model)
+    run, reviews = flow_run.id, find_reviews(log)
     for review in reviews:
         if review.holder == run:
             return review
     for review in reviews:
         if review.outcome == "pending" and version in (None, review.version) and not is_alive(review.holder):
-            logbook.add_tags(review.run_id, holder=run)
+            decision_log.add_tags(review.record_id, holder=run)
             return review
     return None
 

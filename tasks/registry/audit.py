@@ -1,79 +1,80 @@
 """Everything on record about one model version, from raw files to what it served."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
-from mlflow.entities import Run
 
+from tasks.core.workspace import workspace
 from tasks.data.fetch import object_path, read_listing
 from tasks.data.snapshot import cache_folder
-from tasks.inference.prediction_log import log_folder
-from tasks.registry import decision_log as logbook
-from tasks.registry.versions import current_alias, load_version
+from tasks.registry.decision_log import Record
+from tasks.registry.versions import Log, load_version
 
 KINDS = ("training", "review", "promotion", "rollback", "check")
 
 
-def trace_version(model: str, version: str) -> dict[str, Any]:
+def trace_version(log: Log, version: str) -> dict[str, Any]:
     """The chain of a version: files, card, what happened to it in order, and the predictions that it served.
 
     Raises:
         InputError: There is no such version, or its files are not those that were registered.
     """
-    card = load_version(model, version).card
-    records = [run for run in logbook.find_records(model, *KINDS) if version in versions_of(run)]
+    card = load_version(log.model, version).card
+    records = [record for record in log.of(*KINDS) if version in versions_of(record)]
     return {
-        "model": model,
+        "model": log.model,
         "version": version,
         "files": list_files(card["data_version"]),
         "card": card,
-        "history": [describe(run, version) for run in records],
+        "history": [describe(record, version) for record in records],
         "predictions": count_predictions(version),
     }
 
 
-def list_versions(model: str) -> list[dict[str, str]]:
+def list_versions(log: Log) -> list[dict[str, str]]:
     """Each version in order, what the gate said of it, and which one is champion now."""
-    champion = current_alias(model)
-    trained = [run.data.tags for run in logbook.find_records(model, "training") if "version" in run.data.tags]
     chosen = ("version", "as_of", "verdict", "by")
     return [
-        {name: tags[name] for name in chosen} | {"now": "champion" if tags["version"] == champion else ""}
-        for tags in trained
+        {name: record.tags[name] for name in chosen}
+        | {"now": "champion" if record.tags["version"] == log.champion() else ""}
+        for record in log.of("training")
+        if "version" in record.tags
     ]
 
 
-def versions_of(run: Run) -> set[str]:
+def versions_of(record: Record) -> set[str]:
     """The versions that a record is about."""
-    tags = run.data.tags
-    return {tags.get(name, "") for name in ("version", "target", "origin")}
+    return {record.tags.get(name, "") for name in ("version", "target", "origin")}
 
 
-def describe(run: Run, version: str) -> dict[str, str]:
+def describe(record: Record, version: str) -> dict[str, str]:
     """Who, when, what and why of a record."""
-    tags = run.data.tags
-    what = {
-        "training": f"trained ({tags.get('cause')}), verdict {tags.get('verdict')}",
-        "review": f"review {tags.get('outcome', 'pending')}",
-        "promotion": f"promoted in place of version {tags.get('origin') or 'none'}",
-        "rollback": f"champion again in place of version {tags.get('origin')}",
-        "check": f"checked on window {tags.get('window')}",
-    }[tags["kind"]]
-    if tags["kind"] in ("promotion", "rollback") and tags["origin"] == version:
-        what = f"{'replaced' if tags['kind'] == 'promotion' else 'rolled back'}, version {tags['target']} is champion"
-    if tags["kind"] == "check":
-        found = [name for name in ("alarm", "degraded") if tags.get(name) == "True"]
-        what += f": {', '.join(found) or 'in order'}"
+    tags = record.tags
     return {
-        "when": f"{datetime.fromtimestamp(run.info.start_time / 1000, UTC):%Y-%m-%d %H:%M:%S}",
+        "when": f"{record.made_at:%Y-%m-%d %H:%M:%S}",
         "as_of": tags["as_of"],
-        "what": what,
+        "what": describe_kind(record, version),
         "who": tags.get("by", ""),
         "why": tags.get("reason") or tags.get("note", ""),
-        "state": run.info.status,
-        "record": run.info.run_id,
+        "state": record.status,
+        "record": record.id,
     }
+
+
+def describe_kind(record: Record, version: str) -> str:
+    """What happened, as seen from a version."""
+    tags, replaced = record.tags, record.tags.get("origin") == version
+    if record.kind == "training":
+        return f"trained ({tags.get('cause')}), verdict {tags.get('verdict')}"
+    if record.kind == "review":
+        return f"review {tags.get('outcome', 'pending')}"
+    if record.kind == "check":
+        found = [name for name in ("alarm", "degraded") if tags.get(name) == "True"]
+        return f"checked on window {tags.get('window')}: {', '.join(found) or 'in order'}"
+    if replaced:
+        return f"{'replaced' if record.kind == 'promotion' else 'rolled back'}, version {tags['target']} is champion"
+    how = "promoted" if record.kind == "promotion" else "champion again"
+    return f"{how} in place of version {tags['origin'] or 'none'}"
 
 
 def list_files(data_version: str) -> dict[str, str] | None:
@@ -86,7 +87,7 @@ def list_files(data_version: str) -> dict[str, str] | None:
 
 def count_predictions(version: str) -> dict[str, Any]:
     """How many rows a version scored, from which event time to which."""
-    files = sorted(log_folder().glob("date=*/*.parquet"))
+    files = sorted(workspace().predictions.glob("date=*/*.parquet"))
     if not files:
         return {"rows": 0}
     own = pl.scan_parquet(files, hive_partitioning=False).filter(pl.col("version") == version)

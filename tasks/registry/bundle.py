@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import TypeAdapter
 
 from tasks.core.errors import InputError
 from tasks.inference.scorer import Scorer
-from tasks.monitoring.drift import Reference
 
-REFERENCES = TypeAdapter(dict[str, Reference])
-FILES = ("model.onnx", "card.json", "seen.parquet", "probe.parquet", "drift.json", "reference.parquet")
+FILES = ("model.onnx", "card.json", "seen.parquet", "probe.parquet")
 
 
 @dataclass(frozen=True)
@@ -34,8 +31,7 @@ def write_bundle(
     card: dict[str, Any],
     seen: np.ndarray,
     probe: pl.DataFrame,
-    references: dict[str, Reference],
-    sample: pl.DataFrame,
+    files: dict[str, bytes],
 ) -> dict[str, str]:
     """Write the files of a model version.
 
@@ -45,8 +41,7 @@ def write_bundle(
         card: What there is to know about the version, as JSON.
         seen: Digests of the keys it was fitted or tuned on.
         probe: A few feature rows, kept with their scores to see that it scores alike wherever it is loaded.
-        references: How each watched column was distributed.
-        sample: Some of the rows that the references describe.
+        files: Further files by name, such as what monitoring compares with.
 
     Returns:
         The sha256 of each file by name.
@@ -56,8 +51,8 @@ def write_bundle(
     (folder / "card.json").write_text(json.dumps(card, indent=2))
     pl.DataFrame({"key": seen}).sort("key").write_parquet(folder / "seen.parquet")
     probe.with_columns(score=Scorer(model).score(probe)).write_parquet(folder / "probe.parquet")
-    (folder / "drift.json").write_bytes(REFERENCES.dump_json(references, indent=2))
-    sample.write_parquet(folder / "reference.parquet")
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
     return {path.name: sha256(path) for path in sorted(folder.iterdir())}
 
 
@@ -81,11 +76,6 @@ def load_bundle(folder: Path, digests: dict[str, str]) -> Bundle:
         raise InputError(f"{folder}: the model scores its probe rows differently here than when it was registered")
     seen = pl.read_parquet(folder / "seen.parquet")["key"].to_numpy()
     return Bundle(folder, scorer, json.loads((folder / "card.json").read_text()), seen)
-
-
-def load_references(bundle: Bundle) -> dict[str, Reference]:
-    """How each watched column was distributed when the version was fitted."""
-    return REFERENCES.validate_json((bundle.folder / "drift.json").read_bytes())
 
 
 def sha256(path: Path) -> str:

@@ -1,50 +1,87 @@
-"""The challenger: converted, judged, and kept as a version with everything that made it."""
+"""The challenger: one training at a time, none where nothing is new, and a version with everything that made it."""
 
 import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import polars as pl
 from prefect import task
-from sklearn.pipeline import Pipeline
 
-from tasks.core.digests import META
+from tasks.core.cache_keys import digest_rows, make_key
 from tasks.core.errors import InputError
 from tasks.core.events import announce
-from tasks.core.params import STORE, Gate, Params
+from tasks.core.locks import exclusive
+from tasks.core.params import Gate, Params
 from tasks.core.provenance import describe_code, who
+from tasks.core.use_case import UseCase
+from tasks.core.workspace import workspace
+from tasks.data.feature_frame import META
 from tasks.data.snapshot import Snapshot
-from tasks.evaluation.checks import Scores
-from tasks.evaluation.gate import Verdict, judge
+from tasks.evaluation.gate import Scores, Verdict, judge
 from tasks.inference.scorer import Scorer
-from tasks.monitoring.retrain_policy import Request
-from tasks.monitoring.watch import Watch
-from tasks.registry import decision_log as logbook
+from tasks.registry import decision_log
 from tasks.registry.bundle import digest_keys, write_bundle
-from tasks.registry.champion import Champion
-from tasks.registry.versions import register_version
-from tasks.training.conversion import check_parity, to_bytes
+from tasks.registry.versions import Challenger, Champion, Log, read_log, register_version
 from tasks.training.split import Sets
 from tasks.training.tuning import Tuned
 
 PROBE_ROWS = 20
+SOURCE = ("tasks/training", "tasks/evaluation", "tasks/inference")  # what makes and judges a challenger
+
+# Excluded from the cache key: no effect, or already in the feature frame.
+EXCLUDED: dict[str, Any] = dict.fromkeys(
+    ("clock", "data", "ingest", "validation", "predict", "monitor", "retrain"), True
+)
+EXCLUDED |= {"tuning": {"workers"}, "promotion": {"review_timeout"}}  # the mode decides what a verdict is
+
+Cause = Literal["hand", "drift", "schedule"]
 
 
-class Challenger(NamedTuple):
-    """A version that was trained and judged."""
+class Request(NamedTuple):
+    """Who asks for a training, and why."""
 
-    version: str
-    verdict: Verdict
-    judged_against: str | None  # the champion's version
+    as_of: datetime
+    cause: Cause = "hand"
+    window: str | None = None  # that drifted, if an event named one
+    force: bool = False  # passes cooldown and minimum rows, and nothing else
+    reason: str = ""
 
 
-@task
-def convert_model(fitted: Pipeline, sets: Sets, gate: Gate) -> bytes:
-    """The fitted pipeline as ONNX bytes that score the gate rows as it does; from here on only they count."""
-    features = sets.gate.drop(META)
-    model = to_bytes(fitted, features.schema)
-    check_parity(fitted, Scorer(model), features, gate.max_unfaithful_share)
-    return model
+@contextmanager
+def one_training(model: str) -> Generator[Log]:
+    """Wait for other trainings of this model to end, close the records of those that died; yields the log."""
+    with exclusive(f"training of {model}"):
+        log = read_log(model)
+        for record in log.of("training"):
+            if record.status == "RUNNING":
+                decision_log.close_record(record.id, done=False)
+        yield log
+
+
+def require_reason(request: Request) -> None:
+    """`force` requires a reason."""
+    if request.force and not request.reason.strip():
+        raise InputError("force needs a reason: it is what the record will show")
+
+
+def training_key(use_case: UseCase, frame: pl.DataFrame, params: Params) -> str:
+    """What a challenger and its verdict depend on besides the champion: rows, settings, code and lock."""
+    settings = params.model_dump(mode="json", exclude=EXCLUDED)
+    return make_key(*SOURCE, *use_case.sources, rows=digest_rows(frame), params=settings)
+
+
+def find_challenger(log: Log, key: str, as_of: datetime) -> Challenger | None:
+    """The newest challenger that was trained under this key and either is champion or was judged against it."""
+    champion = log.champion(as_of)
+    for record in reversed(log.of("training")):
+        if record.finished and record.tags.get("key") == key:
+            card, version = decision_log.read_evidence(log.model, record.id), record.tags["version"]
+            if champion in (version, card["judged_against"]):
+                return Challenger(version, Verdict.model_validate(card["verdict"]), card["judged_against"])
+    return None
 
 
 @task
@@ -69,7 +106,7 @@ def judge_challenger(model: bytes, champion: Champion | None, sets: Sets, gate: 
 
 
 def refuse_seen(who_saw: str, seen: np.ndarray, keys: np.ndarray) -> None:
-    """A row that a model was fitted or tuned on cannot judge it."""
+    """Refuse gate rows that the model was fitted or tuned on."""
     if count := int(np.isin(keys, seen).sum()):
         raise InputError(f"{who_saw} has seen {count} of the {len(keys)} gate rows: the verdict would be worthless")
 
@@ -80,7 +117,7 @@ def describe_training(
     verdict: Verdict,
     champion: Champion | None,
     sets: Sets,
-    watch: Watch,
+    importance: dict[str, float],
     snapshot: Snapshot,
     request: Request,
     params: Params,
@@ -101,7 +138,7 @@ def describe_training(
         "study": tuned.study,
         "trials": tuned.trials,
         "validation_loss": tuned.loss,
-        "importance": watch.importance,
+        "importance": importance,
         "params": params.model_dump(mode="json"),
         "verdict": verdict.model_dump(),
         "judged_against": champion and champion.version,
@@ -112,21 +149,21 @@ def describe_training(
 
 @task
 def register_challenger(
-    model: bytes, card: dict[str, Any], verdict: Verdict, sets: Sets, watch: Watch, key: str
+    model: bytes, card: dict[str, Any], verdict: Verdict, sets: Sets, reference: dict[str, bytes], key: str
 ) -> Challenger:
     """Keep the challenger as a version, whatever the verdict, and record the training under its key."""
     name, as_of = card["model"], datetime.fromisoformat(card["as_of"])
     tags = {tag: card[tag] or "" for tag in ("data_version", "sha256", "cause", "window", "by")}
-    tags |= {"key": key, "verdict": verdict.decision, "reason": card["reason"][: logbook.TAG_LENGTH]}
-    run_id = logbook.open_record(name, "training", as_of, card, **tags)
+    tags |= {"key": key, "verdict": verdict.decision, "reason": card["reason"][: decision_log.TAG_LENGTH]}
+    record_id = decision_log.open_record(name, "training", as_of, card, **tags)
     settings = {"seed": card["params"]["seed"], **card["hyperparameters"]}
-    logbook.log_numbers(run_id, verdict.metrics.get("challenger", {}), settings)
+    decision_log.log_numbers(record_id, verdict.metrics.get("challenger", {}), settings)
     probe = sets.gate.head(PROBE_ROWS).drop(META)
-    folder = STORE / "bundles" / run_id
-    digests = write_bundle(folder, model, card, digest_keys(sets.fit), probe, watch.references, watch.sample)
-    version = register_version(name, run_id, digests)
-    logbook.add_tags(run_id, version=version)
-    logbook.close_record(run_id)
+    folder = workspace().bundles / record_id
+    digests = write_bundle(folder, model, card, digest_keys(sets.fit), probe, reference)
+    version = register_version(name, record_id, digests)
+    decision_log.add_tags(record_id, version=version)
+    decision_log.close_record(record_id)
     if verdict.decision == "reject":
         facts = {"version": version, "reason": verdict.reason, "as_of": card["as_of"]}
         announce("model.rejected", f"model.{name}", model=name, **facts)

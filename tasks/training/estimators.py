@@ -1,4 +1,4 @@
-"""The models that compete, and the space they are tuned in. Swap this for your own model.
+"""The starter's estimators and their search space; project/NAME/estimator.py replaces them for a model.
 
 Both pipelines are spelled so that skl2onnx converts them faithfully: boosted trees take categories as plain numbers
 and are never scaled; the linear model takes them one-hot, without infrequent categories.

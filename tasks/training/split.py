@@ -26,7 +26,7 @@ def labelled_rows(frame: pl.DataFrame) -> pl.DataFrame:
     """
     labelled = frame.filter(pl.col("target").is_not_null())
     if labelled.is_empty():
-        raise InputError("TARGET in project/contract.py is null for every row known before as_of: nothing to learn")
+        raise InputError("TARGET in target.py is null for every row known before as_of: nothing to learn")
     return labelled
 
 

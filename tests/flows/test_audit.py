@@ -7,7 +7,7 @@ import pytest
 
 from flows.audit import audit
 from tasks.core.errors import InputError
-from tasks.registry.promotion import promote_version
+from tasks.registry.promotion import move_pointer
 
 
 def test_without_a_version_on_record_it_says_how_to_make_one(store, capsys):
@@ -16,7 +16,7 @@ def test_without_a_version_on_record_it_says_how_to_make_one(store, capsys):
 
 
 def test_the_champion_is_named_in_the_list(versions, capsys):
-    promote_version.fn("late-arrivals", "2", None, datetime(2013, 6, 1, tzinfo=UTC), "better")
+    move_pointer("promotion", "late-arrivals", "2", None, datetime(2013, 6, 1, tzinfo=UTC), "better")
     audit(None)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [

@@ -1,0 +1,110 @@
+"""Reading the settings from files and variables, and naming the setting that a wrong name may have meant."""
+
+import os
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tasks.core.errors import InputError
+from tasks.core.use_case import folder_of, list_models
+from tasks.core.workspace import CODE, workspace
+
+# Settings that have another name now and mean the same.
+RENAMED = {
+    "data.deadline": "data.timeout",
+    "gate.max_unfaithful_share": "gate.max_onnx_mismatch",
+    "promotion.patience": "promotion.review_timeout",
+}
+
+
+def fill_in(given: dict[str, Any]) -> dict[str, Any]:
+    """Merge what a run gives over PARAMS_* variables, project/NAME/params.yaml and params.yaml."""
+    over, base = merge(translate(read_variables()), translate(given)), read_settings(workspace().params)
+    model = over.get("model") or base.get("model") or only_model()
+    own = read_settings(CODE / "project" / folder_of(str(model)) / "params.yaml")
+    return merge(merge(base, own), over) | {"model": model}
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Deep merge of two nested dicts; values of `over` win."""
+    return base | {
+        name: merge(base[name], value) if isinstance(value, dict) and isinstance(base.get(name), dict) else value
+        for name, value in over.items()
+    }
+
+
+def read_variables() -> dict[str, Any]:
+    """The settings of the PARAMS_* variables: PARAMS_TUNING__N_TRIALS=5 is tuning.n_trials, values as in YAML."""
+    found: dict[str, Any] = {}
+    for variable, value in sorted(os.environ.items()):
+        if variable.startswith("PARAMS_"):
+            nested = parse_yaml(value, variable)
+            for name in reversed(variable.removeprefix("PARAMS_").lower().split("__")):
+                nested = {name: nested}
+            found = merge(found, nested)
+    return found
+
+
+def only_model() -> str:
+    """The model of project/, where there is one."""
+    models = list_models()
+    if len(models) != 1:
+        raise InputError(f"params.yaml: model must name one of project/: {', '.join(models) or 'it holds none'}")
+    return models[0]
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """The settings of a YAML file under their names of today; none where there is no file."""
+    found = parse_yaml(file.read_text(), str(file)) if file.is_file() else None
+    if not isinstance(found or {}, dict):
+        raise InputError(f"{file} holds no settings: write them as NAME: VALUE")
+    return translate(found or {})
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """The value of a YAML text, or one sentence that names its source."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def translate(given: dict[str, Any]) -> dict[str, Any]:
+    """Settings under their names of today; where both names are given, today's wins."""
+    result = {name: dict(value) if isinstance(value, dict) else value for name, value in given.items()}
+    for old, new in RENAMED.items():
+        (section, name), (_, today) = old.split("."), new.split(".")
+        settings = result.get(section)
+        if isinstance(settings, dict) and name in settings:
+            value = settings.pop(name)
+            settings.setdefault(today, value)
+    return result
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """The faults of a validation, each with the full name of its setting and, if unknown, the nearest known one."""
+    faults = []
+    for fault in error.errors():
+        name = ".".join(map(str, fault["loc"]))
+        unknown = fault["type"] == "extra_forbidden"
+        faults.append(f"{name}: no such setting{nearest(name, model)}" if unknown else f"{name}: {fault['msg']}")
+    return "; ".join(faults)
+
+
+def nearest(name: str, model: type[BaseModel]) -> str:
+    """A guess which setting was meant, as the end of a sentence."""
+    known = {name: full for full in names_of(model) for name in (full, full.split(".")[-1])}
+    found = get_close_matches(name, known, 1) or get_close_matches(name.split(".")[-1], known, 1)
+    return f"; did you mean {known[found[0]]}?" if found else ""
+
+
+def names_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The full names of all settings, such as tuning.n_trials."""
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from names_of(field.annotation, f"{prefix}{name}.")

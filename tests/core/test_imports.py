@@ -1,0 +1,47 @@
+"""What loading a module brings along: nothing heavy into the pure rooms, no settings, no end of the process."""
+
+import subprocess
+import sys
+
+import pytest
+
+from stack.local_stack import clean_environment
+
+WALK = """
+import importlib, pkgutil, sys
+opened = []
+sys.addaudithook(lambda event, given: opened.append(str(given[0])) if event == "open" else None)
+from tasks.core import params_files
+params_files.read_settings = lambda file: opened.append(str(file)) or {}
+package = importlib.import_module(sys.argv[1])
+names = [module.name for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+for name in names:
+    importlib.import_module(name)
+"""
+
+
+def walk(package: str, tell: str, tmp_path) -> str:
+    """What a process prints that has imported every module of a package, in an empty workspace, which it leaves so."""
+    workspace = tmp_path / "work späce"
+    workspace.mkdir()
+    environment = clean_environment(workspace, PREFECT_HOME=str(tmp_path / "home"))
+    command = [sys.executable, "-c", WALK + tell, package]
+    done = subprocess.run(command, env=environment, cwd=workspace, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(workspace.iterdir()) == []
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("package", ["tasks.core", "tasks.inference", "project"])
+def test_core_inference_and_project_load_no_prefect_mlflow_dvc_or_scikit_learn(package, tmp_path):
+    tell = "print(len(names) > 1, sorted({'prefect', 'mlflow', 'dvc', 'sklearn'} & sys.modules.keys()))"
+    assert walk(package, tell, tmp_path) == "True []"
+
+
+def test_every_module_of_tasks_can_be_imported_without_settings_and_asks_for_none(tmp_path):
+    tell = "print(len(names) > 30, [file for file in opened if file.endswith('params.yaml')])"
+    assert walk("tasks", tell, tmp_path) == "True []"
+
+
+def test_every_flow_can_be_imported_without_settings(tmp_path):
+    assert walk("flows", "print(len(names) > 5)", tmp_path) == "True"

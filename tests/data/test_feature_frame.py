@@ -1,0 +1,108 @@
+"""The feature frame of a moment holds what was known before it, whatever was built and kept earlier."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from stores import with_files
+
+from tasks.core.errors import InputError
+from tasks.core.workspace import workspace
+from tasks.data.feature_frame import build_feature_frame
+from tasks.data.snapshot import Snapshot
+from tasks.training.split import labelled_rows
+
+HOUR, MOMENT = timedelta(hours=1), timedelta(microseconds=1)
+FEBRUARY, MARCH = datetime(2013, 2, 1, tzinfo=UTC), datetime(2013, 3, 1, tzinfo=UTC)
+
+
+def seen(version: Snapshot, case, as_of: datetime, validation, since=None) -> tuple[list[int], float, float]:
+    """The orders of a frame, and the numbers of orders and prices that their features are made of."""
+    frame, _ = build_feature_frame.fn(version, case, as_of, since, validation)
+    return [key["id"] for key in frame["key"]], frame["orders"][0], frame["prices"][0]
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["first at the moment", "first after it"])
+@pytest.mark.parametrize("table", ["orders", "prices"])
+def test_a_row_known_exactly_at_as_of_is_in_no_frame_and_a_moment_later_it_is_whichever_was_built_first(
+    orders, orders_case, params, store, noon, table, reverse
+):
+    """A moment after the newest row the month is settled: it is kept for every as_of from then on, not for this one."""
+    last = {"orders": noon - HOUR, "prices": noon - HOUR} | {table: noon}
+    rows = [(noon - 9 * HOUR, noon - 5 * HOUR), (noon - 8 * HOUR, last["orders"])]
+    version = orders(rows, prices=[noon - 9 * HOUR, last["prices"]])
+    both, one = ([0, 1], 2, 2), {"orders": ([0], 1, 2), "prices": ([0, 1], 2, 1)}[table]
+    expected = {noon: one, noon + MOMENT: both, noon + HOUR: both}
+    for as_of in sorted(expected, reverse=reverse) * 2:
+        assert seen(version, orders_case, as_of, params.validation) == expected[as_of], as_of
+    kept = sorted("-" in path.name for path in workspace().features.iterdir())
+    assert kept == [False, True]  # one settled, and one of the moment alone
+
+
+def test_a_row_without_an_outcome_is_in_the_frame_from_its_prediction_time_on(orders, orders_case, params, store, noon):
+    version = orders([(noon - 9 * HOUR, noon - 5 * HOUR), (noon + HOUR, None)], prices=[noon - 9 * HOUR])
+    for as_of, ids in ((noon, [0]), (noon + MOMENT, [0, 1]), (noon, [0])):
+        assert seen(version, orders_case, as_of, params.validation)[0] == ids
+
+
+def test_rows_are_looked_back_on_from_the_lookback_before_the_month_on(orders, orders_case, params, store, noon):
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    reach, end = start - orders_case.lookback, datetime(2024, 2, 1, tzinfo=UTC)
+    version = orders([(noon, noon)], prices=[reach - MOMENT, reach, start, end - MOMENT, end])
+    assert seen(version, orders_case, end + HOUR, params.validation) == ([0], 1, 3)
+
+
+def test_a_month_is_in_the_frame_from_a_moment_after_it_begins_and_since_a_moment_before_it_ends(
+    orders, orders_case, params, store, noon
+):
+    start, end = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC)
+    version = orders([(start, start - HOUR), (end - HOUR, end - HOUR)], prices=[start])
+    with pytest.raises(InputError, match="lies outside the data"):
+        seen(version, orders_case, start, params.validation)
+    assert seen(version, orders_case, start + MOMENT, params.validation) == ([0], 1, 1)
+    with pytest.raises(InputError, match="lies outside the data"):
+        seen(version, orders_case, end + HOUR, params.validation, since=end)
+    assert seen(version, orders_case, end + HOUR, params.validation, since=end - MOMENT) == ([0, 1], 2, 1)
+
+
+@pytest.mark.parametrize("file", ["planes.parquet", "weather.parquet"])
+def test_an_empty_table_stops_the_run(snapshot, use_case, tmp_path, params, file):
+    empty = with_files(snapshot, tmp_path, **{file: pl.read_parquet(snapshot.files[file]).clear()})
+    with pytest.raises(InputError, match=f"the table {file.split('.')[0]} holds no row"):
+        build_feature_frame.fn(empty, use_case, FEBRUARY, None, params.validation)
+
+
+def test_as_of_before_the_data_starts_says_when_it_starts(snapshot, use_case, params):
+    with pytest.raises(
+        InputError, match=r"2012-05-01 00:00 lies outside the data, which reaches from 2013-01 to 2014-01"
+    ):
+        build_feature_frame.fn(snapshot, use_case, datetime(2012, 5, 1, tzinfo=UTC), None, params.validation)
+
+
+def test_a_target_that_is_null_everywhere_is_told_before_anything_is_fitted(
+    snapshot, use_case, tmp_path, params, store
+):
+    january = pl.read_parquet(snapshot.files["flights/2013-01.parquet"])
+    outcomes = january.with_columns(pl.lit(None, pl.Int16).alias(name) for name in ("arr_delay", "air_time"))
+    changed = with_files(snapshot, tmp_path, **{"flights/2013-01.parquet": outcomes})
+    as_of = datetime(2013, 1, 25, tzinfo=UTC)
+    frame, _ = build_feature_frame.fn(changed, use_case, as_of, None, params.validation)
+    with pytest.raises(InputError, match=r"TARGET in target.py is null for every row"):
+        labelled_rows(frame)
+
+
+def test_a_table_to_predict_may_be_one_file(snapshot, use_case, tmp_path, params, store):
+    names = ["flights/2013-01.parquet", "flights/2013-02.parquet"]
+    others = {name: path for name, path in snapshot.files.items() if not name.startswith("flights/")}
+    whole = pl.concat(pl.read_parquet(snapshot.files[name]) for name in names)
+    single = with_files(Snapshot("single", others), tmp_path, **{"flights.parquet": whole})
+    frame, _ = build_feature_frame.fn(single, use_case, MARCH, None, params.validation)
+    assert_frame_equal(frame, build_feature_frame.fn(snapshot, use_case, MARCH, None, params.validation)[0])
+
+
+def test_a_column_that_takes_the_name_of_another_is_refused(orders, orders_case, params, store, noon):
+    taken = replace(orders_case, build_features=lambda rows, tables: rows.select(target="id"))
+    with pytest.raises(InputError, match="features.py makes a column 'target'; that name is taken"):
+        seen(orders([(noon, noon)], prices=[noon]), taken, noon + HOUR, params.validation)

@@ -1,0 +1,107 @@
+"""Tables are read as of a moment; a column, a table or a time that is missing is named."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from stores import with_files
+
+from project.contract import KNOWN_AT
+from tasks.core.errors import InputError
+from tasks.data.feature_frame import build_feature_frame
+from tasks.data.reader import months, read_file, read_table
+from tasks.data.snapshot import Snapshot
+
+JANUARY, JUNE = datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 6, 1, tzinfo=UTC)
+MOMENT = timedelta(microseconds=1)
+
+
+def test_nothing_known_at_or_after_as_of_is_read(snapshot, use_case):
+    as_of = datetime(2013, 1, 15, 12, tzinfo=UTC)
+    for table in KNOWN_AT:
+        rows = read_table(snapshot, use_case, table, JANUARY, JUNE, as_of)
+        assert rows.height > 100
+        assert rows.select((KNOWN_AT[table] < as_of).all()).item()
+
+
+def test_a_row_known_exactly_at_as_of_is_not_read_and_a_moment_later_it_is(orders, orders_case, noon):
+    start, end, hour = noon - timedelta(days=9), noon + timedelta(days=9), timedelta(hours=1)
+    rows = [
+        (noon - 3 * hour, noon - MOMENT),
+        (noon - 2 * hour, noon),
+        (noon + hour - MOMENT, None),  # without an outcome it is known from its prediction time on
+        (noon + hour, None),
+        (noon + hour, noon + 2 * hour),
+    ]
+    version = orders(rows, prices=[noon - MOMENT, noon])
+    for table, before, after in (("orders", [0, 2], [0, 1, 2, 3]), ("prices", [0], [0, 1])):
+        assert read_table(version, orders_case, table, start, end, noon)["id"].to_list() == before
+        assert read_table(version, orders_case, table, start, end, noon + MOMENT)["id"].to_list() == after
+
+
+def test_a_row_at_the_start_of_a_span_is_read_and_one_at_its_end_is_not(orders, orders_case, noon):
+    end, later = noon + timedelta(days=1), noon + timedelta(days=9)
+    times = [noon - MOMENT, noon, end - MOMENT, end]
+    version = orders([(time, time) for time in times], prices=times)
+    for table in ("orders", "prices"):
+        assert read_table(version, orders_case, table, noon, end, later)["id"].to_list() == [1, 2]
+
+
+def test_a_missing_column_is_named_with_file_and_table(snapshot, use_case, tmp_path):
+    planes = pl.read_parquet(snapshot.files["planes.parquet"]).drop("year")
+    with pytest.raises(InputError, match=r"planes.parquet lacks the column 'year'.*contract"):
+        read_file(with_files(snapshot, tmp_path, **{"planes.parquet": planes}), use_case, "planes.parquet")
+
+
+def test_a_missing_table_is_named(snapshot, use_case, params):
+    without = Snapshot(snapshot.version, {k: v for k, v in snapshot.files.items() if k != "weather.parquet"})
+    with pytest.raises(InputError, match=r"lacks data/weather.parquet"):
+        build_feature_frame.fn(without, use_case, datetime(2013, 2, 1, tzinfo=UTC), None, params.validation)
+
+
+@pytest.mark.parametrize("moved", [pl.col("time_hour").dt.offset_by("1mo"), pl.lit(None, pl.Datetime("us", "UTC"))])
+def test_rows_that_no_month_would_show_stop_the_run(snapshot, use_case, tmp_path, params, moved):
+    rows = read_file(snapshot, use_case, "flights/2013-01.parquet")
+    wrong = rows.with_columns(time_hour=pl.when(pl.int_range(pl.len()) < 7).then(moved).otherwise("time_hour"))
+    strays = with_files(snapshot, tmp_path, **{"flights/2013-01.parquet": wrong})
+    with pytest.raises(InputError, match=r"data/flights/2013-01.parquet holds 7 rows without an event time or of ano"):
+        build_feature_frame.fn(strays, use_case, datetime(2013, 2, 1, tzinfo=UTC), None, params.validation)
+
+
+@pytest.mark.parametrize("stray", [datetime(2024, 1, 1, tzinfo=UTC) - MOMENT, datetime(2024, 2, 1, tzinfo=UTC)])
+def test_the_first_moment_of_a_month_lies_in_its_file_and_that_of_the_next_does_not(orders, orders_case, noon, stray):
+    def read(*times: datetime) -> pl.DataFrame:
+        version = orders([(time, time) for time in times], prices=[noon])
+        start, end = stray - timedelta(days=60), stray + timedelta(days=60)
+        return read_table(version, orders_case, "orders", start, end, end)
+
+    first = datetime(2024, 1, 1, tzinfo=UTC)
+    assert read(first, first + timedelta(days=31) - MOMENT).height == 2
+    with pytest.raises(InputError, match=r"data/orders/2024-01.parquet holds 1 rows without an event time or of ano"):
+        read(noon, stray)
+
+
+def test_a_file_that_is_no_parquet_is_named(snapshot, use_case, tmp_path):
+    (tmp_path / "text").write_text("not a table")
+    broken = Snapshot(snapshot.version, {"planes.parquet": tmp_path / "text"})
+    with pytest.raises(InputError, match=r"data/planes.parquet is no parquet file"):
+        read_file(broken, use_case, "planes.parquet")
+
+
+def test_a_column_of_the_wrong_type_is_named_with_file_and_both_types(snapshot, use_case, tmp_path):
+    planes = pl.read_parquet(snapshot.files["planes.parquet"]).cast({"year": pl.String})
+    with pytest.raises(InputError, match=r"planes.parquet: year is String, but project/contract.py declares Int16"):
+        read_file(with_files(snapshot, tmp_path, **{"planes.parquet": planes}), use_case, "planes.parquet")
+
+
+def test_whole_numbers_wider_than_declared_are_read(snapshot, use_case, tmp_path):
+    planes = pl.read_parquet(snapshot.files["planes.parquet"]).cast({"year": pl.Int64})
+    wider = with_files(snapshot, tmp_path, **{"planes.parquet": planes})
+    assert read_file(wider, use_case, "planes.parquet").height == planes.height
+
+
+def test_a_monthly_file_with_another_name_is_named(snapshot, use_case):
+    january = {"flights/january.parquet": snapshot.files["flights/2013-01.parquet"]}
+    misnamed = Snapshot("misnamed", snapshot.files | january)
+    with pytest.raises(InputError, match=r"data/flights/january.parquet: name the files .* such as 2024-03.parquet"):
+        months(misnamed, use_case)

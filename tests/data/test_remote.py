@@ -1,0 +1,224 @@
+"""Data from a real S3 endpoint: whatever is wrong is one sentence in time, and the working copy stays as it is."""
+
+import hashlib
+import io
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from urllib.request import Request, urlopen
+
+import polars as pl
+import pytest
+import s3fs
+from moto.server import ThreadedMotoServer
+
+from stack.local_stack import ROOT, free_port
+from tasks.core.errors import InputError
+from tasks.core.params import Data, Ingest
+from tasks.data.fetch import object_path
+from tasks.data.merge import merge_landed
+from tasks.data.publish import commit_and_push, publish_version
+from tasks.data.snapshot import Snapshot, pull_snapshot, resolve_version
+from tasks.data.sources import read_landed
+
+DEADLINE = timedelta(seconds=120)
+SLACK = 60  # seconds that a busy machine may take on top; a server that hangs would take minutes
+REMOTE = ROOT / ".dvc" / "remote" / "files" / "md5"
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    """A real S3 server on loopback that holds the sample's objects."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    yield address
+    server.stop()
+
+
+@pytest.fixture
+def workspace(own_workspace, monkeypatch, endpoint):
+    """A workspace whose DVC remote is a bucket of its own, and whose data folder holds a file of the user's."""
+    folder = own_workspace
+    (folder / "data").mkdir()
+    (folder / "data" / "mine.txt").write_text("keep me")
+    for kept in ("cache", "remote"):
+        shutil.rmtree(folder / ".dvc" / kept)
+    (folder / ".dvc" / "config").write_text("[core]\n    remote = s3\n['remote \"s3\"']\n    url = s3://bucket/dvc\n")
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield folder
+    assert {path.name for path in (folder / "data").rglob("*")} == {"mine.txt"}
+    assert (folder / "data" / "mine.txt").read_text() == "keep me"
+
+
+@pytest.fixture
+def bucket(workspace, endpoint):
+    """The remote's files, as s3fs sees them."""
+    s3fs.S3FileSystem.clear_instance_cache()
+    bucket = s3fs.S3FileSystem(endpoint_url=endpoint, key="key", secret="secret")
+    if bucket.exists("bucket"):
+        bucket.rm("bucket", recursive=True)
+    bucket.mkdir("bucket")
+    bucket.put(f"{REMOTE}/", "bucket/dvc/files/md5/", recursive=True)
+    return bucket
+
+
+def refused(data_rev=None, deadline=DEADLINE) -> str:
+    """The one sentence that a pull ends with, in time."""
+    start = time.monotonic()
+    with pytest.raises(InputError) as raised:
+        pull_snapshot.fn(data_rev, Data(timeout=deadline))
+    assert time.monotonic() - start < deadline.total_seconds() + SLACK
+    sentence = str(raised.value)
+    print(sentence)
+    assert "\n" not in sentence and "Traceback" not in sentence
+    return sentence
+
+
+def planes(bucket) -> str:
+    """The key of one object of the remote."""
+    oid = md5_in_listing("planes.parquet")
+    return f"bucket/dvc/files/md5/{oid[:2]}/{oid[2:]}"
+
+
+def test_a_version_is_fetched_whole_and_then_served_from_the_cache(bucket):
+    pulled = pull_snapshot.fn(None, Data(timeout=DEADLINE))
+    assert len(pulled.files) == 15
+    bucket.rm("bucket", recursive=True)
+    assert pull_snapshot.fn(None, Data(timeout=DEADLINE)) == pulled
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:99] + bytes([b[99] ^ 1]) + b[100:], lambda b: b[:-1], lambda b: b""])
+def test_a_flipped_bit_or_a_truncation_is_refused_and_the_data_version_named(bucket, damage):
+    bucket.pipe(planes(bucket), damage(bucket.cat(planes(bucket))))
+    assert f"data version {resolve_version(None)} cannot be had whole" in refused()
+
+
+def test_a_missing_object_is_refused(bucket):
+    bucket.rm(planes(bucket))
+    assert "cannot be had whole from the DVC remote" in refused()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"relpath": "../../evil"}, "lists the file '../../evil', which leaves data/"),
+        ({"relpath": "/etc/evil"}, "lists the file '/etc/evil', which leaves data/"),
+        ({"md5": "../../../../data/mine.txt"}, "which is no hash"),
+        ({"md5": None}, "is no listing of files"),
+    ],
+)
+def test_a_listing_that_points_elsewhere_is_refused_and_touches_nothing(bucket, change, sentence):
+    entries = json.loads(object_path(resolve_version(None), REMOTE).read_bytes())
+    forged = json.dumps([entries[0] | change, *entries[1:]]).encode()
+    oid = hashlib.md5(forged).hexdigest()
+    bucket.pipe(f"bucket/dvc/files/md5/{oid[:2]}/{oid[2:]}.dir", forged)
+    assert sentence in refused(oid)
+
+
+def test_a_remote_object_that_is_a_link_to_another_file_is_refused(workspace):
+    shutil.copytree(ROOT / ".dvc" / "remote", workspace / ".dvc" / "remote")
+    config = workspace / ".dvc" / "config"
+    config.write_text(config.read_text().replace("s3://bucket/dvc", "remote"))
+    local = workspace / ".dvc" / "remote" / "files" / "md5"
+    listing = json.loads(object_path(resolve_version(None), local).read_bytes())
+    link = object_path(listing[0]["md5"], local)
+    link.unlink()
+    link.symlink_to(workspace / "params.yaml")
+    assert "cannot be had whole from the DVC remote" in refused()
+
+
+def test_an_endpoint_that_nobody_serves_is_refused(workspace, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    assert "cannot be had whole from the DVC remote" in refused()
+
+
+def test_wrong_credentials_are_refused(bucket, endpoint):
+    demand_credentials_after(endpoint, b"0")
+    try:
+        assert "Forbidden" in refused()
+    finally:
+        demand_credentials_after(endpoint, b"inf")
+
+
+def demand_credentials_after(endpoint: str, requests: bytes) -> None:
+    headers = {"Content-Type": "application/octet-stream"}
+    with urlopen(Request(f"{endpoint}/moto-api/reset-auth", data=requests, headers=headers, method="POST")):
+        pass
+
+
+def test_a_server_that_accepts_and_never_answers_is_given_up_on_at_the_deadline(workspace, monkeypatch):
+    with deaf_endpoint(monkeypatch):
+        assert "did not answer within data.timeout (6 s)" in refused(deadline=timedelta(seconds=6))
+
+
+def test_what_lands_in_a_bucket_is_taken_in_once_like_what_lands_in_a_folder(bucket, use_case, params):
+    rows = pl.read_parquet(object_path(md5_in_listing("flights/2013-01.parquet"), REMOTE)).head(100)
+    content = io.BytesIO()
+    rows.write_parquet(content)
+    bucket.pipe("bucket/landing/flights/today.parquet", content.getvalue())
+    pulled = pull_snapshot.fn(None, Data(timeout=DEADLINE))
+    (landed,) = read_landed.fn("s3://bucket/landing", use_case, pulled, DEADLINE)
+    assert landed.name == "flights/today.parquet" and landed.rows.height == 100
+    files, (change,) = merge_landed.fn(pulled, use_case, [landed], params.validation)
+    assert (change.read, change.unchanged) == (100, 100)
+    published = publish_version.fn(pulled, files, [landed])
+    assert read_landed.fn("s3://bucket/landing", use_case, published, DEADLINE) == []
+
+
+def test_a_new_version_is_pushed_and_committed_if_params_yaml_says_so(bucket, workspace):
+    git = ["git", "-C", str(workspace), "-c", "user.name=A", "-c", "user.email=a@example.com"]
+    for command in (["init", "-q"], ["add", "data.dvc"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True)
+    pulled = pull_snapshot.fn(None, Data(timeout=DEADLINE))
+    published = publish_version.fn(pulled, {"flights/2013-01.parquet": pl.DataFrame({"a": [1]})}, [])
+    for _ in range(2):  # what is there already is no fault
+        commit_and_push.fn(published, Ingest(source="landing", commit=True, push=True), DEADLINE)
+    oid = published.version.removesuffix(".dir")
+    assert bucket.exists(f"bucket/dvc/files/md5/{oid[:2]}/{oid[2:]}.dir")
+    log = subprocess.run([*git, "log", "-1", "--format=%s", "--name-only"], capture_output=True, text=True)
+    assert log.stdout.split("\n\n") == [f"Data version {published.version}", "data.dvc\n"]
+
+
+def test_a_push_to_the_remote_inside_the_repository_is_refused(workspace):
+    (workspace / ".dvc" / "config").write_text("[core]\n    remote = own\n['remote \"own\"']\n    url = remote\n")
+    ingest = Ingest(source="landing", commit=False, push=True)
+    with pytest.raises(InputError, match="the DVC remote lies inside the workspace"):
+        commit_and_push.fn(Snapshot(resolve_version(None), {}), ingest, DEADLINE)
+
+
+def test_a_landing_place_that_is_not_there_or_never_answers_is_one_sentence_in_time(bucket, use_case, monkeypatch):
+    pulled = pull_snapshot.fn(None, Data(timeout=DEADLINE))
+    assert read_landed.fn("s3://bucket/nothing", use_case, pulled, DEADLINE) == []
+    with pytest.raises(InputError, match="ingest.source names s3://nowhere/landing, but there is no such bucket"):
+        read_landed.fn("s3://nowhere/landing", use_case, pulled, DEADLINE)
+    with deaf_endpoint(monkeypatch), pytest.raises(InputError, match="did not answer within data.timeout .3 s"):
+        s3fs.S3FileSystem.clear_instance_cache()
+        read_landed.fn("s3://bucket/landing", use_case, pulled, timedelta(seconds=3))
+
+
+def md5_in_listing(name: str) -> str:
+    """The hash of a file of the sample."""
+    listing = json.loads(object_path(resolve_version(None), REMOTE).read_bytes())
+    return next(entry["md5"] for entry in listing if entry["relpath"] == name)
+
+
+@contextmanager
+def deaf_endpoint(monkeypatch) -> Generator[None]:
+    """An endpoint that accepts and never answers."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(100)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        yield

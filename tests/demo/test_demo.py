@@ -1,0 +1,88 @@
+"""The whole demo, in an archive of the repository, with somebody who hears its alerts."""
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from copies import copy_files, environment_of
+from receivers import fill_in_block, receiver
+from stacks import flow, prefect, read_until
+
+from stack.local_stack import clean_environment
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+HOSTILE = {
+    "PREFECT_API_URL": "http://127.0.0.1:9/api",
+    "PREFECT_API_KEY": "pnu_somebody",
+    "PREFECT_PROFILE": "no-such-profile",
+    "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+    "WORKSPACE": "/proc/nowhere",
+    "PARAMS_TUNING__N_TRIALS": "100",
+    "HOME": "/proc/nowhere",
+}
+
+
+def test_the_demo_runs_in_an_archive_with_a_space_in_its_path_from_elsewhere_in_spite_of_the_users_settings(tmp_path):
+    folder = copy_files(tmp_path / "an archive")
+    environment = environment_of(folder, "") | HOSTILE | {"PYTHONPATH": str(folder), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "demo"]
+    with receiver() as (address, heard):
+        demo = subprocess.Popen(command, cwd="/", env=environment, text=True, stdout=subprocess.PIPE)
+        said = read_until(demo, "The server is up")
+        switch_alerts_on(folder / "demo" / "workspace", address)
+        said += demo.communicate(timeout=400)[0]
+    assert demo.returncode == 0, said
+    assert "10 of 10 trials" in said and "s in all." in said
+    assert (
+        "starts train/train-on-drift in the worker" in said
+        and "starts rollback/rollback-on-degraded in the worker" in said
+    )
+    gain = float(re.search(r"the loop gained ([0-9.]+) log loss", said)[1])
+    assert 0.006 <= gain <= 0.016
+    check_causes(folder / "demo" / "workspace" / "store")
+    assert sorted(text[: text.index(":", 25)] for text in heard) == [
+        "[monitoring] drift: late-arrivals, window 2013-06-01",
+        "[monitoring] drift: late-arrivals, window 2013-08-01",
+        "[serving] degraded: late-arrivals, version 5",
+        "[serving] rolled back: late-arrivals to version 3",
+    ]
+
+
+def switch_alerts_on(workspace: Path, address: str) -> None:
+    """What a user does who wants to hear, twice over."""
+    log = (workspace / "state" / "prefect" / "server.log").read_text()
+    api = re.search(r"http://127.0.0.1:\d+", log)[0] + "/api"
+    environment = clean_environment(workspace, PREFECT_API_URL=api)
+    fill_in_block(environment, "alerts", address)
+    for _ in range(2):
+        assert "alerts are on" in flow(environment, "tasks.operations.sync")
+    automations = prefect(environment, "automation", "ls").stdout
+    assert automations.count("run failed") == automations.count("monitoring is silent") == 1
+
+
+def check_causes(store: Path) -> None:
+    """What the server's database and the record say of the story: every retrain and rollback had its event."""
+    database = sqlite3.connect(store / "prefect" / "prefect.db")
+    started = database.execute(
+        "select d.name, f.state_type, f.parameters, f.created_by from flow_run f "
+        "join deployment d on d.id = f.deployment_id where not f.auto_scheduled order by f.created"
+    ).fetchall()
+    assert [(name, state) for name, state, _, _ in started] == [
+        ("on-drift", "COMPLETED"),
+        ("on-drift", "COMPLETED"),
+        ("on-degraded", "COMPLETED"),
+    ]
+    assert all(json.loads(created_by)["type"] == "AUTOMATION" for *_, created_by in started)
+    windows = [json.loads(parameters).get("window") for _, _, parameters, _ in started]
+    assert windows == ["2013-06-01", "2013-08-01", "2013-12-01"]
+    events = dict(database.execute("select event, count(*) from events group by event"))
+    assert events["data.landed"] == 8 and events["data.drifted"] == 2 and events["model.degraded"] == 1
+    assert events["model.promoted"] == 4 and events["model.rejected"] == 2 and events["model.rolled-back"] == 1
+    assert (store / "skill.png").stat().st_size > 10_000
+    assert len(list((store / "reports").glob("*.html"))) >= 2

@@ -1,0 +1,105 @@
+"""The score sees what changed, and its thresholds know how restless a column is by itself."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.monitoring.drift import find_drift, fit_references, psi
+
+RANDOM = np.random.default_rng(0)
+ROWS, START, DAY = 12_000, datetime(2013, 1, 1, tzinfo=UTC), timedelta(days=1)
+TIMES = pl.Series([START + DAY * (row // 200) for row in range(ROWS)])  # 60 days, so eight whole weeks
+END = START + 60 * DAY
+
+
+def frame(**changed) -> pl.DataFrame:
+    season = np.sin(np.arange(ROWS) / ROWS * 6)
+    columns = {
+        "steady": pl.Series(RANDOM.normal(size=ROWS)),
+        "restless": pl.Series(RANDOM.normal(size=ROWS) + 3 * season),
+        "place": pl.Series(RANDOM.choice(["a", "b", "c"], ROWS, p=[0.6, 0.3, 0.1])),
+        "holes": pl.Series(np.where(RANDOM.random(ROWS) < 0.1, np.nan, RANDOM.normal(size=ROWS))).fill_nan(None),
+    }
+    return pl.DataFrame(columns | changed)
+
+
+@pytest.fixture(scope="module")
+def references():
+    return fit_references(frame(), TIMES, END)
+
+
+def test_the_same_distribution_is_no_drift(references):
+    findings = find_drift(frame(), references)
+    assert not any(finding.drifted or finding.new_categories for finding in findings)
+    assert max(finding.psi for finding in findings) < 0.02
+
+
+def test_a_restless_column_has_a_wide_threshold_and_a_steady_one_the_least(references):
+    assert references["steady"].threshold == references["place"].threshold == 0.1
+    assert references["restless"].threshold > 1
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("steady", pl.Series(RANDOM.normal(0.6, size=ROWS))),
+        ("place", pl.Series(RANDOM.choice(["a", "b"], ROWS))),
+        ("holes", pl.Series([None] * ROWS, dtype=pl.Float64)),
+    ],
+)
+def test_a_shift_a_lost_category_and_missing_values_are_drift_of_that_column_alone(references, column, values):
+    findings = find_drift(frame(**{column: values}), references)
+    assert [finding.column for finding in findings if finding.drifted] == [column]
+    assert findings[0].column == column
+
+
+def test_a_new_category_and_a_risen_missing_share_are_findings_of_their_own(references):
+    place = pl.Series(RANDOM.choice(["a", "b", "c", "new"], ROWS, p=[0.599, 0.3, 0.1, 0.001]))
+    findings = {finding.column: finding for finding in find_drift(frame(place=place), references)}
+    assert findings["place"].new_categories == ["new"] and not findings["place"].drifted
+    assert findings["holes"].missing == pytest.approx(0.1, abs=0.02)
+    assert findings["holes"].missing_before == pytest.approx(0.1, abs=0.02)
+
+
+def test_the_score_is_the_population_stability_index():
+    p, q = np.array([0.5, 0.3, 0.2]), np.array([0.4, 0.4, 0.2])
+    assert psi(p, q) == pytest.approx(0.1 * np.log(5 / 4) + 0.1 * np.log(4 / 3))
+    assert psi(p, p) == 0
+
+
+def test_columns_that_are_constant_or_empty_are_watched_too():
+    columns = pl.DataFrame({"one": [1.0] * ROWS, "none": pl.Series([None] * ROWS, dtype=pl.Float64)})
+    references = fit_references(columns, TIMES, END)
+    assert not any(finding.drifted for finding in find_drift(columns, references))
+    assert [f.column for f in find_drift(columns.with_columns(one=2.0), references) if f.drifted] == ["one"]
+
+
+def thresholds(rows: pl.DataFrame, times: pl.Series, end: datetime) -> dict[str, float]:
+    return {name: reference.threshold for name, reference in fit_references(rows, times, end).items()}
+
+
+def test_a_week_that_was_not_over_enters_no_threshold():
+    odd = pl.DataFrame({"steady": pl.Series([50.0] * 30)})  # the first hours of a day, and nothing like the others
+    columns = frame().select("steady").head(56 * 200)
+    whole = thresholds(columns, TIMES.head(56 * 200), START + 56 * DAY)
+    rows, last_day = pl.concat([columns, odd]), pl.Series([START + 56 * DAY] * 30)
+    times = pl.concat([TIMES.head(56 * 200), last_day])
+    early = START + 56 * DAY + timedelta(hours=5)
+    assert thresholds(rows, times, early)["steady"] == whole["steady"] == 0.1
+    assert thresholds(rows, times, START + 63 * DAY - timedelta(seconds=1))["steady"] == 0.1
+
+
+def test_a_week_that_ends_with_the_rows_is_a_whole_one():
+    odd = pl.DataFrame({"steady": pl.Series([50.0] * 7 * 200)})
+    rows, times = pl.concat([frame().select("steady").head(49 * 200), odd]), TIMES.head(56 * 200)
+    assert thresholds(rows, times, START + 56 * DAY)["steady"] > 1
+    assert thresholds(rows, times, START + 56 * DAY - timedelta(seconds=1))["steady"] == 0.1
+
+
+def test_the_end_alone_says_which_weeks_are_whole_and_no_day_after_them_changes_a_threshold():
+    rows = frame()
+    eight = thresholds(rows, TIMES, START + 56 * DAY)
+    for end in (END, END + timedelta(hours=5), START + 63 * DAY - timedelta(seconds=1)):
+        assert thresholds(rows, TIMES, end) == eight

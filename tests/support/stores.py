@@ -1,0 +1,51 @@
+"""Workspaces and data versions of a test's own, and what must hold of any."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import polars as pl
+
+from stack.local_stack import ROOT, make_workspace
+from tasks.core.workspace import workspace
+from tasks.data.fetch import object_path
+from tasks.data.snapshot import Snapshot
+from tasks.registry import decision_log
+from tasks.registry.versions import load_version, read_log
+
+
+def use_workspace(folder: Path) -> Path:
+    """Let this process work in a workspace."""
+    os.environ["WORKSPACE"] = str(folder)
+    workspace.cache_clear()
+    return folder
+
+
+def new_workspace(folder: Path) -> Path:
+    """A fresh workspace that finds the sample's objects without fetching them."""
+    make_workspace(folder)
+    objects = folder / ".dvc" / "cache" / "files" / "md5"
+    shutil.copytree(ROOT / ".dvc" / "remote" / "files" / "md5", objects)
+    return folder
+
+
+def with_files(snapshot: Snapshot, folder: Path, **frames: pl.DataFrame) -> Snapshot:
+    """The snapshot with these files in place of its own, each under its hash in a folder, as in the DVC cache."""
+    files = dict(snapshot.files)
+    for name, frame in frames.items():
+        part = folder / "part"
+        frame.write_parquet(part)
+        files[name] = object_path(hashlib.md5(part.read_bytes()).hexdigest(), folder)
+        files[name].parent.mkdir(exist_ok=True)
+        part.replace(files[name])
+    return Snapshot(snapshot.version, files)
+
+
+def check_registry(model) -> None:
+    """One whole champion or none, and a record with its evidence for every move."""
+    log = read_log(model)
+    if champion := log.champion():
+        assert load_version(model, champion).card["model"] == model
+    for record in log.of("promotion", "rollback"):
+        assert decision_log.read_evidence(model, record.id)["target"] == record.tags["target"]

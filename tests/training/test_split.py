@@ -1,0 +1,75 @@
+"""Sets follow each other in time, and each row was known when its set ended."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from tasks.core.errors import InputError
+from tasks.training.split import first_event, split_rows
+
+AS_OF = datetime(2013, 6, 1, tzinfo=UTC)
+
+
+def test_each_row_of_a_set_was_known_before_the_next_set_begins(year, params):
+    known = year.filter(pl.col("known_at") < AS_OF)
+    sets = split_rows(known, AS_OF, params.split)
+    gate_start = AS_OF - params.split.gate
+    assert sets.train["known_at"].max() < gate_start - params.split.validation <= sets.validation["event_time"].min()
+    assert sets.validation["known_at"].max() < gate_start <= sets.gate["event_time"].min()
+    assert sets.fit["known_at"].max() < gate_start
+    assert sets.gate["known_at"].max() < AS_OF
+    assert sets.fit.height > sets.train.height + sets.validation.height  # what is known between the two is fitted too
+
+
+def framed(moments: dict[str, tuple[datetime, datetime]]) -> pl.DataFrame:
+    """Labelled rows by name, each with the time of its event and when that became known; both targets for each."""
+    rows = [(name, event, known, target) for name, (event, known) in moments.items() for target in (True, False)]
+    kinds = {"name": pl.String, "event_time": pl.Datetime("us", "UTC"), "known_at": pl.Datetime("us", "UTC")}
+    return pl.DataFrame(rows, schema=kinds | {"target": pl.Boolean}, orient="row")
+
+
+def test_at_each_boundary_the_moment_itself_belongs_to_the_later_side(params):
+    """A set begins with an event at its start, and ends before what became known at its end."""
+    split = params.split.model_copy(update={"history": timedelta(days=90)})
+    gate, validation = AS_OF - split.gate, AS_OF - split.gate - split.validation
+    history, hour, moment = gate - split.history, timedelta(hours=1), timedelta(microseconds=1)
+    frame = framed(
+        {
+            "a plain one of the train set": (validation - 9 * hour, validation - 5 * hour),
+            "a plain one of the validation set": (gate - 9 * hour, gate - 5 * hour),
+            "a plain one of the gate": (AS_OF - 9 * hour, AS_OF - 5 * hour),
+            "known at the gate": (gate - 3 * hour, gate),
+            "known before the gate": (gate - 3 * hour, gate - moment),
+            "event at the gate": (gate, gate + hour),
+            "event before the gate": (gate - moment, gate + hour),
+            "known at validation": (validation - 3 * hour, validation),
+            "known before validation": (validation - 3 * hour, validation - moment),
+            "event at validation": (validation, validation + hour),
+            "event before validation": (validation - moment, validation + hour),
+            "event at the start of history": (history, history + hour),
+            "event before history": (history - moment, history + hour),
+        }
+    )
+    sets = {name: set(rows["name"]) for name, rows in split_rows(frame, AS_OF, split)._asdict().items()}
+    assert sets == {
+        "train": {"a plain one of the train set", "known before validation", "event at the start of history"},
+        "validation": {"a plain one of the validation set", "known before the gate", "event at validation"},
+        "gate": {"a plain one of the gate", "event at the gate"},
+        "fit": sets["train"] | sets["validation"] | {"known at validation", "event before validation"},
+    }
+    unlimited = split_rows(frame, AS_OF, split.model_copy(update={"history": None}))
+    assert set(unlimited.fit["name"]) - sets["fit"] == {"event before history"}
+
+
+def test_history_limits_how_far_back_the_fit_goes(year, params):
+    split = params.split.model_copy(update={"history": timedelta(days=31)})
+    sets = split_rows(year.filter(pl.col("known_at") < AS_OF), AS_OF, split)
+    assert sets.fit["event_time"].min() >= first_event(AS_OF, split) == AS_OF - split.gate - timedelta(days=31)
+
+
+def test_sets_that_would_be_empty_or_of_one_target_are_told_by_name(year, params):
+    with pytest.raises(InputError, match="leaves no rows in the validation set"):
+        split_rows(year.head(1000), AS_OF, params.split)
+    with pytest.raises(InputError, match="every target of the train set is the same"):
+        split_rows(year.filter(pl.col("known_at") < AS_OF).with_columns(target=True), AS_OF, params.split)

@@ -1,0 +1,76 @@
+"""The study: the same for any number of workers, and fair to what is known to be good."""
+
+import shutil
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from tasks.core.errors import InputError
+from tasks.core.workspace import workspace
+from tasks.training import estimators
+from tasks.training.estimators import DEFAULT, search_space
+from tasks.training.split import split_rows
+from tasks.training.tuning import make_study, open_journal, tune_model
+
+LINEAR = {"family": "linear", "C": 0.1}
+
+
+@pytest.fixture(scope="module")
+def sets(year, params):
+    as_of = datetime(2013, 3, 1, tzinfo=UTC)
+    return split_rows(year.filter(pl.col("known_at") < as_of), as_of, params.split)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_the_number_of_workers_does_not_change_the_study(sets, use_case, params, sampler, store):
+    tuning = params.tuning.model_copy(update={"n_trials": 16, "max_rows": 500, "sampler": sampler})
+    found = [
+        tune_model.fn(
+            use_case, sets.train, sets.validation, LINEAR, tuning.model_copy(update={"workers": workers}), params.seed
+        )
+        for workers in (1, 2)
+        if not shutil.rmtree(workspace().studies, ignore_errors=True)
+    ]
+    assert found[0] == found[1]
+
+
+def test_a_study_starts_with_the_default_and_the_champion(params):
+    study = make_study(estimators, LINEAR, params.tuning, params.seed)
+    assert [search_space(study.ask()) for _ in range(2)] == [DEFAULT, LINEAR]
+
+
+def test_a_champion_that_the_search_space_no_longer_holds_is_left_out(params):
+    study = make_study(estimators, {"family": "forest", "trees": 3}, params.tuning, params.seed)
+    assert search_space(study.ask()) == DEFAULT
+    assert len(study.trials) == 1
+
+
+def test_a_grid_is_tried_to_its_end_and_no_further(sets, use_case, params, store, monkeypatch, capsys):
+    def grid(trial):
+        return LINEAR | {"C": trial.suggest_float("C", 0.1, 0.5, step=0.1)}
+
+    monkeypatch.setattr(estimators, "search_space", grid)
+    monkeypatch.setattr(estimators, "DEFAULT", {"C": 0.1})
+    tuning = params.tuning.model_copy(update={"n_trials": 100, "max_rows": 500, "sampler": "grid", "batch": 2})
+    tune_model.fn(use_case, sets.train, sets.validation, None, tuning, params.seed)
+    (journal,) = (workspace().studies).iterdir()
+    tried = {round(trial.params["C"], 1) for trial in open_journal(journal.stem).trials}
+    assert tried == {0.1, 0.2, 0.3, 0.4, 0.5}
+    assert len(capsys.readouterr().out.splitlines()) <= 4
+
+
+def test_the_half_line_of_a_full_disk_costs_that_trial_alone(sets, use_case, params, store):
+    tuning = params.tuning.model_copy(update={"n_trials": 4, "max_rows": 500, "batch": 2})
+    whole = tune_model.fn(use_case, sets.train, sets.validation, LINEAR, tuning, params.seed)
+    (journal,) = (workspace().studies).glob("*.journal")
+    journal.write_bytes(journal.read_bytes()[:-40])
+    assert len(open_journal(journal.stem).trials) == 3
+    assert tune_model.fn(use_case, sets.train, sets.validation, LINEAR, tuning, params.seed) == whole
+    assert len(open_journal(journal.stem).trials) == 4
+
+
+def test_a_grid_over_a_space_that_has_none_is_refused_with_the_fix(sets, use_case, params, store):
+    tuning = params.tuning.model_copy(update={"n_trials": 20, "max_rows": 500, "sampler": "grid"})
+    with pytest.raises(InputError, match=r"search_space of the estimator .*step must be given"):
+        tune_model.fn(use_case, sets.train, sets.validation, None, tuning, params.seed)
