@@ -75,8 +75,8 @@ def train_plainly(params) -> None:
     sets = split_rows(labelled_rows(frame), AS_OF, params.split)
     tuned = tune_model.fn(use_case, sets.train, sets.validation, None, params.tuning, params.seed)
     fitted = fit_model.fn(use_case, sets.fit, tuned.hyperparameters, params.seed)
-    model = export_model.fn(fitted, sets, params.gate)
-    judge_challenger.fn(model, None, sets, params.gate)
+    scorer = export_model.fn(fitted, sets, params.gate)
+    judge_challenger.fn(scorer, None, sets, params.gate)
 
 
 def seconds(call: Callable[[], object]) -> float:

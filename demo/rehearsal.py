@@ -76,12 +76,12 @@ def train_bad_model(use_case: UseCase, as_of: datetime, params: Params) -> Chall
     frame, _ = build_feature_frame.fn(snapshot, use_case, as_of, None, params.validation)
     sets = split_rows(labelled_rows(frame), as_of, params.split)
     spoiled = sets.fit.with_columns(pl.col(name).shuffle(seed=1) for name in SHUFFLED)
-    model = export_model.fn(fit_model.fn(use_case, spoiled, DEFAULT, params.seed), sets, params.gate)
-    verdict = judge_challenger.fn(model, champion, sets, params.gate)
-    reference = describe_reference.fn(model, sets, as_of - params.split.gate, as_of, params.seed)
+    scorer = export_model.fn(fit_model.fn(use_case, spoiled, DEFAULT, params.seed), sets, params.gate)
+    verdict = judge_challenger.fn(scorer, champion, sets, params.gate)
+    reference = describe_reference.fn(scorer.score, sets, as_of - params.split.gate, as_of, params.seed)
     request = Request(as_of, reason="planted by the demo: its history columns were shuffled")
-    card = describe_training(model, Tuned(DEFAULT), verdict, champion, sets, {}, snapshot, request, params)
-    return register_challenger.fn(model, card, verdict, sets, reference, "planted")
+    card = describe_training(scorer, Tuned(DEFAULT), verdict, champion, sets, {}, snapshot, request, params)
+    return register_challenger.fn(scorer, card, verdict, sets, reference, "planted")
 
 
 def compare_months(use_case: UseCase, since: datetime, as_of: datetime, params: Params) -> pl.DataFrame:

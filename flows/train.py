@@ -14,14 +14,13 @@ from tasks.data.feature_frame import META, build_feature_frame
 from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.evaluation.gate import Verdict, hold_for_review, require_fit
 from tasks.evaluation.metrics import measure_importance
-from tasks.inference.scorer import Scorer
 from tasks.monitoring.drift import describe_reference
 from tasks.monitoring.retrain_policy import decide
 from tasks.monitoring.window_check import WindowName
 from tasks.operations.artifacts import name_run, report_data, report_verdict
 from tasks.operations.progress import start_progress
 from tasks.registry.promotion import promote_challenger
-from tasks.registry.review import request_review, settle_reviews
+from tasks.registry.review import request_review
 from tasks.registry.versions import Challenger, Log, load_champion
 from tasks.training.challenger import (
     Cause,
@@ -66,44 +65,25 @@ def train(
     params = params.current()
     use_case = load_use_case(params.model)
     with one_training(params.model) as log:
-        log = settle_reviews(log)
         snapshot = pull_snapshot(data_rev, params.data)
         request = Request(resolve_as_of(as_of, snapshot, use_case, params.clock), cause, window, force, reason)
         require_reason(request)
-        rows = read_rows(snapshot, use_case, request.as_of, params)
+        since = first_event(request.as_of, params.split)
+        frame, counts = build_feature_frame(snapshot, use_case, request.as_of, since, params.validation)
+        report_data(counts, snapshot.version)
+        rows = labelled_rows(frame)
+        require_fit(params.gate, rows)
         if refusal := decide(request, log, rows, params.retrain):
             print(f"not trained: {refusal}")
             return None
-        challenger = find_or_train(log, rows, snapshot, use_case, request, params)
+        key = training_key(use_case, rows, params)
+        challenger = find_challenger(log, key, request.as_of)
+        challenger = challenger or train_challenger(log, rows, snapshot, use_case, request, key, params)
         if challenger.verdict.decision == "pending":
             request_review(log, challenger, request.as_of, params.promotion.review_timeout)
         if challenger.verdict.decision == "promote":
             promote_challenger(params.model, challenger, request.as_of)
     return challenger.verdict
-
-
-def read_rows(snapshot: Snapshot, use_case: UseCase, as_of: datetime, params: Params) -> pl.DataFrame:
-    """The labelled rows to train and judge on; fails early if the gate's settings do not fit them."""
-    since = first_event(as_of, params.split)
-    frame, counts = build_feature_frame(snapshot, use_case, as_of, since, params.validation)
-    report_data(counts, snapshot.version)
-    rows = labelled_rows(frame)
-    require_fit(params.gate, rows)
-    return rows
-
-
-def find_or_train(
-    log: Log, rows: pl.DataFrame, snapshot: Snapshot, use_case: UseCase, request: Request, params: Params
-) -> Challenger:
-    """Reuse the challenger that an earlier run trained on the same rows, code and settings, or train one."""
-    key = training_key(use_case, rows, params)
-    if known := find_challenger(log, key, request.as_of):
-        print(f"nothing new since version {known.version} was trained: it stands, {known.verdict.decision}")
-        return known
-    challenger = train_challenger(log, rows, snapshot, use_case, request, key, params)
-    report_verdict(challenger)
-    print(f"version {challenger.version}, {challenger.verdict}")
-    return challenger
 
 
 def train_challenger(
@@ -115,12 +95,17 @@ def train_challenger(
     sets = split_rows(rows, as_of, params.split)
     best, progress = champion and champion.hyperparameters, start_progress("Tuning")
     tuned = tune_model(use_case, sets.train, sets.validation, best, params.tuning, seed, progress)
-    model = export_model(fit_model(use_case, sets.fit, tuned.hyperparameters, seed), sets, params.gate)
-    verdict = hold_for_review(judge_challenger(model, champion, sets, params.gate), params.promotion)
-    reference = describe_reference(model, sets, as_of - params.split.gate, as_of, seed)
-    importance = measure_importance(Scorer(model).score, sets.gate.drop(META), sets.gate["target"], seed)
-    card = describe_training(model, tuned, verdict, champion, sets, importance, snapshot, request, params)
-    return register_challenger(model, card, verdict, sets, reference, key)
+    fitted = fit_model(use_case, sets.fit, tuned.hyperparameters, seed)
+    scorer = export_model(fitted, sets, params.gate)
+    judged = judge_challenger(scorer, champion, sets, params.gate)
+    verdict = hold_for_review(judged, params.promotion)
+    importance = measure_importance(scorer.score, sets.gate.drop(META), sets.gate["target"], seed)
+    reference = describe_reference(scorer.score, sets, as_of - params.split.gate, as_of, seed)
+    card = describe_training(scorer, tuned, verdict, champion, sets, importance, snapshot, request, params)
+    challenger = register_challenger(scorer, card, verdict, sets, reference, key)
+    report_verdict(challenger)
+    print(f"version {challenger.version}, {challenger.verdict}")
+    return challenger
 
 
 if __name__ == "__main__":

@@ -133,6 +133,7 @@ def versions(store, tiny_model):
     """Three registered versions as of April, June and August; none of them is champion."""
     import numpy as np
 
+    from tasks.inference.scorer import Scorer
     from tasks.registry import decision_log
     from tasks.registry.bundle import write_bundle
     from tasks.registry.versions import register_version
@@ -141,7 +142,8 @@ def versions(store, tiny_model):
     numbers = []
     for month in (4, 6, 8):
         record_id = decision_log.open_record("late-arrivals", "training", datetime(2013, month, 1, tzinfo=UTC), {})
-        digests = write_bundle(store / "bundles" / record_id, model, {}, np.arange(3, dtype=np.uint64), probe, {})
+        seen = np.arange(3, dtype=np.uint64)
+        digests = write_bundle(store / "bundles" / record_id, Scorer(model), {}, seen, probe, {})
         numbers.append(register_version("late-arrivals", record_id, digests))
         decision_log.add_tags(record_id, version=numbers[-1], verdict="promote", by="Ada")
         decision_log.close_record(record_id)

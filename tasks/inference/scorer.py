@@ -17,6 +17,7 @@ class Scorer:
     """
 
     def __init__(self, model: bytes) -> None:
+        self.model = model
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         try:

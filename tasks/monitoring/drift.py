@@ -4,6 +4,7 @@ This score decides; Evidently shows it (evidently_report.py).
 """
 
 import io
+from collections.abc import Callable
 from datetime import datetime
 
 import numpy as np
@@ -12,7 +13,6 @@ from prefect import task
 from pydantic import BaseModel, TypeAdapter
 
 from tasks.data.feature_frame import watched_columns
-from tasks.inference.scorer import Scorer
 from tasks.training.split import Sets
 
 BINS = 10
@@ -88,11 +88,13 @@ REFERENCES = TypeAdapter(dict[str, Reference])
 
 
 @task
-def describe_reference(model: bytes, sets: Sets, fit_end: datetime, as_of: datetime, seed: int) -> dict[str, bytes]:
+def describe_reference(
+    score: Callable[[pl.DataFrame], np.ndarray], sets: Sets, fit_end: datetime, as_of: datetime, seed: int
+) -> dict[str, bytes]:
     """What later windows are compared with: columns of the rows a challenger was fitted on, scores of the gate rows.
 
     Args:
-        model: The challenger as ONNX.
+        score: Of the challenger, row by row.
         sets: Its rows.
         fit_end: When the rows it was fitted on end.
         as_of: When the gate rows end.
@@ -101,14 +103,12 @@ def describe_reference(model: bytes, sets: Sets, fit_end: datetime, as_of: datet
     Returns:
         Files of the bundle by name: the references, and sample rows that a report shows.
     """
-    scorer = Scorer(model)
+    rows, file = sets.fit.sample(min(SAMPLE_ROWS, sets.fit.height), seed=seed), io.BytesIO()
+    scores, sample = pl.DataFrame({"score": score(sets.gate)}), watched_columns(rows)
+    sample.with_columns(score=score(rows)).write_parquet(file)
     references = fit_references(watched_columns(sets.fit), sets.fit["event_time"], fit_end)
-    scores = pl.DataFrame({"score": scorer.score(sets.gate)})
     references |= fit_references(scores, sets.gate["event_time"], as_of)
-    rows = sets.fit.sample(min(SAMPLE_ROWS, sets.fit.height), seed=seed)
-    sample = io.BytesIO()
-    watched_columns(rows).with_columns(score=scorer.score(rows)).write_parquet(sample)
-    return {"drift.json": REFERENCES.dump_json(references, indent=2), "reference.parquet": sample.getvalue()}
+    return {"drift.json": REFERENCES.dump_json(references, indent=2), "reference.parquet": file.getvalue()}
 
 
 def fit_references(frame: pl.DataFrame, times: pl.Series, end: datetime) -> dict[str, Reference]:

@@ -1,7 +1,7 @@
 """Bring a Prefect server in line with prefect.yaml and automations.yaml: python -m tasks.operations.sync
 
-Deploying deletes nothing, so a deployment that was renamed would run under both names: what this folder deployed once
-and prefect.yaml no longer holds is removed here.
+Deploying deletes nothing, so a deployment that was renamed would run under both names: what this folder put on the
+server once and these files no longer hold is removed here.
 """
 
 from typing import Any
@@ -14,6 +14,8 @@ from prefect.settings import PREFECT_API_URL
 
 from tasks.core.errors import InputError, exit_on_input_error
 from tasks.core.workspace import CODE
+
+TAG = "automations.yaml"  # marks the automations that are ours to remove
 
 
 def remove_stale_deployments() -> list[str]:
@@ -37,6 +39,16 @@ def remove_deployment(client: SyncPrefectClient, deployment: DeploymentResponse)
     """Delete a deployment and the automations that trigger it."""
     client.delete_resource_owned_automations(f"prefect.deployment.{deployment.id}")
     client.delete_deployment(deployment.id)
+
+
+def remove_stale_automations(specs: list[dict[str, Any]]) -> list[str]:
+    """Remove automations of ours that automations.yaml no longer holds; returns the names."""
+    kept = {spec["name"] for spec in specs}
+    with get_client(sync_client=True) as client:
+        stale = [found for found in client.read_automations() if TAG in found.tags and found.name not in kept]
+        for automation in stale:
+            client.delete_automation(automation.id)
+    return [automation.name for automation in stale]
 
 
 def sync_automations(specs: list[dict[str, Any]]) -> list[str]:
@@ -67,6 +79,7 @@ def with_notification(spec: dict[str, Any], block: str | None) -> dict[str, Any]
 
 def upsert(spec: dict[str, Any]) -> None:
     """Create an automation, or change that of the same name; one that somebody switched off stays off."""
+    spec = spec | {"tags": [TAG]}
     try:
         found: Any = Automation.read(name=spec["name"])  # typed as if it were awaited
     except ValueError:
@@ -78,9 +91,10 @@ def upsert(spec: dict[str, Any]) -> None:
 def main() -> None:
     if not PREFECT_API_URL.value():
         raise InputError("no server: set PREFECT_API_URL, or start one with `make up`")
-    for name in remove_stale_deployments():
-        print(f"removed the deployment {name}, which prefect.yaml no longer holds")
-    idle = sync_automations(yaml.safe_load((CODE / "automations.yaml").read_text())["automations"])
+    specs = yaml.safe_load((CODE / "automations.yaml").read_text())["automations"]
+    for name in [*remove_stale_deployments(), *remove_stale_automations(specs)]:
+        print(f"removed {name}, which prefect.yaml or automations.yaml no longer holds")
+    idle = sync_automations(specs)
     print(f"alerts are off ({', '.join(idle)}):" if idle else "alerts are on")
     if idle:
         print("  to hear of them, make a notification block named alerts in the Prefect UI, then `make alerts`")

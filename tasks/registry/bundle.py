@@ -27,7 +27,7 @@ class Bundle:
 
 def write_bundle(
     folder: Path,
-    model: bytes,
+    scorer: Scorer,
     card: dict[str, Any],
     seen: np.ndarray,
     probe: pl.DataFrame,
@@ -37,7 +37,7 @@ def write_bundle(
 
     Args:
         folder: Made here.
-        model: The ONNX file.
+        scorer: The model.
         card: What there is to know about the version, as JSON.
         seen: Digests of the keys it was fitted or tuned on.
         probe: A few feature rows, kept with their scores to see that it scores alike wherever it is loaded.
@@ -47,10 +47,10 @@ def write_bundle(
         The sha256 of each file by name.
     """
     folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(model)
+    (folder / "model.onnx").write_bytes(scorer.model)
     (folder / "card.json").write_text(json.dumps(card, indent=2))
     pl.DataFrame({"key": seen}).sort("key").write_parquet(folder / "seen.parquet")
-    probe.with_columns(score=Scorer(model).score(probe)).write_parquet(folder / "probe.parquet")
+    probe.with_columns(score=scorer.score(probe)).write_parquet(folder / "probe.parquet")
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return {path.name: sha256(path) for path in sorted(folder.iterdir())}

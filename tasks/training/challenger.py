@@ -24,6 +24,7 @@ from tasks.evaluation.gate import Scores, Verdict, judge
 from tasks.inference.scorer import Scorer
 from tasks.registry import decision_log
 from tasks.registry.bundle import digest_keys, write_bundle
+from tasks.registry.review import settle_reviews
 from tasks.registry.versions import Challenger, Champion, Log, read_log, register_version
 from tasks.training.split import Sets
 from tasks.training.tuning import Tuned
@@ -52,13 +53,13 @@ class Request(NamedTuple):
 
 @contextmanager
 def one_training(model: str) -> Generator[Log]:
-    """Wait for other trainings of this model to end, close the records of those that died; yields the log."""
+    """Wait for other trainings of this model; close those that died and reviews that expired; yields the log."""
     with exclusive(f"training of {model}"):
         log = read_log(model)
         for record in log.of("training"):
             if record.status == "RUNNING":
                 decision_log.close_record(record.id, done=False)
-        yield log
+        yield settle_reviews(log)
 
 
 def require_reason(request: Request) -> None:
@@ -80,12 +81,14 @@ def find_challenger(log: Log, key: str, as_of: datetime) -> Challenger | None:
         if record.finished and record.tags.get("key") == key:
             card, version = decision_log.read_evidence(log.model, record.id), record.tags["version"]
             if champion in (version, card["judged_against"]):
-                return Challenger(version, Verdict.model_validate(card["verdict"]), card["judged_against"])
+                known = Challenger(version, Verdict.model_validate(card["verdict"]), card["judged_against"])
+                print(f"nothing new since version {version} was trained: it stands, {known.verdict.decision}")
+                return known
     return None
 
 
 @task
-def judge_challenger(model: bytes, champion: Champion | None, sets: Sets, gate: Gate) -> Verdict:
+def judge_challenger(scorer: Scorer, champion: Champion | None, sets: Sets, gate: Gate) -> Verdict:
     """Score challenger and champion on the same gate rows and decide.
 
     Raises:
@@ -97,7 +100,7 @@ def judge_challenger(model: bytes, champion: Champion | None, sets: Sets, gate: 
         refuse_seen(f"champion version {champion.version}", champion.bundle.seen, keys)
     scores = Scores(
         target=sets.gate["target"].to_numpy(),
-        challenger=Scorer(model).score(sets.gate),
+        challenger=scorer.score(sets.gate),
         champion=champion.bundle.scorer.score(sets.gate) if champion else None,
         baseline=np.full(sets.gate.height, sets.fit["target"].mean()),
         days=sets.gate["event_time"].dt.epoch("d").to_numpy(),
@@ -112,7 +115,7 @@ def refuse_seen(who_saw: str, seen: np.ndarray, keys: np.ndarray) -> None:
 
 
 def describe_training(
-    model: bytes,
+    scorer: Scorer,
     tuned: Tuned,
     verdict: Verdict,
     champion: Champion | None,
@@ -125,7 +128,7 @@ def describe_training(
     """The card: everything that made this version, and what was found of it."""
     return {
         "model": params.model,
-        "sha256": hashlib.sha256(model).hexdigest(),
+        "sha256": hashlib.sha256(scorer.model).hexdigest(),
         "as_of": request.as_of.isoformat(),
         "cause": request.cause,
         "window": request.window,
@@ -149,7 +152,7 @@ def describe_training(
 
 @task
 def register_challenger(
-    model: bytes, card: dict[str, Any], verdict: Verdict, sets: Sets, reference: dict[str, bytes], key: str
+    scorer: Scorer, card: dict[str, Any], verdict: Verdict, sets: Sets, reference: dict[str, bytes], key: str
 ) -> Challenger:
     """Keep the challenger as a version, whatever the verdict, and record the training under its key."""
     name, as_of = card["model"], datetime.fromisoformat(card["as_of"])
@@ -160,7 +163,7 @@ def register_challenger(
     decision_log.log_numbers(record_id, verdict.metrics.get("challenger", {}), settings)
     probe = sets.gate.head(PROBE_ROWS).drop(META)
     folder = workspace().bundles / record_id
-    digests = write_bundle(folder, model, card, digest_keys(sets.fit), probe, reference)
+    digests = write_bundle(folder, scorer, card, digest_keys(sets.fit), probe, reference)
     version = register_version(name, record_id, digests)
     decision_log.add_tags(record_id, version=version)
     decision_log.close_record(record_id)

@@ -38,12 +38,13 @@ def predict(model: Pipeline, features: pl.DataFrame) -> np.ndarray:
 
 
 @task
-def export_model(fitted: Pipeline, sets: Sets, gate: Gate) -> bytes:
-    """The fitted pipeline as ONNX bytes that score the gate rows as it does; from here on only they count."""
+def export_model(fitted: Pipeline, sets: Sets, gate: Gate) -> Scorer:
+    """The fitted pipeline as an ONNX model that scores the gate rows as it does; from here on only that counts."""
     features = sets.gate.drop(META)
     model = to_bytes(fitted, features.schema)
-    check_parity(fitted, Scorer(model), features, gate.max_onnx_mismatch)
-    return model
+    scorer = Scorer(model)
+    check_parity(fitted, scorer, features, gate.max_onnx_mismatch)
+    return scorer
 
 
 def to_bytes(model: Pipeline, schema: pl.Schema) -> bytes:

@@ -9,6 +9,7 @@ from tasks.core.errors import InputError
 from tasks.core.workspace import workspace
 from tasks.data.feature_frame import META, watched_columns
 from tasks.inference.prediction_log import read_predictions, score_rows
+from tasks.inference.scorer import Scorer
 from tasks.monitoring import evidently_report
 from tasks.monitoring.check_records import find_check, record_check
 from tasks.monitoring.drift import describe_reference, find_drift, fit_references
@@ -28,8 +29,8 @@ WINDOW = newest_window(JUNE)
 
 def make_champion(use_case, rows, folder, version, params, sets):
     fitted = fit_model.fn(use_case, rows, DEFAULT | {"max_iter": 60}, params.seed)
-    model = to_bytes(fitted, rows.drop(META).schema)
-    reference = describe_reference.fn(model, sets, APRIL - params.split.gate, APRIL, params.seed)
+    model = Scorer(to_bytes(fitted, rows.drop(META).schema))
+    reference = describe_reference.fn(model.score, sets, APRIL - params.split.gate, APRIL, params.seed)
     digests = write_bundle(folder, model, {}, digest_keys(rows), rows.head(20).drop(META), reference)
     return Champion(version, load_bundle(folder, digests), DEFAULT)
 

@@ -93,7 +93,7 @@ def test_poisoning_all_that_is_known_after_as_of_changes_no_bit_of_the_model_nor
         sets = split_rows(labelled_rows(frame), as_of, params.split)
         chosen = tune_model.fn(use_case, sets.train, sets.validation, None, tuning, params.seed).hyperparameters
         model = to_bytes(fit_model.fn(use_case, sets.fit, chosen, params.seed), sets.fit.drop(META).schema)
-        outcomes.append((model, judge_challenger.fn(model, None, sets, params.gate)))
+        outcomes.append((model, judge_challenger.fn(Scorer(model), None, sets, params.gate)))
     assert outcomes[0] == outcomes[1]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tasks.core.errors import InputError
 from tasks.data.feature_frame import META
+from tasks.inference.scorer import Scorer
 from tasks.registry.bundle import load_bundle, sha256, write_bundle
 from tasks.training.fit import fit_model, to_bytes
 
@@ -30,7 +31,7 @@ def bundle(models, tmp_path):
     """A written bundle: its folder, and the digests of its files."""
     folder = tmp_path / "bundle"
     card = {"rows": 2000}
-    return folder, write_bundle(folder, models[0][0], card, np.arange(3, dtype=np.uint64), models[1], EXTRA)
+    return folder, write_bundle(folder, Scorer(models[0][0]), card, np.arange(3, dtype=np.uint64), models[1], EXTRA)
 
 
 def with_external_data(folder) -> bytes:

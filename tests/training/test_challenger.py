@@ -118,7 +118,7 @@ def test_training_as_of_a_day_equals_training_on_data_cut_at_that_day(snapshot, 
     sets = split_rows(labelled_rows(cut), as_of, params.split)
     whole, model, _ = trained(6)
     assert_frame_equal(sets.fit, whole.fit)
-    assert to_bytes(fit_model.fn(use_case, sets.fit, DEFAULT, params.seed), sets.fit.drop(META).schema) == model
+    assert to_bytes(fit_model.fn(use_case, sets.fit, DEFAULT, params.seed), sets.fit.drop(META).schema) == model.model
 
 
 @pytest.mark.parametrize("hyperparameters", [DEFAULT | {"max_iter": 30}, LINEAR])
