@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_API_URL
 from tasks.core.errors import InputError, exit_on_input_error
 from tasks.core.workspace import CODE
 
-TAG = "automations.yaml"  # marks the automations that are ours to remove
+TAG = str(CODE)  # marks the automations that this folder may remove
 
 
 def remove_stale_deployments() -> list[str]:
