@@ -2,7 +2,7 @@
 # An inherited PYTHONDONTWRITEBYTECODE makes every process compile everything again: imports take 18 s instead of 7.
 unexport PYTHONDONTWRITEBYTECODE
 # An active environment of another project stays as it is, and nothing of it is imported here.
-unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
+unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH PIP_PREFIX
 unexport UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT UV_PROJECT_ENVIRONMENT UV_WORKING_DIR UV_REQUIRE_HASHES
 # Only a Python that is already here is used.
 export UV_PYTHON_DOWNLOADS ?= never
