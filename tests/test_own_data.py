@@ -1,13 +1,15 @@
-"""Somebody else's data: the README's recipe, word for word, and a number as the target."""
+"""Somebody else's data: the recipe of the docs, word for word, and a number as the target."""
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
+from textwrap import dedent
 
 import polars as pl
 import pytest
 import s3fs
-from copies import bash, copy_repository, environment_of
+from copies import bash, copy_repository, environment_of, shell
 from moto.server import ThreadedMotoServer
 
 from stack.local_stack import ROOT
@@ -15,27 +17,34 @@ from stack.local_stack import ROOT
 pytestmark = pytest.mark.server
 
 OWN = Path(__file__).parent / "own"
-RECIPE = (ROOT / "README.md").read_text().split("## Start your own project")[1].split("\n## ")[0]
-REMOVE, PUBLISH = re.findall(r"```\n(.*?)```", RECIPE, re.DOTALL)
+RECIPE = (ROOT / "docs" / "how-to" / "your-data.md").read_text()
+REMOVE, PUBLISH = re.findall(r"```\w*\n(.*?)```", RECIPE, re.DOTALL)
+COMMAND = re.compile(r"^(\S*/)?(make|python|prefect|dvc|git|rm|export|source|curl|docker|uv) ", re.MULTILINE)
+SHELLS = ["bash", "zsh", "dash"]
 
 
-def replace(file: Path, **lines: str) -> int:
-    """Give some settings of params.yaml another value; returns how many."""
+def needs(name: str):
+    return pytest.param(name, marks=pytest.mark.skipif(not shutil.which(name), reason=f"no {name}: apt-get install it"))
+
+
+def replace(file: Path, **lines: str) -> None:
+    """Give some settings of a params.yaml another value."""
     text = file.read_text()
     for name, value in lines.items():
         text, found = re.subn(rf"^( *{name}: ).*", rf"\g<1>{value}", text, flags=re.MULTILINE)
         assert found == 1, name
     file.write_text(text)
-    return len(lines)
 
 
-def test_minutes_of_delay_instead_of_late_or_not_is_a_change_of_params_and_contract(server, tmp_path):
+def test_minutes_of_delay_instead_of_late_or_not_is_a_change_of_params_and_target(server, tmp_path):
     folder = copy_repository(tmp_path / "minutes")
-    contract = folder / "project" / "contract.py"
-    text, found = re.subn(r"^TARGET = .*", 'TARGET = pl.col("arr_delay")', contract.read_text(), flags=re.MULTILINE)
+    model = folder / "project" / "late_arrivals"
+    target = (model / "target.py").read_text()
+    text, found = re.subn(r"^TARGET = .*", 'TARGET = pl.col("arr_delay")', target, flags=re.MULTILINE)
     assert found == 1
-    contract.write_text(text)
-    replace(folder / "params.yaml", model="minutes", minimum="{r2: 0.05}", n_trials="2", max_rows="5000")
+    (model / "target.py").write_text(text)
+    replace(model / "params.yaml", minimum="{r2: 0.05}")
+    replace(folder / "params.yaml", n_trials="2", max_rows="5000")
     environment = environment_of(folder, server)
     for day, decision in (("2013-03-20", "promote"), ("2013-04-01", "")):
         said = bash(f"python -m flows.train --as-of {day}", folder, environment)
@@ -43,10 +52,36 @@ def test_minutes_of_delay_instead_of_late_or_not_is_a_change_of_params_and_contr
     assert "squared error gain over the champion" in said and "MAE not worse than the champion's" in said
 
 
+@pytest.mark.parametrize("name", [needs(name) for name in SHELLS])
+def test_every_shell_removes_the_same(name, tmp_path):
+    folder = copy_repository(tmp_path / "my project")
+    for kept in ("data", "store"):
+        (folder / kept).mkdir()
+    shell(name, REMOVE, folder, environment_of(folder, ""))
+    git = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True)
+    changed = {line[3:].split("/")[0].strip('"') for line in git.stdout.splitlines()}
+    assert changed == {".dvc", "benchmarks", "demo", "project", "tests"}
+    assert sorted(path.name for path in (folder / "tests").iterdir()) == ["conftest.py", "test_repository.py"]
+    assert {path.name for path in (folder / "project").iterdir()} == {"__init__.py", "contract.py"}
+    assert not any((folder / gone).exists() for gone in ("data", "store", ".dvc/remote"))
+    assert "url = s3://my-bucket/dvc" in (folder / ".dvc" / "config").read_text()
+
+
+@pytest.mark.parametrize("name", [needs(name) for name in SHELLS])
+def test_every_shell_reads_every_command_of_the_docs(name):
+    for file in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        fences = re.findall(r"^( *)```(\w*)\n(.*?)^\1```$", file.read_text(), re.DOTALL | re.MULTILINE)
+        blocks = (dedent(text) for _, language, text in fences if language in ("", "bash", "sh"))
+        for block in filter(COMMAND.search, blocks):
+            done = subprocess.run([name, "-n"], input=block, capture_output=True, text=True)
+            assert (done.returncode, done.stderr) == (0, ""), f"{file}: {block}"
+
+
 def test_another_project_made_by_the_recipe_trains_twice_rolls_back_and_works_in_another_clone(
     server, snapshot, tmp_path
 ):
-    changed = sum(len((OWN / name).read_text().splitlines()) for name in ("contract.py", "features.py"))
+    files = [path for path in OWN.rglob("*") if path.is_file() and path.suffix in (".py", ".yaml")]
+    assert sum(len(path.read_text().splitlines()) for path in files) <= 60
     folder = copy_repository(tmp_path / "my project")
     s3 = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     s3.start()
@@ -60,18 +95,7 @@ def test_another_project_made_by_the_recipe_trains_twice_rolls_back_and_works_in
     (folder / "data").mkdir()
     tomorrow = weather.select("origin", pl.col("time_hour").dt.offset_by("-24h"), temp_next="temp")
     weather.join(tomorrow, on=["origin", "time_hour"], how="left").write_parquet(folder / "data" / "weather.parquet")
-    for name in ("contract.py", "features.py"):
-        shutil.copy(OWN / name, folder / "project" / ("late_arrivals" if name == "features.py" else ""))
-    changed += replace(
-        folder / "params.yaml",
-        model="temperature",
-        minimum="{}",
-        maximum="{mae: 8}",
-        min_rows="1000",
-        slices="[origin]",
-        n_trials="6",
-    )
-    assert changed <= 60
+    shutil.copytree(OWN, folder / "project", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     bash(PUBLISH, folder, environment)
 
     first = bash("python -m flows.train --as-of 2013-09-01", folder, environment)
@@ -82,7 +106,7 @@ def test_another_project_made_by_the_recipe_trains_twice_rolls_back_and_works_in
     assert "version 1 of temperature is the champion again" in bash(
         "python -m flows.rollback cold", folder, environment
     )
-    bash("ruff check && ty check && python -m pytest", folder, environment)
+    bash("ruff check && lint-imports && ty check && python -m pytest", folder, environment)
 
     bash(f"git clone -q '{folder}' '{tmp_path / 'clone'}'", tmp_path, environment)
     first = bash("python -m flows.train --as-of 2013-09-01", tmp_path / "clone", environment)

@@ -109,7 +109,7 @@ def test_a_data_version_with_another_month_and_more_weather_does_not_rebuild_the
     weather = pl.read_parquet(snapshot.files["weather.parquet"]).filter(pl.col("time_hour") < end)
     later = {name for name in snapshot.files if name >= "flights/2013-03" and name.startswith("flights/")}
     files = {name: path for name, path in snapshot.files.items() if name not in later}
-    before = with_files(Snapshot("before", files), tmp_path, **{"weather.parquet": weather})
+    before = with_files(Snapshot("before", files), tmp_path, {"weather.parquet": weather})
     assert before.hash_of("weather.parquet") != snapshot.hash_of("weather.parquet")
     assert built(before, end) == (2, 2)
     assert built(as_of=end) == (0, 2)
@@ -123,7 +123,7 @@ def test_a_corrected_row_rebuilds_its_month_and_those_that_look_back_on_it(built
         corrected = february.with_columns(
             arr_delay=pl.when(pl.int_range(pl.len()) == row).then(77).otherwise("arr_delay").cast(pl.Int16)
         )
-        assert built(with_files(snapshot, tmp_path, **{"flights/2013-02.parquet": corrected})) == (2, 3)
+        assert built(with_files(snapshot, tmp_path, {"flights/2013-02.parquet": corrected})) == (2, 3)
 
 
 def test_corrected_weather_rebuilds_its_month_and_those_that_look_back_on_it(built, snapshot, tmp_path):
@@ -132,13 +132,13 @@ def test_corrected_weather_rebuilds_its_month_and_those_that_look_back_on_it(bui
     for moment, rebuilt in ((datetime(2013, 1, 10, tzinfo=UTC), 1), (datetime(2013, 1, 31, tzinfo=UTC), 2)):
         there = (pl.col("time_hour") == moment) & (pl.col("origin") == "JFK")
         corrected = weather.with_columns(temp=pl.when(there).then(20.5).otherwise("temp").cast(pl.Float32))
-        assert built(with_files(snapshot, tmp_path, **{"weather.parquet": corrected})) == (rebuilt, 3)
+        assert built(with_files(snapshot, tmp_path, {"weather.parquet": corrected})) == (rebuilt, 3)
 
 
 def test_another_register_of_planes_rebuilds_every_month(built, snapshot, tmp_path):
     built()
     planes = pl.read_parquet(snapshot.files["planes.parquet"]).head(1000)
-    assert built(with_files(snapshot, tmp_path, **{"planes.parquet": planes})) == (3, 3)
+    assert built(with_files(snapshot, tmp_path, {"planes.parquet": planes})) == (3, 3)
 
 
 def test_a_rerun_at_an_earlier_as_of_and_again_at_the_later_one_gives_each_its_own_frame(

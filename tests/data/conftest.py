@@ -62,7 +62,7 @@ def orders(tmp_path):
         )
         known = pl.DataFrame({"known": prices}, schema={"known": pl.Datetime("us", "UTC")})
         files = {"orders/2024-01.parquet": orders, "prices.parquet": known.with_row_index("id")}
-        return with_files(Snapshot("orders", {}), tmp_path, **files)
+        return with_files(Snapshot("orders", {}), tmp_path, files)
 
     return make
 

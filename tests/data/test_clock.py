@@ -34,7 +34,7 @@ def test_an_as_of_in_the_future_is_refused_and_an_outcome_dated_there_does_not_m
         resolve_as_of(datetime(2131, 7, 1), snapshot, use_case, "data")
     row = read_file(snapshot, use_case, "flights/2013-05.parquet").head(1)
     row = row.with_columns(time_hour=pl.col("time_hour").dt.offset_by("80y"))
-    later = with_files(snapshot, tmp_path, **{"flights/2093-05.parquet": row})
+    later = with_files(snapshot, tmp_path, {"flights/2093-05.parquet": row})
     assert resolve_as_of(None, later, use_case, "data") == datetime(2014, 1, 1, 10, tzinfo=UTC)
 
 
@@ -76,6 +76,6 @@ def test_a_table_to_predict_in_one_file_tells_the_same_time_as_in_months(snapsho
     names = ["flights/2013-01.parquet", "flights/2013-02.parquet"]
     others = {name: path for name, path in snapshot.files.items() if not name.startswith("flights/")}
     whole = pl.concat(pl.read_parquet(snapshot.files[name]) for name in names)
-    single = with_files(Snapshot("single", others), tmp_path, **{"flights.parquet": whole})
+    single = with_files(Snapshot("single", others), tmp_path, {"flights.parquet": whole})
     monthly = Snapshot("monthly", others | {name: snapshot.files[name] for name in names})
     assert resolve_as_of(None, single, use_case, "data") == resolve_as_of(None, monthly, use_case, "data")

@@ -69,7 +69,7 @@ def test_a_month_is_in_the_frame_from_a_moment_after_it_begins_and_since_a_momen
 
 @pytest.mark.parametrize("file", ["planes.parquet", "weather.parquet"])
 def test_an_empty_table_stops_the_run(snapshot, use_case, tmp_path, params, file):
-    empty = with_files(snapshot, tmp_path, **{file: pl.read_parquet(snapshot.files[file]).clear()})
+    empty = with_files(snapshot, tmp_path, {file: pl.read_parquet(snapshot.files[file]).clear()})
     with pytest.raises(InputError, match=f"the table {file.split('.')[0]} holds no row"):
         build_feature_frame.fn(empty, use_case, FEBRUARY, None, params.validation)
 
@@ -86,7 +86,7 @@ def test_a_target_that_is_null_everywhere_is_told_before_anything_is_fitted(
 ):
     january = pl.read_parquet(snapshot.files["flights/2013-01.parquet"])
     outcomes = january.with_columns(pl.lit(None, pl.Int16).alias(name) for name in ("arr_delay", "air_time"))
-    changed = with_files(snapshot, tmp_path, **{"flights/2013-01.parquet": outcomes})
+    changed = with_files(snapshot, tmp_path, {"flights/2013-01.parquet": outcomes})
     as_of = datetime(2013, 1, 25, tzinfo=UTC)
     frame, _ = build_feature_frame.fn(changed, use_case, as_of, None, params.validation)
     with pytest.raises(InputError, match=r"TARGET in target.py is null for every row"):
@@ -97,7 +97,7 @@ def test_a_table_to_predict_may_be_one_file(snapshot, use_case, tmp_path, params
     names = ["flights/2013-01.parquet", "flights/2013-02.parquet"]
     others = {name: path for name, path in snapshot.files.items() if not name.startswith("flights/")}
     whole = pl.concat(pl.read_parquet(snapshot.files[name]) for name in names)
-    single = with_files(Snapshot("single", others), tmp_path, **{"flights.parquet": whole})
+    single = with_files(Snapshot("single", others), tmp_path, {"flights.parquet": whole})
     frame, _ = build_feature_frame.fn(single, use_case, MARCH, None, params.validation)
     assert_frame_equal(frame, build_feature_frame.fn(snapshot, use_case, MARCH, None, params.validation)[0])
 

@@ -50,7 +50,7 @@ def test_a_row_at_the_start_of_a_span_is_read_and_one_at_its_end_is_not(orders, 
 def test_a_missing_column_is_named_with_file_and_table(snapshot, use_case, tmp_path):
     planes = pl.read_parquet(snapshot.files["planes.parquet"]).drop("year")
     with pytest.raises(InputError, match=r"planes.parquet lacks the column 'year'.*contract"):
-        read_file(with_files(snapshot, tmp_path, **{"planes.parquet": planes}), use_case, "planes.parquet")
+        read_file(with_files(snapshot, tmp_path, {"planes.parquet": planes}), use_case, "planes.parquet")
 
 
 def test_a_missing_table_is_named(snapshot, use_case, params):
@@ -63,7 +63,7 @@ def test_a_missing_table_is_named(snapshot, use_case, params):
 def test_rows_that_no_month_would_show_stop_the_run(snapshot, use_case, tmp_path, params, moved):
     rows = read_file(snapshot, use_case, "flights/2013-01.parquet")
     wrong = rows.with_columns(time_hour=pl.when(pl.int_range(pl.len()) < 7).then(moved).otherwise("time_hour"))
-    strays = with_files(snapshot, tmp_path, **{"flights/2013-01.parquet": wrong})
+    strays = with_files(snapshot, tmp_path, {"flights/2013-01.parquet": wrong})
     with pytest.raises(InputError, match=r"data/flights/2013-01.parquet holds 7 rows without an event time or of ano"):
         build_feature_frame.fn(strays, use_case, datetime(2013, 2, 1, tzinfo=UTC), None, params.validation)
 
@@ -91,12 +91,12 @@ def test_a_file_that_is_no_parquet_is_named(snapshot, use_case, tmp_path):
 def test_a_column_of_the_wrong_type_is_named_with_file_and_both_types(snapshot, use_case, tmp_path):
     planes = pl.read_parquet(snapshot.files["planes.parquet"]).cast({"year": pl.String})
     with pytest.raises(InputError, match=r"planes.parquet: year is String, but project/contract.py declares Int16"):
-        read_file(with_files(snapshot, tmp_path, **{"planes.parquet": planes}), use_case, "planes.parquet")
+        read_file(with_files(snapshot, tmp_path, {"planes.parquet": planes}), use_case, "planes.parquet")
 
 
 def test_whole_numbers_wider_than_declared_are_read(snapshot, use_case, tmp_path):
     planes = pl.read_parquet(snapshot.files["planes.parquet"]).cast({"year": pl.Int64})
-    wider = with_files(snapshot, tmp_path, **{"planes.parquet": planes})
+    wider = with_files(snapshot, tmp_path, {"planes.parquet": planes})
     assert read_file(wider, use_case, "planes.parquet").height == planes.height
 
 

@@ -1,33 +1,51 @@
 """Processes that are killed or run at once leave one whole champion, every move on record, and no trial lost."""
 
-import multiprocessing
 import os
 import random
 import signal
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import optuna
 import polars as pl
 import pytest
+from kills import State, both, die_at, processes
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from stores import check_registry, use_store
+from stores import use_workspace
 
 from tasks.core.errors import InputError
 from tasks.registry import decision_log
-from tasks.registry.versions import current_alias, find_moves
+from tasks.registry.versions import load_version, read_log
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 MODEL = "late-arrivals"
 FIRST = datetime(2013, 3, 20, tzinfo=UTC)
-KILLS = 30
+RANDOM_KILLS = 30
 
-processes = multiprocessing.get_context("forkserver")  # it has imported everything once and forks for each process
-processes.set_forkserver_preload(["flows.train", "flows.promote", "flows.rollback"])
+LOG, CLIENT = "tasks.registry.decision_log", "mlflow:MlflowClient"
+MOVE = [
+    *both(f"{LOG}:open_record"),
+    State(f"{LOG}:add_evidence"),  # the record is there, its evidence is not
+    *both(f"{CLIENT}.set_registered_model_alias"),
+    *both(f"{LOG}:close_record"),
+]
+TRAINING = [
+    *both("tasks.data.feature_frame:keep_partition"),
+    *both("tasks.training.tuning:keep_trial"),
+    *both("tasks.training.tuning:keep_trial", 3),
+    State("tasks.training.tuning:keep_trial", 4, "after"),
+    *both(f"{LOG}:open_record"),
+    State(f"{LOG}:add_evidence"),
+    *both("tasks.training.challenger:write_bundle"),
+    State("pathlib:Path.write_text", 2),  # the bundle has its model, and no card yet
+    *both(f"{CLIENT}.create_model_version"),
+    *both(f"{CLIENT}.set_registered_model_alias"),
+    *both(f"{LOG}:add_tags"),
+    *both(f"{LOG}:close_record"),
+]
 
 
 def small(params):
@@ -40,27 +58,30 @@ def small(params):
     return params.model_copy(update={"split": split, "gate": gate, "tuning": tuning})
 
 
-def work(store: Path, address: str, action: str, *arguments) -> None:
-    """What a process does: an action on a store."""
+def work(death: State | None, folder: Path, address: str, action: str, *arguments) -> None:
+    """What a process does: an action in a workspace, to its end or to its death."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from flows.promote import promote
     from flows.rollback import rollback
     from flows.train import train
     from tasks.core.params import Params
+    from tasks.core.use_case import load_use_case
     from tasks.training.tuning import tune_model
 
-    use_store(store)
+    use_workspace(folder)
     params = small(Params.load())
+    if death:
+        die_at(death)
     try:
         if action == "train":
             with temporary_settings({PREFECT_API_URL: address}):
                 train(*arguments, params=params)
         elif action == "tune":
-            store.mkdir(exist_ok=True)
             tuning = params.tuning.model_copy(update={"n_trials": 20, "max_rows": 20_000})
             frames = (pl.read_parquet(file) for file in arguments)
-            (store / "chosen").write_text(str(tune_model.fn(*frames, None, tuning, params.seed).hyperparameters))
+            tuned = tune_model.fn(load_use_case(MODEL), *frames, None, tuning, params.seed)
+            (folder / "chosen").write_text(str(tuned.hyperparameters))
         elif action == "record":
             decision_log.close_record(decision_log.open_record(MODEL, "training", FIRST, {"by": os.getpid()}))
         else:
@@ -70,7 +91,7 @@ def work(store: Path, address: str, action: str, *arguments) -> None:
         sys.exit(1)
 
 
-def start(*arguments) -> multiprocessing.Process:
+def start(*arguments) -> processes.Process:
     process = processes.Process(target=work, args=arguments)
     process.start()
     return process
@@ -78,111 +99,190 @@ def start(*arguments) -> multiprocessing.Process:
 
 def run_all(*calls) -> list[int]:
     """The exit codes of processes that start at once."""
-    started = [start(*call) for call in calls]
+    started = [start(None, *call) for call in calls]
     for process in started:
-        process.join(120)
+        process.join()
     return [process.exitcode for process in started]
 
 
-def load_studies(store: Path) -> list[optuna.Study]:
-    """Every study that a store keeps."""
-    journals = (store / "studies").glob("*.journal")
+def kill_at(death: State, *call) -> None:
+    """Let a process work until it gets to a state, which it does, and dies there."""
+    process = start(death, *call)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, death
+
+
+def load_studies(folder: Path) -> list[optuna.Study]:
+    """Every study that a workspace keeps."""
+    journals = (folder / "cache" / "studies").glob("*.journal")
     return [
         optuna.load_study(study_name=file.stem, storage=JournalStorage(JournalFileBackend(str(file))))
         for file in journals
     ]
 
 
-def kept_trials(store: Path) -> dict[str, set[int]]:
-    """The finished trials of every study in a store."""
-    return {s.study_name: {trial.user_attrs["number"] for trial in s.trials} for s in load_studies(store)}
+def kept_trials(folder: Path) -> dict[str, set[int]]:
+    """The finished trials of every study in a workspace."""
+    return {s.study_name: {trial.user_attrs["number"] for trial in s.trials} for s in load_studies(folder)}
 
 
-def test_thirty_kills_at_random_moments_lose_nothing(server, store):
-    chance = random.Random(2013)
-    longest = {}
-    for call in (
-        ["train", FIRST],
-        ["train", FIRST + timedelta(hours=1)],
-        ["promote", "2", "first"],
-        ["rollback", "back"],
-    ):
-        begun = time.monotonic()
-        run_all((store, server, *call))
-        longest[call[0]] = time.monotonic() - begun
-    for number in range(1, KILLS + 1):
-        action = chance.choice(["train", "train", "train", "promote", "rollback"])
-        versions = len(decision_log.client().search_model_versions(f"name='{MODEL}'"))
-        arguments = {
-            "train": [FIRST + timedelta(days=number)],
-            "promote": [str(chance.randint(1, versions)), f"kill {number}"],
-            "rollback": [f"kill {number}"],
-        }[action]
-        before, moved = kept_trials(store), len(find_moves(MODEL))
-        process = start(store, server, action, *arguments)
-        time.sleep(chance.uniform(0, longest[action]))
-        if process.is_alive():
-            os.kill(process.pid, signal.SIGKILL)
-        process.join()
+def count_versions() -> int:
+    return len(decision_log.client().search_model_versions(f"name='{MODEL}'"))
+
+
+def check_registry(model: str) -> None:
+    """One whole champion or none, and its evidence for every move that took effect.
+
+    A process that died between a record and its evidence leaves a record that stays open, and is then called failed.
+    """
+    log = read_log(model)
+    if champion := log.champion():
+        assert load_version(model, champion).card["model"] == model
+    for record in log.of("promotion", "rollback"):
+        if record.finished:
+            assert decision_log.read_evidence(model, record.id)["target"] == record.tags["target"]
+
+
+def check_trained(folder: Path, before: dict[str, set[int]], as_of: datetime) -> None:
+    """No trial was lost, none is missing, and there is one finished training for this time."""
+    after = kept_trials(folder)
+    assert all(after[study] >= trials for study, trials in before.items())
+    assert {study: trials for study, trials in after.items() if trials != set(range(4))} == {}
+    found = [record for record in read_log(MODEL).of("training") if record.as_of == as_of]
+    assert [record.status for record in found].count("FINISHED") == 1 and found[-1].finished
+    assert "RUNNING" not in {record.status for record in found}
+
+
+@pytest.mark.parametrize("states", [TRAINING[:9], TRAINING[9:]], ids=["until it is recorded", "from then on"])
+def test_a_training_that_is_killed_at_any_state_loses_nothing_and_the_next_one_makes_its_version(
+    server, own_workspace, states
+):
+    assert run_all((own_workspace, server, "train", FIRST)) == [0]
+    for number, state in enumerate(states, 1):
+        call = own_workspace, server, "train", FIRST + timedelta(days=number)
+        before = kept_trials(own_workspace)
+        kill_at(state, *call)
         check_registry(MODEL)
-        after = kept_trials(store)
-        assert all(after[study] >= trials for study, trials in before.items())
-        if action == "train":
-            assert run_all((store, server, action, *arguments)) == [0]
-        elif len(find_moves(MODEL)) == moved:
-            run_all((store, server, action, *arguments))
+        assert all(kept_trials(own_workspace)[study] >= trials for study, trials in before.items())
+        before = kept_trials(own_workspace)
+        assert run_all(call) == [0]
         check_registry(MODEL)
-    intents = [record.info.status for record in decision_log.find_records(MODEL, "promotion", "rollback")]
+        check_trained(own_workspace, before, call[-1])
+
+
+def test_a_move_that_is_killed_at_any_state_happened_or_did_not_and_the_next_one_closes_its_record(
+    server, own_workspace
+):
+    for day in range(3):
+        assert run_all((own_workspace, server, "train", FIRST + timedelta(days=day))) == [0]
+    for number, state in enumerate(MOVE):
+        for action in ("promote", "rollback"):
+            before = read_log(MODEL)
+            reason = f"{action} {number}"
+            other = next(version for version in "123" if version != before.champion())
+            call = own_workspace, server, action, *([other] if action == "promote" else []), reason
+            target = other if action == "promote" else before.predecessor()
+            kill_at(state, *call)
+            after = check_moved(before, target, state)
+            if after.champion() != target:
+                assert run_all(call) == [0]
+                check_registry(MODEL)
+                assert read_log(MODEL).champion() == target
+    intents = [record.status for record in read_log(MODEL).of("promotion", "rollback")]
     assert intents.count("RUNNING") <= 1  # that of the last kill: the next move closes it
 
 
-def test_a_study_that_is_killed_again_and_again_ends_as_if_it_never_was(year, params, store, tmp_path):
+def check_moved(before, target: str, state: State):
+    """The move is whole or nothing: done from the moment on that the alias stands; returns the log."""
+    check_registry(MODEL)
+    after = read_log(MODEL)
+    done = state in MOVE[MOVE.index(State(f"{CLIENT}.set_registered_model_alias", 1, "after")) :]
+    assert after.champion() == (target if done else before.champion())
+    assert len(after.moves) == len(before.moves) + done
+    return after
+
+
+@pytest.mark.chaos
+def test_thirty_kills_at_random_moments_lose_nothing(server, own_workspace):
+    chance = random.Random(2013)
+    for day in range(2):
+        assert run_all((own_workspace, server, "train", FIRST + timedelta(hours=day))) == [0]
+    run_all((own_workspace, server, "promote", "2", "first"))
+    for number in range(1, RANDOM_KILLS + 1):
+        action = chance.choice(["train", "train", "train", "promote", "rollback"])
+        arguments = {
+            "train": [FIRST + timedelta(days=number)],
+            "promote": [str(chance.randint(1, count_versions())), f"kill {number}"],
+            "rollback": [f"kill {number}"],
+        }[action]
+        before, moved = kept_trials(own_workspace), len(read_log(MODEL).moves)
+        process = start(None, own_workspace, server, action, *arguments)
+        process.join(chance.uniform(0, 8 if action == "train" else 2))
+        process.kill()
+        process.join()
+        check_registry(MODEL)
+        assert all(kept_trials(own_workspace)[study] >= trials for study, trials in before.items())
+        if action == "train":
+            assert run_all((own_workspace, server, action, *arguments)) == [0]
+            check_trained(own_workspace, before, arguments[0])
+        elif len(read_log(MODEL).moves) == moved:
+            run_all((own_workspace, server, action, *arguments))
+        check_registry(MODEL)
+    intents = [record.status for record in read_log(MODEL).of("promotion", "rollback")]
+    assert intents.count("RUNNING") <= 1
+
+
+def test_a_study_that_is_killed_again_and_again_ends_as_if_it_never_was(year, own_workspace, tmp_path):
     rows = year.filter(pl.col("event_time") < FIRST)
     frames = [tmp_path / "train.parquet", tmp_path / "validation.parquet"]
     rows.head(20_000).write_parquet(frames[0])
     rows.tail(20_000).write_parquet(frames[1])
-    begun = time.monotonic()
-    assert run_all((tmp_path / "whole", "", "tune", *frames)) == [0]
-    longest = time.monotonic() - begun
-    chance, kept = random.Random(1), set()
-    for _ in range(5):
-        process = start(store, "", "tune", *frames)
-        process.join(chance.uniform(0.3, 0.8) * longest)
-        process.kill()
-        process.join()
-        now = set().union(*kept_trials(store).values())
-        assert now >= kept
+    assert run_all((own_workspace, "", "tune", *frames)) == [0]
+    chosen, whole = (own_workspace / "chosen").read_text(), trials_of(own_workspace)
+    (study,) = (own_workspace / "cache" / "studies").iterdir()
+    study.unlink()
+    (own_workspace / "chosen").unlink()
+    kept: set[int] = set()
+    for state in (
+        State("tasks.training.tuning:keep_trial", 3, "after"),
+        State("tasks.training.tuning:keep_trial", 1, "before"),
+        State("tasks.training.tuning:keep_trial", 5, "after"),
+        State("tasks.training.tuning:keep_trial", 4, "before"),
+        State("tasks.training.tuning:keep_trial", 2, "after"),
+    ):
+        kill_at(state, own_workspace, "", "tune", *frames)
+        now = set().union(*kept_trials(own_workspace).values())
+        assert now >= kept and (state.when == "before" or len(now) >= len(kept) + state.call)
         kept = now
-    assert run_all((store, "", "tune", *frames)) == [0]
-    assert (store / "chosen").read_text() == (tmp_path / "whole" / "chosen").read_text()
-    assert trials_of(store) == trials_of(tmp_path / "whole")
+    assert run_all((own_workspace, "", "tune", *frames)) == [0]
+    assert (own_workspace / "chosen").read_text() == chosen
+    assert trials_of(own_workspace) == whole
 
 
-def trials_of(store: Path) -> dict:
-    """Number, hyperparameters and loss of each trial of the only study in a store."""
-    (study,) = load_studies(store)
+def trials_of(folder: Path) -> dict:
+    """Number, hyperparameters and loss of each trial of the only study in a workspace."""
+    (study,) = load_studies(folder)
     return {trial.user_attrs["number"]: (trial.params, trial.value) for trial in study.trials}
 
 
-def test_four_first_starts_and_trainings_at_once_make_one_version(server, store):
-    (store / "mlflow.db").unlink()
-    decision_log.client.cache_clear()
-    assert run_all(*[(store, server, "record")] * 4) == [0, 0, 0, 0]
-    assert len(decision_log.find_records(MODEL, "training")) == 4
-    assert run_all(*[(store, server, "train", FIRST)] * 4) == [0, 0, 0, 0]
-    assert [move.target for move in find_moves(MODEL)] == ["1"]
-    assert len(decision_log.client().search_model_versions(f"name='{MODEL}'")) == 1
+def test_four_first_starts_and_trainings_at_once_make_one_version(server, own_workspace):
+    (own_workspace / "state" / "mlflow.db").unlink()
+    assert run_all(*[(own_workspace, server, "record")] * 4) == [0, 0, 0, 0]
+    assert len(read_log(MODEL).of("training")) == 4
+    assert run_all(*[(own_workspace, server, "train", FIRST)] * 4) == [0, 0, 0, 0]
+    assert [move.target for move in read_log(MODEL).moves] == ["1"]
+    assert count_versions() == 1
     check_registry(MODEL)
 
 
-def test_two_promotions_at_once_are_two_records_in_order(server, store):
+def test_two_promotions_at_once_are_two_records_in_order(server, own_workspace):
     for day in range(3):
-        assert run_all((store, server, "train", FIRST + timedelta(days=day))) == [0]
-    start_moves, champion = find_moves(MODEL), current_alias(MODEL)
-    others = [version for version in ("1", "2", "3") if version != champion]
-    codes = run_all(*((store, server, "promote", version, f"I want {version}") for version in others))
+        assert run_all((own_workspace, server, "train", FIRST + timedelta(days=day))) == [0]
+    before = read_log(MODEL)
+    others = [version for version in ("1", "2", "3") if version != before.champion()]
+    codes = run_all(*((own_workspace, server, "promote", version, f"I want {version}") for version in others))
     assert codes == [0, 0]
-    first, second = find_moves(MODEL)[len(start_moves) :]
+    first, second = read_log(MODEL).moves[len(before.moves) :]
     assert {first.target, second.target} == set(others)
-    assert (first.origin, second.origin) == (champion, first.target)
+    assert (first.origin, second.origin) == (before.champion(), first.target)
     check_registry(MODEL)

@@ -1,83 +1,70 @@
-"""An ingest that is killed at any moment loses and doubles nothing."""
+"""An ingest that is killed at any state loses and doubles nothing."""
 
-import multiprocessing
-import os
-import random
-import time
+import signal
 from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
-from stores import use_store
+from kills import State, both, die_at, processes
+from stores import new_workspace, use_workspace
 
-from stack.local_stack import make_workspace
 from tasks.core.params import Params
-from tasks.data import fetch
-from tasks.data import publish as versions
-from tasks.data import snapshot as snapshots
-from tasks.data import sources as landing
 
-processes = multiprocessing.get_context("forkserver")
-KILLS = 10
-
-
-def use_workspace(folder: Path) -> None:
-    os.environ["WORKSPACE"] = str(folder)  # the server that forks may be older than this test
-    use_store(folder / "store")
-    for module in (fetch, landing, snapshots, versions):
-        module.WORKSPACE = folder
+REPLACE = "pathlib:Path.replace"  # the last step of writing an object, data.dvc or a file of data/
+STATES = [
+    *both("tasks.data.publish:keep_object"),
+    *both(REPLACE, 3),
+    *both(REPLACE, 4),
+    *both(REPLACE, 5),
+    State("shutil:copyfile"),
+    State("shutil:copyfile", 1, "after"),  # a file of data/ is there whole, and has not its name yet
+]
 
 
-def work(folder: Path) -> None:
+def work(folder: Path, death: State | None) -> None:
     """What flows/ingest.py does, without a server."""
+    from tasks.core.use_case import load_use_case
+    from tasks.data import publish
     from tasks.data.merge import merge_landed
-    from tasks.data.publish import place_version, publish_version, refuse_edits
     from tasks.data.snapshot import pull_snapshot
     from tasks.data.sources import read_landed
 
     use_workspace(folder)
     params = Params.load()
+    use_case = load_use_case(params.model)
+    if death:
+        die_at(death)
     snapshot = pull_snapshot.fn(None, params.data)
-    refuse_edits()
-    if landed := read_landed.fn("landing", snapshot, params.data.timeout):
-        files, _ = merge_landed.fn(snapshot, landed, params.validation)
-        snapshot = publish_version.fn(snapshot, files, landed)
-    place_version.fn(snapshot)
+    publish.refuse_edits()
+    if landed := read_landed.fn("landing", use_case, snapshot, params.data.timeout):
+        files, _ = merge_landed.fn(snapshot, use_case, landed, params.validation)
+        snapshot = publish.publish_version.fn(snapshot, files, landed)
+    publish.place_version.fn(snapshot)
 
 
-def start(folder: Path) -> multiprocessing.Process:
-    process = processes.Process(target=work, args=(folder,))
+def ingest(folder: Path, death: State | None = None) -> int:
+    """The exit code of a process that takes in what landed, to its end or to its death."""
+    process = processes.Process(target=work, args=(folder, death))
     process.start()
-    return process
+    process.join()
+    return process.exitcode
 
 
-def test_ten_kills_at_random_moments_lose_and_double_no_row(tmp_path, snapshot):
-    folder = make_workspace(tmp_path / "workspace")
-    chance = random.Random(7)
+def test_ten_kills_each_at_another_state_lose_and_double_no_row(tmp_path, snapshot):
+    folder = new_workspace(tmp_path / "workspace")
     january = pl.read_parquet(snapshot.files["flights/2013-01.parquet"])
     (folder / "landing" / "flights").mkdir(parents=True)
-    begun = time.monotonic()
-    first = start(folder)
-    first.join()
-    longest = time.monotonic() - begun
-    assert first.exitcode == 0
+    assert ingest(folder) == 0
     landed = []
-    for number in range(KILLS):
+    for number, state in enumerate(STATES):
         shift = timedelta(days=366 + 31 * number)
         rows = january[number * 500 : number * 500 + 700].with_columns(pl.col("time_hour") + shift)
         landed.append(rows)
         rows.write_parquet(folder / "landing" / "flights" / f"{number}.parquet")
-        process = start(folder)
-        process.join(chance.uniform(0, longest))
-        process.kill()
-        process.join()
+        assert ingest(folder, state) == -signal.SIGKILL, state
         if number % 2:
-            process = start(folder)
-            process.join()
-            assert process.exitcode == 0
-    process = start(folder)
-    process.join()
-    assert process.exitcode == 0
+            assert ingest(folder) == 0
+    assert ingest(folder) == 0
     ours = pl.concat(pl.read_parquet(file) for file in (folder / "data" / "flights").glob("201[45]-*.parquet"))
     ours = ours.filter(pl.col("time_hour") >= january["time_hour"].min() + timedelta(days=366))
     assert ours.sort(ours.columns).equals(pl.concat(landed).sort(ours.columns))

@@ -2,22 +2,29 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from stacks import flow, restart, running_stack, runs, states, wait_for
+from prefect.states import Suspended
+from stacks import client_of, flow, python, restart, running_stack, runs, wait_for
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 HELD = "review/review-on-request"
+FIND_REVIEW = (
+    "from tasks.registry import decision_log; from tasks.registry.versions import read_log; "
+    "found = read_log('late-arrivals').of('review')[0]"
+)
+TELL_UNTIL = f"{FIND_REVIEW}; print(found.tags['until'])"
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    """A stack in review mode, whose version 1 waits for an answer that does not come in time."""
+    """A stack in review mode, whose version 1 waits for an answer that never comes."""
     workspace = tmp_path_factory.mktemp("review") / "workspace"
     with running_stack(workspace, PARAMS_PROMOTION__MODE="review") as environment:
-        assert "version 1 waits for a person" in train(environment, "2013-04-01", PARAMS_PROMOTION__PATIENCE="50s")
+        assert "version 1 waits for a person" in train(environment, "2013-04-01")
         yield environment
 
 
@@ -37,6 +44,17 @@ def wait_until_held(environment, version: str) -> str:
 
     wait_for(lambda: bool(held()))
     return held()[0]
+
+
+def let_pass(environment, run: str) -> None:
+    """Let the time for an answer be over, for the suspended run and by the record, which agree about it."""
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    until = python(environment, TELL_UNTIL).strip()
+    with client_of(environment) as client:
+        expires = client.read_flow_run(run).state.state_details.pause_timeout
+        assert abs(expires - datetime.fromisoformat(until)) < timedelta(hours=1)
+        client.set_flow_run_state(run, Suspended(pause_expiration_time=past), force=True)
+    python(environment, f"{FIND_REVIEW}; decision_log.add_tags(found.id, until='{past:%Y-%m-%dT%H:%M:%S+00:00}')")
 
 
 def resume(environment, run: str, **answer: str) -> str:
@@ -69,7 +87,9 @@ def test_the_question_outlives_server_and_worker_and_of_two_answers_at_once_one_
 
 
 def test_no_answer_in_time_fails_the_run_and_is_recorded_by_the_next_flow(stack):
-    wait_for(lambda: "Failed" in states(stack, HELD))
+    run = wait_until_held(stack, "1")
+    let_pass(stack, run)
+    wait_for(lambda: state_of(stack, run) == "Failed")
     train(stack, "2013-04-03")
     assert reviews(stack)["1"].startswith("expired by nobody")
 

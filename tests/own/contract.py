@@ -1,4 +1,4 @@
-"""Hourly weather at New York's airports: how warm will it be 24 hours later?"""
+"""Hourly weather at New York's airports, each row with the temperature 24 hours later."""
 
 import dataframely as dy
 import polars as pl
@@ -17,10 +17,5 @@ class Weather(dy.Schema):
 
 
 TABLES: dict[str, type[dy.Schema]] = {"weather": Weather}
-ROWS = "weather"
-KEY = Weather.primary_key()
-EVENT_TIME = pl.col("time_hour")
-PREDICTION_TIME = EVENT_TIME + pl.duration(hours=1)
-TARGET = pl.col("temp_next")
-WATCHED: dict[str, pl.Expr] = {}
-KNOWN_AT = {"weather": EVENT_TIME + pl.duration(hours=25)}
+EVENT_TIME = {"weather": pl.col("time_hour")}
+KNOWN_AT = {"weather": pl.col("time_hour") + pl.duration(hours=25)}

@@ -4,10 +4,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
-from stacks import processes_of, read_until
+from stacks import WAIT, held, processes_of, read_until, states, wait_for
 
 from stack.local_stack import ROOT, clean_environment, make_workspace, port_is_free
 from stack.up import ENV_FILE, PORT, REPORTS_PORT
@@ -34,22 +33,23 @@ def test_it_starts_serves_a_second_terminal_and_stops_without_a_run_or_a_process
     read_until(process, "Ctrl-C stops it")
     assert f"127.0.0.1:{PORT}/api" in ENV_FILE.read_text()
     terminal = {name: value for name, value in environment.items() if not name.startswith("PREFECT_")}
-    run = [sys.executable, "-m", "prefect", "deployment", "run", "train/train-weekly", "--param"]
-    for as_of in ("2013-04-01", "2013-05-01"):
-        asked = subprocess.run([*run, f"as_of={as_of}", "--param", "cause=hand"], cwd=ROOT, env=terminal, check=True)
-        assert asked.returncode == 0
-    again = subprocess.run(
-        [sys.executable, "-m", "stack.up"], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    assert (again.returncode, again.stderr) == (1, f"error: port {PORT} is in use: is another `make up` running?\n")
-    time.sleep(5)  # in the middle of the runs, wherever that is
-    process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=90)
+    run = [sys.executable, "-m", "prefect", "deployment", "run", "train/train-by-hand", "--param"]
+    server = {"PREFECT_API_URL": f"http://127.0.0.1:{PORT}/api"}
+    with held(workspace, "training of late-arrivals"):
+        for as_of in ("2013-04-01", "2013-05-01"):
+            subprocess.run([*run, f"as_of={as_of}"], cwd=ROOT, env=terminal, check=True)
+        again = subprocess.run(
+            [sys.executable, "-m", "stack.up"], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+        assert (again.returncode, again.stderr) == (1, f"error: port {PORT} is in use: is another `make up` running?\n")
+        wait_for(lambda: "Running" in states(server, "train/train-by-hand"))
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=WAIT)
     assert process.returncode == 0 and "stopped" in said
     assert not ENV_FILE.exists()
     assert port_is_free(PORT) and port_is_free(REPORTS_PORT)
     database = sqlite3.connect(workspace / "state" / "prefect" / "prefect.db")
-    states = {state for (state,) in database.execute("select distinct state_type from flow_run")}
-    assert not states & {"RUNNING", "PENDING", "CANCELLING"}
-    assert not processes_of(workspace)
+    ended = {state for (state,) in database.execute("select distinct state_type from flow_run")}
+    assert not ended & {"RUNNING", "PENDING", "CANCELLING"}
+    wait_for(lambda: not processes_of(workspace))

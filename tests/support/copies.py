@@ -8,12 +8,18 @@ from pathlib import Path
 
 from stack.local_stack import ROOT, clean_environment
 
-LEFT_OUT = (".git", ".venv", ".uv", "store", "data", "cache", "tmp", "__pycache__", ".*_cache", ".hypothesis")
+MADE = (".git", ".venv", ".uv", ".env", ".hypothesis", "store", "state", "cache", "data", "landing", "demo/workspace")
+MADE += (".dvc/cache", ".dvc/tmp", ".dvc/config.local")
 
 
 def copy_files(folder: Path) -> Path:
     """What an archive of the repository holds, with what is not committed yet."""
-    return shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
+
+    def left_out(parent: str, names: list[str]) -> set[str]:
+        paths = {name: (Path(parent) / name).relative_to(ROOT).as_posix() for name in names}
+        return {name for name, path in paths.items() if path in MADE or name.endswith(("__pycache__", "_cache"))}
+
+    return shutil.copytree(ROOT, folder, ignore=left_out)
 
 
 def copy_repository(folder: Path) -> Path:
@@ -25,10 +31,15 @@ def copy_repository(folder: Path) -> Path:
 
 def bash(commands: str, folder: Path, environment) -> str:
     """What some shell commands print; they must succeed."""
+    return shell("bash", commands, folder, environment)
+
+
+def shell(name: str, commands: str, folder: Path, environment) -> str:
+    """What some commands print in a shell of this name; they must succeed."""
     identity = {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     environment = dict(environment) | identity | path
-    done = subprocess.run(["bash", "-euc", commands], cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run([name, "-euc", commands], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -1,14 +1,13 @@
 """Who hears the alerts: a real webhook on loopback; and a Prefect server that is out of order."""
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import yaml
+from stacks import python
 
 from stack.local_stack import ROOT
 
@@ -46,7 +45,8 @@ def broken_server() -> Generator[tuple[str, list[str]]]:
             self.send_response(503)
             self.end_headers()
 
-        do_POST = do_GET
+        def do_POST(self):
+            self.do_GET()
 
         def log_message(self, *_):
             pass
@@ -57,12 +57,6 @@ def broken_server() -> Generator[tuple[str, list[str]]]:
         yield f"http://127.0.0.1:{server.server_port}/api", asked
     finally:
         server.shutdown()
-
-
-def python(environment, code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def fill_in_block(environment, name: str, address: str) -> None:

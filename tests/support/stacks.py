@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prefect.client.orchestration import get_client
+from filelock import FileLock
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import DeploymentFilter
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -27,6 +28,7 @@ from stack.local_stack import (
 )
 
 OVER = {"Completed", "Failed", "Crashed", "Cancelled"}
+WAIT = 600  # seconds until a test gives up on what a busy machine is late with; nothing is measured in them
 
 
 @contextmanager
@@ -51,22 +53,54 @@ def restart(environment) -> None:
     start_worker(environment)
 
 
-def prefect(environment, *command: str) -> subprocess.CompletedProcess[str]:
+def prefect(environment, *command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     full = [sys.executable, "-m", "prefect", *command]
-    return subprocess.run(full, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180)
+    return subprocess.run(full, cwd=cwd, env=environment, capture_output=True, text=True, timeout=WAIT)
 
 
 def flow(environment, *command: str, code: int = 0) -> str:
     """What `python -m COMMAND` prints."""
     full = [sys.executable, "-m", *command]
-    done = subprocess.run(full, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(full, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=WAIT)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
+def python(environment, code: str) -> str:
+    """What some lines of Python print."""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def check_unheard(environment, as_of: str) -> str:
+    """What `python -m flows.monitor --as-of` prints when its events are lost."""
+    return python(
+        environment,
+        "from datetime import datetime; from tasks.monitoring import check_records; from flows.monitor import monitor\n"
+        f"check_records.announce = lambda *_, **__: None; print(monitor(datetime.fromisoformat({as_of!r})))",
+    )
+
+
+@contextmanager
+def client_of(environment) -> Generator[SyncPrefectClient]:
+    """A client of the stack's server."""
+    with temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
+        yield client
+
+
+@contextmanager
+def held(workspace, what: str) -> Generator[None]:
+    """Hold a lock that a flow needs: a run that comes to it stays Running in the middle of its work."""
+    file = Path(workspace) / "cache" / "locks" / f"{what.replace(' ', '-')}.lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file, timeout=WAIT):
+        yield
+
+
 def runs(environment, name: str) -> list[dict]:
     """Id, state and parameters of the runs of a deployment, oldest first."""
-    with temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
+    with client_of(environment) as client:
         chosen = DeploymentFilter.model_validate({"id": {"any_": [str(client.read_deployment_by_name(name).id)]}})
         found = client.read_flow_runs(deployment_filter=chosen, sort=FlowRunSort.EXPECTED_START_TIME_ASC)
     return [
@@ -92,7 +126,7 @@ def is_idle(environment, name: str) -> bool:
     return set(states(environment, name)) <= OVER
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 240) -> None:
+def wait_for(what: Callable[[], bool], seconds: float = WAIT) -> None:
     """Return when it holds; fail if it never does. A Prefect server on SQLite may stand still for two minutes."""
     give_up = time.monotonic() + seconds
     while not what():

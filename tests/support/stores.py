@@ -30,7 +30,7 @@ def new_workspace(folder: Path) -> Path:
     return folder
 
 
-def with_files(snapshot: Snapshot, folder: Path, **frames: pl.DataFrame) -> Snapshot:
+def with_files(snapshot: Snapshot, folder: Path, frames: dict[str, pl.DataFrame]) -> Snapshot:
     """The snapshot with these files in place of its own, each under its hash in a folder, as in the DVC cache."""
     files = dict(snapshot.files)
     for name, frame in frames.items():

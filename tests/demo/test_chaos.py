@@ -1,23 +1,23 @@
 """Worker, flow process and server are killed in turn while the loop runs; nothing is lost, doubled or left hanging."""
 
+import os
 import random
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from receivers import hasten
-from stacks import flow, kill, processes_of, wait_for
-from stores import check_registry, use_store
+from stacks import client_of, flow, kill, processes_of, wait_for
+from stores import check_registry, use_workspace
 
 from demo import rehearsal
 from stack.local_stack import clean_environment, deploy, free_port, make_workspace, start_server, start_worker, stop
-from tasks.core.params import STORE
 from tasks.registry import decision_log
+from tasks.registry.versions import read_log
 
 pytestmark = [pytest.mark.server, pytest.mark.chaos]
 
@@ -38,7 +38,7 @@ FIRST, LAST = datetime(2013, 4, 1, tzinfo=UTC), datetime(2013, 6, 2, tzinfo=UTC)
 
 def schedule_round(environment) -> None:
     """One scheduled round: a run of each deployment, now."""
-    with temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
+    with client_of(environment) as client:
         chosen = [client.read_deployment_by_name(name).id for name in ROUND]
         client.create_flow_run_from_deployment(chosen[0], parameters={"patience": PATIENCE})
         for deployment in chosen[1:]:
@@ -59,16 +59,17 @@ def strike(environment, workspace, words: str) -> None:
 def active_runs(environment, states=ACTIVE) -> list:
     """Runs that are not over, those of the schedules to come aside."""
     chosen = FlowRunFilter.model_validate({"state": {"type": {"any_": states}}})
-    with temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
+    with client_of(environment) as client:
         return [run.name for run in client.read_flow_runs(flow_run_filter=chosen) if not run.auto_scheduled]
 
 
-def test_twenty_kills_of_the_running_loop_lose_and_double_nothing(tmp_path, snapshot, monkeypatch):
-    workspace, port, chance = make_workspace(tmp_path / "workspace"), free_port(), random.Random(20)
+def test_twenty_kills_of_the_running_loop_lose_and_double_nothing(tmp_path, snapshot):
+    usual, workspace = Path(os.environ["WORKSPACE"]), make_workspace(tmp_path / "workspace")
+    port, chance = free_port(), random.Random(20)
     settings = {"PARAMS_TUNING__N_TRIALS": "1", "PARAMS_MONITOR__REPORT": "never", "PARAMS_PREDICT__BACKLOG": "90d"}
     environment = clean_environment(workspace, **settings)  # two months pass in minutes: the backlog holds them all
     environment |= {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    monkeypatch.setattr(rehearsal, "WORKSPACE", workspace)
+    use_workspace(workspace)
     tables = rehearsal.read_sample(snapshot)
     rehearsal.open_season(snapshot, tables, FIRST)
     start = {"server": lambda: start_server(environment, port), "worker": lambda: start_worker(environment)}
@@ -92,37 +93,32 @@ def test_twenty_kills_of_the_running_loop_lose_and_double_nothing(tmp_path, snap
         time.sleep(PATIENCE)
         for _ in range(2):
             schedule_round(environment)
-            wait_for(lambda: not active_runs(environment), 400)
+            wait_for(lambda: not active_runs(environment))
         check_loop(workspace, environment, tables)
     finally:
         for process in reversed(living.values()):
             stop(process)
         kill(workspace)
+        use_workspace(usual)
 
 
 def check_loop(workspace, environment, tables) -> None:
     """What must hold of the workspace after all that."""
     assert active_runs(environment, ["RUNNING", "PENDING", "CANCELLING"]) == []
     data = pl.read_parquet(workspace / "data" / "flights" / "*.parquet")
-    expected = tables["flights"].filter(LAST > rehearsal.EVENT_TIME)
+    expected = tables["flights"].filter(LAST > rehearsal.EVENT)
     assert data.select(KEY).is_unique().all() and data.height == expected.height
     predicted = pl.read_parquet(workspace / "store" / "predictions" / "*" / "*.parquet", hive_partitioning=False)
     assert predicted["key"].is_unique().all()
     span = pl.col("event_time").is_between(FIRST, LAST - timedelta(days=1), closed="left")
-    due = expected.with_columns(event_time=rehearsal.EVENT_TIME).filter(span)
+    due = expected.with_columns(event_time=rehearsal.EVENT).filter(span)
     assert predicted.filter(span).height == due.height
-    use_store(workspace / "store")
-    try:
-        check_registry(MODEL)
-        checks = [run for run in decision_log.find_records(MODEL, "check") if run.info.status == "FINISHED"]
-        found = [str(decision_log.read_evidence(MODEL, run.info.run_id)) for run in checks]
-        assert len(found) == len(set(found))
-        assert "2013-06-01" in {run.data.tags["window"] for run in checks}
-        windows = [run.data.tags["window"] for run in decision_log.find_records(MODEL, "training") if answered(run)]
-        assert len(windows) == len(set(windows))
-    finally:
-        use_store(STORE)
-
-
-def answered(run) -> bool:
-    return run.info.status == "FINISHED" and run.data.tags["cause"] == "drift"
+    check_registry(MODEL)
+    log = read_log(MODEL)
+    checks = [record for record in log.of("check") if record.finished]
+    found = [str(decision_log.read_evidence(MODEL, record.id)) for record in checks]
+    assert len(found) == len(set(found))
+    assert "2013-06-01" in {record.tags["window"] for record in checks}
+    trainings = [record for record in log.of("training") if record.finished and record.tags["cause"] == "drift"]
+    windows = [record.tags["window"] for record in trainings]
+    assert len(windows) == len(set(windows))
