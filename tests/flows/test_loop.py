@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from stacks import check_unheard, flow, is_idle, prefect, running_stack, runs, states, wait_for
+from stacks import check_unheard, flow, is_idle, pause_schedules, prefect, running_stack, runs, states, wait_for
 
 pytestmark = pytest.mark.server
 
@@ -72,6 +72,7 @@ def test_every_deployment_runs_from_the_command_line_and_says_what_is_wrong(stac
         given = [part for param in params for part in ("--param", param)]
         return prefect(stack, "deployment", "run", name, *given)
 
+    pause_schedules(stack)
     asked = {
         "train/train-by-hand": ["as_of=2013-08-02"],
         "train/train-weekly": ["as_of=2013-08-02"],

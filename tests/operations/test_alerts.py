@@ -6,7 +6,7 @@ import pytest
 import yaml
 from prefect.events.schemas.automations import AutomationCore
 from receivers import fill_in_block, hasten, receiver
-from stacks import client_of, flow, held, kill, prefect, running_stack, states, wait_for
+from stacks import client_of, flow, held, kill, pause_schedules, prefect, running_stack, states, wait_for
 
 from stack.local_stack import ROOT
 
@@ -18,6 +18,7 @@ TRIGGER = {"type": "event", "expect": ["data.drifted"], "posture": "Reactive", "
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
     with running_stack(tmp_path_factory.mktemp("alerts") / "workspace", PARAMS_PROMOTION__MODE="review") as environment:
+        pause_schedules(environment)
         yield environment
 
 
