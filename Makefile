@@ -43,7 +43,7 @@ DELETED := demo|screenshots
 endif
 
 up: .venv  ## server, worker, deployments and UI; WORKSPACE=demo/workspace shows what the demo did
-	@WORKSPACE="$(WORKSPACE)" .venv/bin/python -m stack.up
+	@.venv/bin/python -m stack.up
 
 alerts: .venv  ## bring the server in line with automations.yaml; remove deployments that prefect.yaml no longer holds
 	@.venv/bin/python -m tasks.operations.sync

@@ -63,11 +63,11 @@ def train(
         The verdict of the gate, with its evidence; None if the policy refused to train.
     """
     params = params.current()
+    require_reason(force, reason)
     use_case = load_use_case(params.model)
     with one_training(params.model) as log:
         snapshot = pull_snapshot(data_rev, params.data)
         request = Request(resolve_as_of(as_of, snapshot, use_case, params.clock), cause, window, force, reason)
-        require_reason(request)
         since = first_event(request.as_of, params.split)
         frame, counts = build_feature_frame(snapshot, use_case, request.as_of, since, params.validation)
         report_data(counts, snapshot.version)

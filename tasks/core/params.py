@@ -20,6 +20,7 @@ from pydantic import (
 
 from tasks.core.errors import InputError
 from tasks.core.params_files import explain, fill_in
+from tasks.core.use_case import list_models
 from tasks.core.workspace import workspace
 
 UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -46,7 +47,7 @@ Span = Annotated[
     timedelta,
     BeforeValidator(parse_span, json_schema_input_type=str),
     PlainSerializer(format_span, return_type=str),
-    Field(gt=timedelta(0), examples=["28d"]),
+    Field(gt=timedelta(0), le=timedelta(days=36_500), examples=["28d"]),
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
 Confidence = Annotated[float, Field(ge=0.5, lt=1)]
@@ -57,12 +58,11 @@ Metric = Literal[
 
 def setting(default: Any, description: str, **bounds: Any) -> Any:
     """A setting with its neutral default; the description is the help text of the form in the Prefect UI."""
-    value = parse_span(default) if isinstance(default, str) and re.fullmatch(r"\d+[dhms]", default) else default
-    return Field(default=value, description=description, **bounds)
+    return Field(default=default, description=description, **bounds)
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True, validate_default=True)
 
 
 class Data(Section):
@@ -111,7 +111,9 @@ class Gate(Section):
         None, "of the challenger on the gate rows, e.g. {roc_auc: 0.65}; null: by kind of target"
     )
     maximum: dict[Metric, float] = setting({}, "e.g. {brier: 0.2}")
-    confidence: Confidence = setting(0.975, "one-sided, of every paired day-block t interval below")
+    confidence: Confidence = setting(
+        0.975, "one-sided, of the gains over baseline and champion (day-block t intervals)"
+    )
     min_days: int = setting(14, "gate days; fewer are a rejection", ge=2)
     min_rows: int = setting(2_000, "gate rows; fewer are a rejection", ge=1)
     slices: list[str] = setting([], "features; no value of these may be clearly worse than under the champion")
@@ -145,11 +147,17 @@ class Monitor(Section):
 
 
 class Retrain(Section):
-    alarms: int = setting(1, "so many of the last windows must have drifted", ge=1)
-    of_windows: int = setting(1, "the last windows that count", ge=1)
+    alarms: int = setting(1, "train if at least so many of the newest of_windows windows drifted", ge=1)
+    of_windows: int = setting(1, "see alarms", ge=1)
     cooldown: Span = setting("14d", "after a training or a rollback")
     min_new_rows: int = setting(5_000, "labelled since the last training", ge=0)
-    every: Span | None = setting(None, "train without drift, e.g. 90d; null is never")
+    every: Span | None = setting(None, "train without drift after the first training, e.g. 90d; null is never")
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        if self.alarms > self.of_windows:
+            raise ValueError(f"alarms {self.alarms} of of_windows {self.of_windows} can never drift: raise of_windows")
+        return self
 
 
 def section(kind: type[Section], description: str) -> Any:
@@ -163,7 +171,7 @@ class Params(Section):
     model: str = Field(description="which model of project/", pattern=r"^[a-z0-9][a-z0-9-]*$")
     seed: int = setting(0, "of subsamples, samplers and models", ge=0)
     clock: Literal["data", "wall"] = setting(
-        "data", "as_of when a run names none: data (newest known row) or wall (now)"
+        "data", "as_of when a run names none: data (newest known outcome) or wall (now)"
     )
     data: Data = section(Data, "fetching and pushing of data versions")
     ingest: Ingest = section(Ingest, "where new data comes from, and where it goes")
@@ -196,9 +204,13 @@ class Params(Section):
         if not workspace().params.is_file():
             raise InputError(f"{workspace().params} is missing: a workspace needs a params.yaml; is WORKSPACE right?")
         try:
-            return cls.model_validate({})
+            loaded = cls.model_validate({})
         except ValidationError as error:
-            raise InputError(f"{workspace().params} or a PARAMS_ variable: {explain(error, cls)}") from None
+            where = f"{workspace().params}, the model's own params.yaml or a PARAMS_ variable"
+            raise InputError(f"{where}: {explain(error, cls)}") from None
+        if loaded.model not in list_models():
+            raise InputError(f"project/ holds no model {loaded.model!r}: it holds {', '.join(list_models()) or 'none'}")
+        return loaded
 
     def current(self) -> "Params":
         """The settings as a run gave them."""
@@ -213,7 +225,7 @@ class Prefilled(Params):
         """What the files say; a mistake in them is told when a flow runs, not when it is imported."""
         try:
             return cls.load()
-        except InputError:
+        except Exception:  # whatever a file may hold
             return cls.model_construct(model="")
 
     def current(self) -> Params:

@@ -23,10 +23,13 @@ RENAMED = {
 
 def fill_in(given: dict[str, Any]) -> dict[str, Any]:
     """Merge what a run gives over PARAMS_* variables, project/NAME/params.yaml and params.yaml."""
-    over, base = merge(translate(read_variables()), translate(given)), read_settings(workspace().params)
-    model = over.get("model") or base.get("model") or only_model()
-    own = read_settings(CODE / "project" / folder_of(str(model)) / "params.yaml")
-    return merge(merge(base, own), over) | {"model": model}
+    base, variables, given = read_settings(workspace().params), translate(read_variables()), translate(given)
+    model = given.get("model") or variables.get("model") or base.get("model") or only_model()
+    file = CODE / "project" / folder_of(str(model)) / "params.yaml"
+    own = read_settings(file)
+    if own.get("model", model) != model:
+        raise InputError(f"{file} says model: {own['model']}, but the name is that of its folder: remove the line")
+    return merge(merge(merge(base, own), variables), given) | {"model": model}
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -59,17 +62,17 @@ def only_model() -> str:
 
 def read_settings(file: Path) -> dict[str, Any]:
     """The settings of a YAML file under their names of today; none where there is no file."""
-    found = parse_yaml(file.read_text(), str(file)) if file.is_file() else None
+    found = parse_yaml(file.read_bytes(), str(file)) if file.is_file() else None
     if not isinstance(found or {}, dict):
         raise InputError(f"{file} holds no settings: write them as NAME: VALUE")
-    return translate(found or {})
+    return translate({name: value for name, value in (found or {}).items() if value is not None})
 
 
-def parse_yaml(text: str, source: str) -> Any:
+def parse_yaml(text: str | bytes, source: str) -> Any:
     """The value of a YAML text, or one sentence that names its source."""
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from None
 
 

@@ -34,11 +34,6 @@ class UseCase:
         """The columns that identify a row to predict."""
         return self.tables[self.rows].primary_key()
 
-    @property
-    def sources(self) -> list[str]:
-        """The files and folders of project/ that say all this."""
-        return ["project/contract.py", f"project/{folder_of(self.model)}"]
-
     @cached_property
     def estimator(self) -> ModuleType | None:
         """The model's own search space and pipeline: project/NAME/estimator.py, loaded on first use; None without."""
@@ -65,13 +60,23 @@ def load_use_case(model: str) -> UseCase:
             event_time=contract.EVENT_TIME[target.ROWS],
             prediction_time=target.PREDICTION_TIME,
             target=target.TARGET,
-            known_at=contract.KNOWN_AT,
+            known_at=contract.KNOWN_AT | {target.ROWS: contract.KNOWN_AT[target.ROWS]},
             watched=target.WATCHED,
-            lookback=features.LOOKBACK,
+            lookback=require_span(features.LOOKBACK),
             build_features=features.build_features,
         )
     except (AttributeError, KeyError) as error:
-        raise InputError(f"project/: {error}; compare with the sample's contract.py, target.py, features.py") from None
+        raise InputError(
+            f"project/ lacks {error}: EVENT_TIME and KNOWN_AT need an entry for ROWS, the modules all names of "
+            "docs/how-to/your-data.md"
+        ) from None
+
+
+def require_span(lookback: Any) -> timedelta:
+    """LOOKBACK of a features.py, if it is one."""
+    if not isinstance(lookback, timedelta) or not timedelta(0) <= lookback <= timedelta(days=36_500):
+        raise InputError(f"features.py: LOOKBACK is {lookback!r}, it must be a timedelta of 0 days or more")
+    return lookback
 
 
 def load_part(name: str) -> ModuleType:
@@ -84,7 +89,8 @@ def load_part(name: str) -> ModuleType:
 
 def list_models() -> list[str]:
     """The models of project/ by name: a folder late_arrivals/ with a target.py is the model late-arrivals."""
-    return sorted(file.parent.name.replace("_", "-") for file in (CODE / "project").glob("*/target.py"))
+    folders = [file.parent.name for file in (CODE / "project").glob("*/target.py")]
+    return sorted(folder.replace("_", "-") for folder in folders if folder.isidentifier())
 
 
 def folder_of(model: str) -> str:

@@ -1,4 +1,4 @@
-"""The feature frame: features and target of every row, month by month, in constant memory; each month is built once."""
+"""The feature frame: features and target of every row, one month built at a time, and each month built once."""
 
 import json
 from datetime import UTC, datetime
@@ -14,13 +14,14 @@ from tasks.core.files import atomic_write
 from tasks.core.params import Validation
 from tasks.core.use_case import UseCase
 from tasks.core.workspace import workspace
-from tasks.data.reader import Span, files_between, months, read_table, row_known_at
+from tasks.data.reader import Month, files_between, months, read_table, row_known_at
 from tasks.data.snapshot import Snapshot
 from tasks.data.validation import Count, separate_rows, validate_rows
 
 ALWAYS, NEVER = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 META = ["key", "event_time", "known_at", "target", "watched"]  # all other columns of a feature frame are features
-SOURCE = "tasks/data"  # what builds a partition, beside the use case's own files
+RESERVED = {*META, "score"}  # a check adds the score to the features
+SOURCE = ("project", "tasks/data")  # the code that builds a partition
 
 
 class Partition(NamedTuple):
@@ -83,7 +84,7 @@ def read_fixed_tables(
 ) -> tuple[dict[str, pl.DataFrame], list[Count]]:
     """The valid rows of the tables that were always known, and what validation counted of them."""
     fixed, counts = {}, []
-    for table in use_case.tables.keys() - use_case.known_at.keys():
+    for table in (name for name in use_case.tables if name not in use_case.known_at):
         rows = read_table(snapshot, use_case, table, ALWAYS, as_of, as_of)
         fixed[table], count = validate_rows(use_case, table, rows, validation)
         counts.append(count)
@@ -95,25 +96,25 @@ def timed_tables(use_case: UseCase) -> list[str]:
     return [table for table in use_case.known_at if table != use_case.rows]
 
 
-def in_reach(use_case: UseCase, time: pl.Expr, span: Span) -> pl.Expr:
+def in_reach(use_case: UseCase, time: pl.Expr, span: Month) -> pl.Expr:
     """Whether the features of a month's rows may be made of a row with this time."""
     return time.is_between(span[0] - use_case.lookback, span[1], closed="left")
 
 
 def partition_key(
-    snapshot: Snapshot, use_case: UseCase, span: Span, history: dict[str, pl.DataFrame], validation: Validation
+    snapshot: Snapshot, use_case: UseCase, span: Month, history: dict[str, pl.DataFrame], validation: Validation
 ) -> str:
     """What a partition depends on beside as_of: the data it is made of, code, settings and lock.
 
-    Of a table in monthly files, or one that was always known, the hash of an object tells. A table that grows in a
-    single file would change the key of every month, so there the rows in reach of the month tell.
+    Of a table in monthly files, or one that was always known, its files' hashes identify it. A table that grows in
+    a single file would change the key of every month, so there the rows in reach of the month do.
     """
     start, end = span[0] - use_case.lookback, span[1]
     tables = [table for table in use_case.tables if table not in history]
     files = [file for table in tables for file in files_between(snapshot, use_case, table, start, end)]
     objects = {file: snapshot.hash_of(file) for file in sorted(files)}
     rows = {table: digest_rows(frame) for table, frame in history.items()}
-    return make_key(SOURCE, *use_case.sources, month=span[0], objects=objects, rows=rows, **validation.model_dump())
+    return make_key(*SOURCE, month=span[0], objects=objects, rows=rows, **validation.model_dump())
 
 
 def build_partition(
@@ -121,7 +122,7 @@ def build_partition(
     use_case: UseCase,
     fixed: dict[str, pl.DataFrame],
     history: dict[str, pl.DataFrame],
-    span: Span,
+    span: Month,
     as_of: datetime,
     validation: Validation,
 ) -> Partition:
@@ -143,7 +144,7 @@ def build_partition(
 def make_frame(use_case: UseCase, rows: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """What identifies, times and labels each row, beside its features."""
     features = use_case.build_features(rows, tables)
-    if taken := set(META) & set(features.columns):
+    if taken := (RESERVED | use_case.watched.keys()) & set(features.columns):
         raise InputError(f"features.py makes a column {min(taken)!r}; that name is taken, choose another")
     watched = [values.alias(name) for name, values in use_case.watched.items()]
     meta = rows.select(
@@ -157,14 +158,19 @@ def make_frame(use_case: UseCase, rows: pl.DataFrame, tables: dict[str, pl.DataF
 
 
 def find_partition(key: str, as_of: datetime) -> Partition | None:
-    """A partition that was built: for any as_of at which all its rows were known, or for just this one."""
-    for path in (settled_path(key), open_path(key, as_of)):
-        if path.is_file():
-            kept = json.loads(pl.read_parquet_metadata(path)["partition"])
-            settled_at = datetime.fromisoformat(kept["settled_at"])
-            if settled_at < as_of or path != settled_path(key):
-                return Partition(pl.read_parquet(path), [Count(*count) for count in kept["counts"]], settled_at)
-    return None
+    """A cached month: the settled one serves every later as_of, an open one only the as_of it was built for."""
+    settled = read_partition(settled_path(key))
+    return settled if settled and settled.settled_at < as_of else read_partition(open_path(key, as_of))
+
+
+def read_partition(path: Path) -> Partition | None:
+    """A partition from its file; None if there is none, or if it is damaged: then it is built again."""
+    try:
+        kept = json.loads(pl.read_parquet_metadata(path)["partition"])
+        counts = [Count(*count) for count in kept["counts"]]
+        return Partition(pl.read_parquet(path), counts, datetime.fromisoformat(kept["settled_at"]))
+    except (OSError, pl.exceptions.PolarsError, KeyError, ValueError):
+        return None
 
 
 def keep_partition(key: str, as_of: datetime, partition: Partition) -> None:

@@ -12,10 +12,10 @@ from tasks.core.use_case import UseCase
 from tasks.data.snapshot import Snapshot
 
 MOMENTS = (pl.Date, pl.Datetime)
-Span = tuple[datetime, datetime]
+Month = tuple[datetime, datetime]  # its first moment, and that of the month after it
 
 
-def months(snapshot: Snapshot, use_case: UseCase) -> list[Span]:
+def months(snapshot: Snapshot, use_case: UseCase) -> list[Month]:
     """Each month that may hold rows to predict: its first moment, and that of the month after it, in order."""
     files = table_files(snapshot, use_case.rows)
     if files != [f"{use_case.rows}.parquet"]:
@@ -27,7 +27,7 @@ def months(snapshot: Snapshot, use_case: UseCase) -> list[Span]:
     return [month_around(start) for start in starts.unique().sort()]
 
 
-def month_span(file: str) -> Span:
+def month_span(file: str) -> Month:
     """First moment of a monthly file, and of the month after it."""
     try:
         return month_around(datetime.strptime(PurePosixPath(file).stem, "%Y-%m").replace(tzinfo=UTC))
@@ -36,7 +36,7 @@ def month_span(file: str) -> Span:
         raise InputError(f"data/{file}: name the files of data/{folder}/ by month, such as 2024-03.parquet") from None
 
 
-def month_around(start: datetime) -> Span:
+def month_around(start: datetime) -> Month:
     return start, (start + timedelta(days=32)).replace(day=1)
 
 

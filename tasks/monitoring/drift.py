@@ -18,7 +18,7 @@ from tasks.training.split import Sets
 BINS = 10
 FLOOR = 1e-4  # of a share, so that an empty bin counts much but not without end
 LEAST = 0.1  # no threshold is lower: below it a PSI is held to be small (Siddiqi, 2006)
-WEEK, DAY_SECONDS = 7, 86_400
+DAYS_PER_WEEK, DAY_SECONDS = 7, 86_400
 CATEGORIES = 100  # the most frequent; the rest, and whatever is new, share a bin
 SAMPLE_ROWS = 20_000  # of the reference that a report shows
 
@@ -112,29 +112,33 @@ def describe_reference(
 
 
 def fit_references(frame: pl.DataFrame, times: pl.Series, end: datetime) -> dict[str, Reference]:
-    """References of all columns, each threshold the largest score of any single whole week against the other weeks.
+    """References of all columns; a threshold is the largest score of one whole week against the rest, at least LEAST.
 
     Args:
         frame: String and numeric columns.
         times: The event time of each row.
-        end: When the rows end; a week that was not over by then is in no threshold, for a part of a week is no week.
+        end: When the rows end. A week that was not over by then, or by the last event, is in no threshold; nor is one
+            with less than half the rows of a usual week, such as an outage.
     """
     days = times.dt.epoch("d").to_numpy()
-    weeks = (days - days.min()) // WEEK
-    whole = (int(end.timestamp()) // DAY_SECONDS - int(days.min())) // WEEK
+    weeks = (days - days.min()) // DAYS_PER_WEEK
+    last = min(int(end.timestamp()) // DAY_SECONDS, int(days.max()) + 1)
+    whole = (last - int(days.min())) // DAYS_PER_WEEK
+    sizes = np.bincount(weeks)[:whole]
+    usual = [week for week in range(len(sizes)) if sizes[week] >= np.median(sizes) / 2]
     references = {}
     for name in frame.columns:
         bins = make_bins(frame[name])
         at, width = bins.assign(frame[name]), bins.count
         counts = np.bincount(weeks * width + at, minlength=(weeks.max() + 1) * width).reshape(-1, width)
         total = counts.sum(axis=0)
-        scores = [psi(to_shares(total - week), to_shares(week)) for week in counts[:whole] if is_part(week, total)]
+        scores = [psi(to_shares(total - week), to_shares(week)) for week in counts[usual] if is_part(week, total)]
         references[name] = Reference(bins=bins, shares=to_shares(total).tolist(), threshold=max([LEAST, *scores]))
     return references
 
 
 def find_drift(frame: pl.DataFrame, references: dict[str, Reference]) -> list[Finding]:
-    """The score of each column of a window, largest excess first."""
+    """The score of each column of a window, sorted by how far it lies above its threshold."""
     findings = []
     for name, reference in references.items():
         bins, column = reference.bins, frame[name]
@@ -155,9 +159,10 @@ def find_drift(frame: pl.DataFrame, references: dict[str, Reference]) -> list[Fi
 def make_bins(column: pl.Series) -> NumericBins | CategoryBins:
     """Deciles of a number, or the categories."""
     if column.dtype == pl.String:
-        frequent = column.drop_nulls().value_counts(sort=True).head(CATEGORIES)
-        return CategoryBins(categories=sorted(frequent.to_series()))
-    values = column.drop_nulls().drop_nans().cast(pl.Float64)
+        counts = column.drop_nulls().value_counts().sort("count", column.name, descending=[True, False])
+        return CategoryBins(categories=sorted(counts[column.name].head(CATEGORIES)))
+    values = column.drop_nulls().cast(pl.Float64)
+    values = values.filter(values.is_finite())
     edges = {float(values.quantile(step / BINS, "lower") or 0) for step in range(1, BINS)} if len(values) else set()
     return NumericBins(edges=sorted(edges))
 

@@ -31,7 +31,8 @@ def remove_stale_deployments() -> list[str]:
 
 def is_ours(deployment: DeploymentResponse) -> bool:
     """Whether a deployment runs one of our flows in this folder; others belong to other projects."""
-    folders = [str(step.get("directory")) for steps in deployment.pull_steps or [] for step in steps.values()]
+    steps = [step for found in deployment.pull_steps or [] for step in found.values() if isinstance(step, dict)]
+    folders = [str(step.get("directory")) for step in steps]
     return str(deployment.entrypoint).startswith("flows.") and str(CODE) in folders
 
 

@@ -30,7 +30,7 @@ from tasks.training.split import Sets
 from tasks.training.tuning import Tuned
 
 PROBE_ROWS = 20
-SOURCE = ("tasks/training", "tasks/evaluation", "tasks/inference")  # what makes and judges a challenger
+SOURCE = ("project", "tasks/training", "tasks/evaluation", "tasks/inference")  # what makes and judges a challenger
 
 # Excluded from the cache key: no effect, or already in the feature frame.
 EXCLUDED: dict[str, Any] = dict.fromkeys(
@@ -62,16 +62,16 @@ def one_training(model: str) -> Generator[Log]:
         yield settle_reviews(log)
 
 
-def require_reason(request: Request) -> None:
+def require_reason(force: bool, reason: str) -> None:
     """`force` requires a reason."""
-    if request.force and not request.reason.strip():
+    if force and not reason.strip():
         raise InputError("force needs a reason: it is what the record will show")
 
 
 def training_key(use_case: UseCase, frame: pl.DataFrame, params: Params) -> str:
     """What a challenger and its verdict depend on besides the champion: rows, settings, code and lock."""
     settings = params.model_dump(mode="json", exclude=EXCLUDED)
-    return make_key(*SOURCE, *use_case.sources, rows=digest_rows(frame), params=settings)
+    return make_key(*SOURCE, rows=digest_rows(frame), params=settings)
 
 
 def find_challenger(log: Log, key: str, as_of: datetime) -> Challenger | None:

@@ -31,7 +31,7 @@ from tasks.training.fit import fit_model, predict
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-SOURCE = ("tasks/training", "tasks/evaluation")  # what the loss of a trial depends on, beside the use case's files
+SOURCE = ("project", "tasks/training", "tasks/evaluation")  # the code that the loss of a trial depends on
 
 Evaluate = Callable[[optuna.Trial, dict[str, Any]], float]
 
@@ -69,7 +69,7 @@ def tune_model(
     sample = train.sample(min(tuning.max_rows, train.height), seed=seed)
     matters = tuning.model_dump(include={"batch", "sampler"})
     rows = [digest_rows(sample), digest_rows(validation)]
-    key = make_key(*SOURCE, *use_case.sources, rows=rows, champion=champion, seed=seed, **matters)
+    key = make_key(*SOURCE, rows=rows, champion=champion, seed=seed, **matters)
     journal = open_journal(key)
     known = finished_trials(journal)
 
@@ -169,6 +169,15 @@ def open_journal(key: str) -> optuna.Study:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{key}.journal"
     drop_half_line(file)
+    try:
+        return load_journal(key, file)
+    except (ValueError, KeyError):  # damaged: its trials are run again
+        file.unlink()
+        return load_journal(key, file)
+
+
+def load_journal(key: str, file: Path) -> optuna.Study:
+    """The study in a journal file, which is made if it is not there."""
     storage = JournalStorage(JournalFileBackend(str(file)))
     return optuna.create_study(study_name=key, storage=storage, load_if_exists=True)
 

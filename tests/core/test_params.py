@@ -167,7 +167,7 @@ def test_a_typo_or_a_violated_bound_is_refused_by_name(given, named):
         ("cooldown: 14d", "cooldown: 14", "retrain.cooldown: Value error, give a number with its unit, such as 28d"),
         ("gate: 28d", "gate: 999999999999d", "split.gate: "),
         ("sampler: tpe", "sampler: best", "tuning.sampler: Input should be 'tpe', 'random' or 'grid'"),
-        ("clock: data", "clock: ", "clock: Input should be 'data' or 'wall'"),
+        ("clock: data", "clock: never", "clock: Input should be 'data' or 'wall'"),
         ("source: landing", "source: s3://key:SECRET@bucket", "a secret does not belong in an address"),
         ("seed: 0", "seed: [", "is not valid YAML"),
         ("seed: 0", "- seed", "is not valid YAML"),
@@ -259,3 +259,45 @@ def test_the_form_requires_nothing_and_explains_every_setting():
 
     assert "required" not in Params.model_json_schema()
     check(Params)
+
+
+def test_an_empty_section_has_its_defaults(files):
+    files["params.yaml"].write_text("gate:\nseed: 3\n")
+    loaded = Params.load()
+    assert (loaded.seed, loaded.gate.min_days) == (3, 14)
+
+
+def test_more_alarms_than_windows_are_refused_since_they_would_switch_retraining_off():
+    with pytest.raises(ValidationError, match="alarms 2 of of_windows 1 can never drift: raise of_windows"):
+        Params.model_validate({"retrain": {"alarms": 2}})
+    assert Params.model_validate({"retrain": {"alarms": 2, "of_windows": 3}}).retrain.alarms == 2
+
+
+def test_the_form_shows_spans_as_people_write_them():
+    sections = Params.model_json_schema()["$defs"]
+    assert sections["Split"]["properties"]["gate"]["default"] == "28d"
+
+
+def test_a_null_of_a_variable_takes_a_bound_of_the_file_out_and_a_run_adds_its_own(files, monkeypatch):
+    files["project"].write_text("gate: {minimum: {roc_auc: 0.65}}")
+    monkeypatch.setenv("PARAMS_GATE__MINIMUM", "null")
+    assert Params.load().gate.minimum is None
+    assert Params.model_validate({"gate": {"minimum": {"skill": 0.1}}}).gate.minimum == {"skill": 0.1}
+
+
+def test_a_model_that_project_does_not_hold_and_a_settings_file_that_names_another_are_refused(files, monkeypatch):
+    monkeypatch.setenv("PARAMS_MODEL", "churn")
+    with pytest.raises(InputError, match="project/ holds no model 'churn': it holds late-arrivals"):
+        Params.load()
+    monkeypatch.delenv("PARAMS_MODEL")
+    files["project"].write_text("model: churn")
+    with pytest.raises(InputError, match="says model: churn, but the name is that of its folder"):
+        Params.load()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"seed: 2013-02-30", b"[" * 3000])
+def test_a_file_that_is_no_yaml_is_one_sentence_and_stops_no_import(files, content):
+    files["params.yaml"].write_bytes(content)
+    assert Prefilled.read().model == ""
+    with pytest.raises(InputError, match=r"params.yaml is not valid YAML"):
+        Params.load()

@@ -102,7 +102,22 @@ def test_a_table_to_predict_may_be_one_file(snapshot, use_case, tmp_path, params
     assert_frame_equal(frame, build_feature_frame.fn(snapshot, use_case, MARCH, None, params.validation)[0])
 
 
-def test_a_column_that_takes_the_name_of_another_is_refused(orders, orders_case, params, store, noon):
-    taken = replace(orders_case, build_features=lambda rows, tables: rows.select(target="id"))
-    with pytest.raises(InputError, match="features.py makes a column 'target'; that name is taken"):
+@pytest.mark.parametrize("name", ["target", "score", "total"])
+def test_a_column_that_takes_the_name_of_another_is_refused(orders, orders_case, params, store, noon, name):
+    taken = replace(
+        orders_case,
+        build_features=lambda rows, tables: rows.select(pl.col("id").alias(name)),
+        watched={"total": pl.len()},
+    )
+    with pytest.raises(InputError, match=f"features.py makes a column '{name}'; that name is taken"):
         seen(orders([(noon, noon)], prices=[noon]), taken, noon + HOUR, params.validation)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:100], lambda content: b"", lambda content: b"x" * 500])
+def test_a_damaged_month_of_the_cache_is_built_again(orders, orders_case, params, store, noon, damage):
+    version = orders([(noon, noon)], prices=[noon])
+    whole = seen(version, orders_case, noon + HOUR, params.validation)
+    (file,) = workspace().features.iterdir()
+    file.write_bytes(damage(file.read_bytes()))
+    assert seen(version, orders_case, noon + HOUR, params.validation) == whole
+    assert pl.read_parquet(file).height == 1

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.monitoring.drift import find_drift, fit_references, psi
+from tasks.monitoring.drift import REFERENCES, find_drift, fit_references, psi
 
 RANDOM = np.random.default_rng(0)
 ROWS, START, DAY = 12_000, datetime(2013, 1, 1, tzinfo=UTC), timedelta(days=1)
@@ -103,3 +103,27 @@ def test_the_end_alone_says_which_weeks_are_whole_and_no_day_after_them_changes_
     eight = thresholds(rows, TIMES, START + 56 * DAY)
     for end in (END, END + timedelta(hours=5), START + 63 * DAY - timedelta(seconds=1)):
         assert thresholds(rows, TIMES, end) == eight
+
+
+def test_a_week_whose_labels_have_not_come_enters_no_threshold():
+    odd = pl.DataFrame({"steady": pl.Series([50.0] * 30)})
+    rows, last_day = pl.concat([frame().select("steady").head(56 * 200), odd]), pl.Series([START + 56 * DAY] * 30)
+    late = pl.concat([TIMES.head(56 * 200), last_day])
+    assert thresholds(rows, late, START + 63 * DAY)["steady"] == 0.1
+
+
+def test_a_week_with_hardly_any_rows_enters_no_threshold():
+    rows = frame().select("steady").head(56 * 200)
+    outage = pl.int_range(pl.len()).is_between(14 * 200 + 20, 21 * 200 - 1)
+    kept = rows.with_columns(times=TIMES.head(56 * 200)).with_columns(
+        steady=pl.when(pl.int_range(pl.len()).is_between(14 * 200, 14 * 200 + 19)).then(50.0).otherwise("steady")
+    )
+    few = kept.filter(~outage)
+    assert thresholds(few.select("steady"), few["times"], START + 56 * DAY)["steady"] == 0.1
+
+
+def test_infinite_values_are_binned_and_read_back():
+    values = pl.Series(np.where(np.arange(ROWS) % 5 == 0, np.inf, RANDOM.normal(size=ROWS)))
+    columns = pl.DataFrame({"ratio": values})
+    written = REFERENCES.dump_json(fit_references(columns, TIMES, END))
+    assert not find_drift(columns, REFERENCES.validate_json(written))[0].drifted

@@ -42,16 +42,16 @@ def test_a_deployment_under_an_old_name_goes_with_its_trigger_and_those_of_other
         prefect(stack, "deployment", "delete", name)
 
 
-def test_an_alert_under_an_old_name_goes_and_an_automation_that_somebody_made_stays(stack):
+def test_an_alert_under_an_old_name_goes_and_those_of_others_stay(stack, tmp_path):
     action = {"type": "do-nothing"}
     with client_of(stack) as client:
-        for name, tags in (("silence", ["automations.yaml"]), ("mine", ["my own"])):
-            spec = {"name": name, "tags": tags, "trigger": TRIGGER, "actions": [action]}
+        for name, tag in (("silence", str(ROOT)), ("of another clone", str(tmp_path)), ("mine", "my own")):
+            spec = {"name": name, "tags": [tag], "trigger": TRIGGER, "actions": [action]}
             client.create_automation(AutomationCore.model_validate(spec))
-    assert {"mine", "silence"} <= set(automations(stack))
+    assert {"mine", "of another clone", "silence"} <= set(automations(stack))
     assert "removed silence, which" in flow(stack, "tasks.operations.sync")
     assert "silence" not in (left := automations(stack))
-    assert {"mine", "train on drift", "run without a pulse is called crashed"} <= set(left)
+    assert {"mine", "of another clone", "train on drift", "run without a pulse is called crashed"} <= set(left)
 
 
 def deploy(environment, folder: Path, directory: Path, name: str, entrypoint: str) -> None:

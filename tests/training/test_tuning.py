@@ -70,6 +70,15 @@ def test_the_half_line_of_a_full_disk_costs_that_trial_alone(sets, use_case, par
     assert len(open_journal(journal.stem).trials) == 4
 
 
+@pytest.mark.parametrize("garbage", [b"{not json}\n", b"\xff\xfe\n"])
+def test_a_damaged_journal_costs_its_trials_and_no_more(sets, use_case, params, store, garbage):
+    tuning = params.tuning.model_copy(update={"n_trials": 2, "max_rows": 500, "batch": 2})
+    whole = tune_model.fn(use_case, sets.train, sets.validation, LINEAR, tuning, params.seed)
+    (journal,) = workspace().studies.glob("*.journal")
+    journal.write_bytes(garbage + journal.read_bytes())
+    assert tune_model.fn(use_case, sets.train, sets.validation, LINEAR, tuning, params.seed) == whole
+
+
 def test_a_grid_over_a_space_that_has_none_is_refused_with_the_fix(sets, use_case, params, store):
     tuning = params.tuning.model_copy(update={"n_trials": 20, "max_rows": 500, "sampler": "grid"})
     with pytest.raises(InputError, match=r"search_space of the estimator .*step must be given"):
