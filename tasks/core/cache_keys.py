@@ -16,7 +16,7 @@ def make_key(*code: str, **parts: Any) -> str:
     """A key of 16 hex digits.
 
     Args:
-        code: Files and folders of the repository that do the work.
+        code: Glob patterns of the source files of the repository that do the work.
         parts: Everything else the result depends on, as JSON.
     """
     facts = {"code": source_hash(code), "lock": lock_hash(), **parts}
@@ -25,11 +25,10 @@ def make_key(*code: str, **parts: Any) -> str:
 
 @cache
 def source_hash(code: Sequence[str]) -> str:
-    """The sha256 of the Python source under these paths, with the names of the files."""
+    """The sha256 of the source files that these patterns match, with their names."""
     digest = hashlib.sha256()
-    for path in code:
-        for file in sorted((CODE / path).rglob("*.py")) or [CODE / path]:
-            digest.update(str(file.relative_to(CODE)).encode() + file.read_bytes())
+    for file in (file for pattern in code for file in sorted(CODE.glob(pattern))):
+        digest.update(str(file.relative_to(CODE)).encode() + file.read_bytes())
     return digest.hexdigest()
 
 

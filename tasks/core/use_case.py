@@ -34,6 +34,11 @@ class UseCase:
         """The columns that identify a row to predict."""
         return self.tables[self.rows].primary_key()
 
+    @property
+    def code(self) -> tuple[str, str]:
+        """Patterns of the files of project/ that the model is made of: its folder, and what all models share."""
+        return "project/*.py", f"project/{folder_of(self.model)}/**/*.py"
+
     @cached_property
     def estimator(self) -> ModuleType | None:
         """The model's own search space and pipeline: project/NAME/estimator.py, loaded on first use; None without."""

@@ -21,7 +21,7 @@ from tasks.data.validation import Count, separate_rows, validate_rows
 ALWAYS, NEVER = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 META = ["key", "event_time", "known_at", "target", "watched"]  # all other columns of a feature frame are features
 RESERVED = {*META, "score"}  # a check adds the score to the features
-SOURCE = ("project", "tasks/data")  # the code that builds a partition
+SOURCE = "tasks/data/*.py"  # the code that builds a partition, beside that of the use case
 
 
 class Partition(NamedTuple):
@@ -114,7 +114,7 @@ def partition_key(
     files = [file for table in tables for file in files_between(snapshot, use_case, table, start, end)]
     objects = {file: snapshot.hash_of(file) for file in sorted(files)}
     rows = {table: digest_rows(frame) for table, frame in history.items()}
-    return make_key(*SOURCE, month=span[0], objects=objects, rows=rows, **validation.model_dump())
+    return make_key(SOURCE, *use_case.code, month=span[0], objects=objects, rows=rows, **validation.model_dump())
 
 
 def build_partition(

@@ -30,7 +30,7 @@ from tasks.training.split import Sets
 from tasks.training.tuning import Tuned
 
 PROBE_ROWS = 20
-SOURCE = ("project", "tasks/training", "tasks/evaluation", "tasks/inference")  # what makes and judges a challenger
+SOURCE = ("tasks/training/*.py", "tasks/evaluation/*.py", "tasks/inference/*.py")  # what makes and judges a challenger
 
 # Excluded from the cache key: no effect, or already in the feature frame.
 EXCLUDED: dict[str, Any] = dict.fromkeys(
@@ -71,7 +71,7 @@ def require_reason(force: bool, reason: str) -> None:
 def training_key(use_case: UseCase, frame: pl.DataFrame, params: Params) -> str:
     """What a challenger and its verdict depend on besides the champion: rows, settings, code and lock."""
     settings = params.model_dump(mode="json", exclude=EXCLUDED)
-    return make_key(*SOURCE, rows=digest_rows(frame), params=settings)
+    return make_key(*SOURCE, *use_case.code, rows=digest_rows(frame), params=settings)
 
 
 def find_challenger(log: Log, key: str, as_of: datetime) -> Challenger | None:

@@ -31,7 +31,7 @@ from tasks.training.fit import fit_model, predict
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-SOURCE = ("project", "tasks/training", "tasks/evaluation")  # the code that the loss of a trial depends on
+SOURCE = ("tasks/training/*.py", "tasks/evaluation/*.py")  # what the loss of a trial depends on, with the use case
 
 Evaluate = Callable[[optuna.Trial, dict[str, Any]], float]
 
@@ -69,7 +69,7 @@ def tune_model(
     sample = train.sample(min(tuning.max_rows, train.height), seed=seed)
     matters = tuning.model_dump(include={"batch", "sampler"})
     rows = [digest_rows(sample), digest_rows(validation)]
-    key = make_key(*SOURCE, rows=rows, champion=champion, seed=seed, **matters)
+    key = make_key(*SOURCE, *use_case.code, rows=rows, champion=champion, seed=seed, **matters)
     journal = open_journal(key)
     known = finished_trials(journal)
 

@@ -86,10 +86,13 @@ def test_code_that_builds_no_features_rebuilds_no_month(built, code):
     assert built() == (0, 3)
 
 
-def test_a_helper_beside_the_features_is_part_of_them(built, code):
+@pytest.mark.parametrize(
+    "file", ["late_arrivals/helper.py", "late_arrivals/parts/helper.py", "shared_by_all_models.py"]
+)
+def test_a_helper_beside_the_features_or_the_contract_is_part_of_them(built, code, file):
     built()
     for change in ("made", "changed"):
-        code("project/late_arrivals/helper.py")
+        code(f"project/{file}")
         assert [built(), built()] == [(3, 3), (0, 3)], change
 
 
@@ -166,10 +169,12 @@ def test_whatever_a_trial_depends_on_starts_a_new_study(tuned, code, year):
     assert [tuned(seed=2), tuned(sampler="random"), tuned(batch=2), tuned(max_rows=1999)] == [0, 0, 0, 0]
     assert tuned(champion={"family": "linear", "C": 1.0}) == 0
     assert tuned(validation=year.tail(2000)) == 0
-    for file in ("tasks/core/params.py", "tasks/operations/artifacts.py", "tasks/data/merge.py"):
-        code(file)
+    for room in ("core/params", "operations/artifacts", "data/merge"):
+        code(f"tasks/{room}.py")
+    code("project/another_model/estimator.py")
     assert tuned() == 4
-    for file in ("tasks/training/estimators.py", "tasks/evaluation/metrics.py", "project/late_arrivals/estimator.py"):
+    own = ["project/late_arrivals/estimator.py", "project/shared_by_all_models.py"]
+    for file in ("tasks/training/estimators.py", "tasks/evaluation/metrics.py", *own):
         code(file)
         assert tuned() == 0, file
 

@@ -23,13 +23,14 @@ def test_a_full_disk_is_one_sentence_and_the_next_run_goes_on(tmp_path, server):
     variables = {"PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path), "PARAMS_TUNING__N_TRIALS": "1"}
     environment = clean_environment(workspace, **variables)
     train = f"{shlex.quote(sys.executable)} -m flows.train --as-of 2013-03-20"
+    roots = " ".join(str(workspace / root) for root in ("store", "state", "cache"))
     commands = f"""
-        mount -t tmpfs -o size=2m tmpfs {workspace}/store
+        for root in {roots}; do mkdir -p $root; mount -t tmpfs -o size=2m tmpfs $root; done
         {train} && exit 7
-        mount -o remount,size=200m {workspace}/store
+        for root in {roots}; do mount -o remount,size=200m $root; done
         {train}
     """
-    done = subprocess.run([*PRIVATE, commands], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
+    done = subprocess.run([*PRIVATE, commands], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr.count("error: the disk is full: free some space and run it again") == 1
     assert "version 1, verdict: promote" in done.stdout + done.stderr
