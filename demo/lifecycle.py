@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from demo.rehearsal import compare_months, deliver, open_season, read_sample, train_bad_model
-from demo.storytelling import show_chart, tell_figures, tell_where, wait_for_run
+from demo.storytelling import pause_schedules, show_chart, tell_figures, tell_where, wait_for_run
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.predict import predict
@@ -26,6 +26,7 @@ for flow in (ingest, predict, monitor, train, promote):
 
 def tell_story() -> None:
     """January to March are there; then month by month to December."""
+    pause_schedules()
     params, events = Params.load(), {}
     sample = pull_snapshot.fn(None, params.data)
     tables = read_sample(sample)

@@ -15,6 +15,14 @@ from tasks.operations.pictures import as_uri, start_figure
 PATIENCE_SECONDS = 300
 
 
+def pause_schedules() -> None:
+    """Let no schedule start a run in the middle of the story, whatever the time of day."""
+    with get_client(sync_client=True) as client:
+        for deployment in client.read_deployments():
+            for schedule in deployment.schedules:
+                client.update_deployment_schedule(deployment.id, schedule.id, active=False)
+
+
 def wait_for_run(deployment: str, window: str | None = None) -> None:
     """Return when a run of a deployment, for a window if one is named, is over."""
     with get_client(sync_client=True) as client:
