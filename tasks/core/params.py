@@ -20,7 +20,7 @@ from pydantic import (
 
 from tasks.core.errors import InputError
 from tasks.core.params_files import explain, fill_in
-from tasks.core.use_case import list_models
+from tasks.core.use_case import require_model
 from tasks.core.workspace import workspace
 
 UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -208,8 +208,7 @@ class Params(Section):
         except ValidationError as error:
             where = f"{workspace().params}, the model's own params.yaml or a PARAMS_ variable"
             raise InputError(f"{where}: {explain(error, cls)}") from None
-        if loaded.model not in list_models():
-            raise InputError(f"project/ holds no model {loaded.model!r}: it holds {', '.join(list_models()) or 'none'}")
+        require_model(loaded.model)
         return loaded
 
     def current(self) -> "Params":

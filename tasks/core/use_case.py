@@ -53,8 +53,7 @@ def load_use_case(model: str) -> UseCase:
     Raises:
         InputError: project/ holds no such model, or a part of it cannot be loaded or lacks a name.
     """
-    if model not in list_models():
-        raise InputError(f"project/ holds no model {model!r}: it holds {', '.join(list_models()) or 'none'}")
+    require_model(model)
     contract = load_part("project.contract")
     target, features = (load_part(f"project.{folder_of(model)}.{part}") for part in ("target", "features"))
     try:
@@ -75,6 +74,12 @@ def load_use_case(model: str) -> UseCase:
             f"project/ lacks {error}: EVENT_TIME and KNOWN_AT need an entry for ROWS, the modules all names of "
             "docs/how-to/your-data.md"
         ) from None
+
+
+def require_model(model: str) -> None:
+    """Refuse a name that is no model of project/."""
+    if model not in list_models():
+        raise InputError(f"project/ holds no model {model!r}: it holds {', '.join(list_models()) or 'none'}")
 
 
 def require_span(lookback: Any) -> timedelta:

@@ -159,8 +159,8 @@ def find_drift(frame: pl.DataFrame, references: dict[str, Reference]) -> list[Fi
 def make_bins(column: pl.Series) -> NumericBins | CategoryBins:
     """Deciles of a number, or the categories."""
     if column.dtype == pl.String:
-        counts = column.drop_nulls().value_counts().sort("count", column.name, descending=[True, False])
-        return CategoryBins(categories=sorted(counts[column.name].head(CATEGORIES)))
+        counts = column.drop_nulls().alias("value").value_counts().sort("count", "value", descending=[True, False])
+        return CategoryBins(categories=sorted(counts["value"].head(CATEGORIES)))
     values = column.drop_nulls().cast(pl.Float64)
     values = values.filter(values.is_finite())
     edges = {float(values.quantile(step / BINS, "lower") or 0) for step in range(1, BINS)} if len(values) else set()

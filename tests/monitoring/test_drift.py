@@ -122,6 +122,11 @@ def test_a_week_with_hardly_any_rows_enters_no_threshold():
     assert thresholds(few.select("steady"), few["times"], START + 56 * DAY)["steady"] == 0.1
 
 
+def test_a_column_may_be_called_count():
+    columns = frame().select(count="place")
+    assert not find_drift(columns, fit_references(columns, TIMES, END))[0].drifted
+
+
 def test_infinite_values_are_binned_and_read_back():
     values = pl.Series(np.where(np.arange(ROWS) % 5 == 0, np.inf, RANDOM.normal(size=ROWS)))
     columns = pl.DataFrame({"ratio": values})
