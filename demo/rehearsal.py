@@ -7,13 +7,12 @@ from datetime import datetime
 
 import polars as pl
 
-from project.contract import EVENT_TIME, KNOWN_AT
-from project.late_arrivals.features import HISTORY
+from project.contract import TABLES
 from tasks.core.errors import InputError
 from tasks.core.params import Params
-from tasks.core.use_case import UseCase
+from tasks.core.use_case import META, UseCase
 from tasks.core.workspace import workspace
-from tasks.data.feature_frame import META, build_feature_frame
+from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.evaluation.metrics import compute_metrics
 from tasks.monitoring.drift import describe_reference
@@ -24,9 +23,8 @@ from tasks.training.fit import export_model, fit_model
 from tasks.training.split import labelled_rows, split_rows
 from tasks.training.tuning import Tuned
 
-EVENT = EVENT_TIME["flights"]
-OUTCOMES = ("dep_delay", "arr_delay", "air_time")
-SHUFFLED = [*(f"{name}_{what}" for name in HISTORY for what in ("late", "delay")), "last_delay", "last_delay_age"]
+FLIGHTS, WEATHER = TABLES["flights"], TABLES["weather"]
+HISTORY = ("_late", "_delay", "_delay_age")  # how the names of the features end that a bad model is fitted without
 
 
 def read_sample(sample: Snapshot) -> dict[str, pl.DataFrame]:
@@ -37,12 +35,12 @@ def read_sample(sample: Snapshot) -> dict[str, pl.DataFrame]:
 
 def known_between(tables: dict[str, pl.DataFrame], start: datetime, end: datetime) -> dict[str, pl.DataFrame]:
     """What became known in [start, end): new flights with the outcomes known by then, late outcomes, and weather."""
-    flights = tables["flights"].with_columns(event=EVENT, known=KNOWN_AT["flights"])
+    flights = tables["flights"].with_columns(event=FLIGHTS.event_time, known=FLIGHTS.outcomes_known_at)
     new = flights.filter(pl.col("event") >= start, pl.col("event") < end)
     waiting = pl.col("known") >= end
-    masked = new.with_columns(pl.when(waiting).then(None).otherwise(pl.col(name)).alias(name) for name in OUTCOMES)
+    masked = new.with_columns(pl.when(waiting).then(None).otherwise(name).alias(name) for name in FLIGHTS.outcomes)
     late = flights.filter(pl.col("event") < start, pl.col("known") >= start, pl.col("known") < end)
-    weather = tables["weather"].filter(KNOWN_AT["weather"] >= start, KNOWN_AT["weather"] < end)
+    weather = tables["weather"].filter(WEATHER.known_at >= start, WEATHER.known_at < end)
     return {"flights": pl.concat([masked, late]).drop("event", "known"), "weather": weather}
 
 
@@ -53,7 +51,7 @@ def open_season(sample: Snapshot, tables: dict[str, pl.DataFrame], until: dateti
     if folder.exists():
         raise InputError(f"{folder} exists: the demo plays in a workspace of its own, start it with `make demo`")
     (folder / "flights").mkdir(parents=True)
-    for (month,), rows in known["flights"].group_by(EVENT.dt.strftime("%Y-%m"), maintain_order=True):
+    for (month,), rows in known["flights"].group_by(FLIGHTS.event_time.dt.strftime("%Y-%m"), maintain_order=True):
         rows.write_parquet(folder / "flights" / f"{month}.parquet")
     known["weather"].write_parquet(folder / "weather.parquet")
     shutil.copyfile(sample.files["planes.parquet"], folder / "planes.parquet")
@@ -75,7 +73,7 @@ def train_bad_model(use_case: UseCase, as_of: datetime, params: Params) -> Chall
     snapshot, champion = pull_snapshot.fn(None, params.data), load_champion.fn(read_log(params.model), as_of)
     frame, _ = build_feature_frame.fn(snapshot, use_case, as_of, None, params.validation)
     sets = split_rows(labelled_rows(frame), as_of, params.split)
-    spoiled = sets.fit.with_columns(pl.col(name).shuffle(seed=1) for name in SHUFFLED)
+    spoiled = sets.fit.with_columns(pl.col(n).shuffle(seed=1) for n in sets.fit.columns if n.endswith(HISTORY))
     scorer = export_model.fn(fit_model.fn(use_case, spoiled, DEFAULT, params.seed), sets, params.gate)
     verdict = judge_challenger.fn(scorer, champion, sets, params.gate)
     reference = describe_reference.fn(scorer.score, sets, as_of - params.split.gate, as_of, params.seed)

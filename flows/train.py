@@ -8,9 +8,9 @@ from prefect import flow
 
 from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params, Prefilled
-from tasks.core.use_case import UseCase, load_use_case
+from tasks.core.use_case import META, UseCase, load_use_case
 from tasks.data.clock import resolve_as_of
-from tasks.data.feature_frame import META, build_feature_frame
+from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.evaluation.gate import Verdict, hold_for_review, require_fit
 from tasks.evaluation.metrics import measure_importance
@@ -33,6 +33,7 @@ from tasks.training.challenger import (
     require_reason,
     training_key,
 )
+from tasks.training.feature_checks import check_features
 from tasks.training.fit import export_model, fit_model
 from tasks.training.split import first_event, labelled_rows, split_rows
 from tasks.training.tuning import tune_model
@@ -93,6 +94,7 @@ def train_challenger(
     as_of, seed = request.as_of, params.seed
     champion = load_champion(log, as_of)
     sets = split_rows(rows, as_of, params.split)
+    check_features(sets)
     best, progress = champion and champion.hyperparameters, start_progress("Tuning")
     tuned = tune_model(use_case, sets.train, sets.validation, best, params.tuning, seed, progress)
     fitted = fit_model(use_case, sets.fit, tuned.hyperparameters, seed)

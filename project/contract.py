@@ -3,6 +3,8 @@
 import dataframely as dy
 import polars as pl
 
+from tasks.features.table import Table
+
 AIRPORT = r"^[A-Z]{3}$"
 NEW_YORK = r"^(EWR|JFK|LGA)$"
 
@@ -59,14 +61,16 @@ class Planes(dy.Schema):
     year = dy.Int16(nullable=True, min=1900, max=2100)  # of manufacture
 
 
+SCHEDULED = pl.col("time_hour") + pl.duration(minutes=pl.col("minute"))  # departure
+
 # Every table of data/: one file NAME.parquet, or a folder NAME/ of monthly (UTC) files.
-TABLES: dict[str, type[dy.Schema]] = {"flights": Flights, "weather": Weather, "planes": Planes}
-
-# When a row's event is; of a table whose rows are predicted, it says in which monthly (UTC) file a row lies.
-EVENT_TIME = {"flights": pl.col("time_hour") + pl.duration(minutes=pl.col("minute"))}  # scheduled departure
-
-# When a row's values became known (an outcome: landing plus an hour); null or no entry: no outcome, or always known.
-KNOWN_AT = {
-    "flights": EVENT_TIME["flights"] + pl.duration(minutes=pl.col("dep_delay").cast(int) + pl.col("air_time") + 60),
-    "weather": pl.col("time_hour") + pl.duration(hours=1),
+TABLES = {
+    "flights": Table(
+        schema=Flights,
+        event_time=SCHEDULED,
+        outcomes=["dep_delay", "arr_delay", "air_time"],
+        outcomes_known_at=SCHEDULED + pl.duration(minutes=pl.col("dep_delay").cast(int) + pl.col("air_time") + 60),
+    ),
+    "weather": Table(schema=Weather, known_at=pl.col("time_hour") + pl.duration(hours=1)),
+    "planes": Table(schema=Planes),
 }

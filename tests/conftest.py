@@ -45,11 +45,12 @@ def use_case():
 
 def read_valid(snapshot, use_case, end):
     """All valid rows of the sample before `end`."""
-    from tasks.data.reader import read_table
+    from tasks.data.reader import know, read_table
     from tasks.data.validation import separate_rows
 
     start = datetime(2013, 1, 1, tzinfo=UTC)
-    tables = {name: read_table(snapshot, use_case, name, start, end, end) for name in use_case.tables}
+    found = {name: read_table(snapshot, use_case, name, start, end) for name in use_case.tables}
+    tables = {name: know(use_case, name, rows, end) for name, rows in found.items()}
     return {name: separate_rows(use_case, name, rows)[0] for name, rows in tables.items()}
 
 
@@ -119,7 +120,7 @@ def store(own_workspace):
 @pytest.fixture(scope="session")
 def tiny_model(year, use_case, params):
     """A fitted linear model as ONNX bytes, and rows that it scores."""
-    from tasks.data.feature_frame import META
+    from tasks.core.use_case import META
     from tasks.training.fit import fit_model, to_bytes
 
     fit = year.head(2_000)

@@ -2,10 +2,10 @@
 
 import polars as pl
 
-from project.contract import EVENT_TIME
+from project.contract import SCHEDULED
 
 ROWS = "flights"  # the table whose rows are predicted
-PREDICTION_TIME = EVENT_TIME["flights"] - pl.duration(hours=2)  # when a row's prediction is asked for
+PREDICTION_TIME = SCHEDULED - pl.duration(hours=2)  # when a row's prediction is asked for
 TARGET = pl.col("arr_delay") >= 15  # null: cancelled, diverted, or not yet landed
 
 # What a drift check watches beside the features; over all rows of a month, outcomes or not.

@@ -1,1 +1,1 @@
-"""Params, workspace, use case, errors, files, locks, cache keys, events, provenance; it imports no other room."""
+"""Params, workspace, use case, errors, files, locks, cache keys, events, provenance; it may import features."""

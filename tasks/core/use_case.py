@@ -1,17 +1,26 @@
 """The use case: what a model predicts, and from which tables. The only module that loads project/."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import import_module
 from types import ModuleType
-from typing import Any
 
 import polars as pl
 
 from tasks.core.errors import InputError
 from tasks.core.workspace import CODE
+from tasks.features.build import Features, build_features
+from tasks.features.history import Term
+from tasks.features.index import Index
+from tasks.features.learn import check_alone, learn_terms
+from tasks.features.lookback import Reach, measure_reach
+from tasks.features.table import Table, check_table
+
+META = ["key", "event_time", "label_time", "target", "watched"]  # all other columns of a feature frame are features
+RESERVED = {*META, "score"}  # a check adds the score to the features
 
 
 @dataclass(frozen=True)
@@ -19,25 +28,41 @@ class UseCase:
     """One model's contract, target and features, as project/contract.py and project/NAME/ declare them."""
 
     model: str
-    tables: dict[str, Any]  # the dataframely schema of each table of data/
+    tables: dict[str, Table]
     rows: str  # the table whose rows are predicted
-    event_time: pl.Expr  # of a row to predict
-    prediction_time: pl.Expr  # when its prediction is asked for
+    prediction_time: pl.Expr  # when a row's prediction is asked for
     target: pl.Expr  # null: no outcome, or none yet
-    known_at: dict[str, pl.Expr]  # by table: when a row's values became known
     watched: dict[str, pl.Expr]  # what a drift check watches beside the features
-    lookback: timedelta  # how far before a row's event its features may look
-    build_features: Callable[[pl.DataFrame, dict[str, pl.DataFrame]], pl.DataFrame]
+    features: Features
+    terms: tuple[Term, ...]  # what the features ask of the past
+    reach: Reach  # of the tables that they are made of
+
+    @property
+    def predicted(self) -> Table:
+        """The table whose rows are predicted."""
+        return self.tables[self.rows]
+
+    @property
+    def event_time(self) -> pl.Expr:
+        """Of a row to predict."""
+        assert self.predicted.event_time is not None
+        return self.predicted.event_time
+
+    @property
+    def label_time(self) -> pl.Expr:
+        """When the outcome of a row to predict became known; null: not yet, or never."""
+        assert self.predicted.outcomes_known_at is not None
+        return self.predicted.outcomes_known_at
 
     @property
     def key(self) -> list[str]:
         """The columns that identify a row to predict."""
-        return self.tables[self.rows].primary_key()
+        return self.predicted.key
 
     @property
-    def code(self) -> tuple[str, str]:
-        """Patterns of the files of project/ that the model is made of: its folder, and what all models share."""
-        return "project/*.py", f"project/{folder_of(self.model)}/**/*.py"
+    def code(self) -> tuple[str, ...]:
+        """Patterns of the files that make the model's features: its folder, what all models share, the vocabulary."""
+        return "project/*.py", f"project/{folder_of(self.model)}/**/*.py", "tasks/features/*.py"
 
     @cached_property
     def estimator(self) -> ModuleType | None:
@@ -45,35 +70,92 @@ class UseCase:
         name = f"project.{folder_of(self.model)}.estimator"
         return load_part(name) if (CODE / f"{name.replace('.', '/')}.py").is_file() else None
 
+    def build_features(self, rows: pl.DataFrame, index: Index) -> pl.DataFrame:
+        """The features of rows of the predicted table, one row for each; String and Float32 columns."""
+        with blame(f"project/{folder_of(self.model)}/features.py"):
+            return build_features(self.features, rows, self._moments(rows), index, self.rows)
+
+    def check_features(self, rows: pl.DataFrame, index: Index, features: pl.DataFrame) -> None:
+        """Refuse features of a row that depend on other rows asked for, or on what was known later."""
+        with blame(f"project/{folder_of(self.model)}/features.py"):
+            check_alone(self.features, rows, self._moments(rows), index, self.rows, features)
+
+    def _moments(self, rows: pl.DataFrame) -> pl.Series:
+        return rows.select_seq(self.prediction_time).to_series()
+
 
 @cache
 def load_use_case(model: str) -> UseCase:
     """The use case of a model.
 
     Raises:
-        InputError: project/ holds no such model, or a part of it cannot be loaded or lacks a name.
+        InputError: project/ holds no such model, or a part of it cannot be used.
     """
     require_model(model)
     contract = load_part("project.contract")
     target, features = (load_part(f"project.{folder_of(model)}.{part}") for part in ("target", "features"))
     try:
-        return UseCase(
-            model=model,
-            tables=contract.TABLES,
-            rows=target.ROWS,
-            event_time=contract.EVENT_TIME[target.ROWS],
-            prediction_time=target.PREDICTION_TIME,
-            target=target.TARGET,
-            known_at=contract.KNOWN_AT | {target.ROWS: contract.KNOWN_AT[target.ROWS]},
-            watched=target.WATCHED,
-            lookback=require_span(features.LOOKBACK),
-            build_features=features.build_features,
+        parts = contract.TABLES, target.ROWS, target.PREDICTION_TIME, target.TARGET, target.WATCHED, features.features
+    except AttributeError as error:
+        raise InputError(f"{error}: docs/how-to/your-data.md says what each file of project/ must name") from None
+    return declare(model, *parts)
+
+
+def declare(
+    model: str,
+    tables: dict[str, Table],
+    rows: str,
+    prediction_time: pl.Expr,
+    target: pl.Expr,
+    watched: dict[str, pl.Expr],
+    features: Features,
+) -> UseCase:
+    """A use case of its parts, which are checked before any time is spent."""
+    folder = f"project/{folder_of(model)}"
+    with blame("project/contract.py"):
+        for name, table in tables.items():
+            check_table(name, table)
+    with blame(f"{folder}/target.py"):
+        check_target(tables, rows, target)
+    if tables[rows].known_at is None:
+        tables = tables | {rows: replace(tables[rows], known_at=prediction_time)}
+    with blame(f"{folder}/target.py"):
+        check_table(rows, tables[rows])
+    with blame(f"{folder}/features.py"):
+        terms = learn_terms(features, tables, rows, RESERVED | watched.keys())
+    with blame("project/contract.py"):
+        reach = measure_reach(tables, rows, prediction_time, terms)
+    return UseCase(model, tables, rows, prediction_time, target, watched, features, tuple(terms), reach)
+
+
+def check_target(tables: dict[str, Table], rows: str, target: pl.Expr) -> None:
+    """Refuse a target that features could see."""
+    if rows not in tables:
+        raise ValueError(f"ROWS is {rows!r}, but contract.py declares {', '.join(tables)}")
+    if tables[rows].event_time is None or not tables[rows].outcomes:
+        raise ValueError(f"the rows of {rows} are predicted, so contract.py must declare its event_time and outcomes")
+    seen = sorted(set(target.meta.root_names()) - set(tables[rows].outcomes))
+    if seen or not target.meta.root_names():
+        raise ValueError(
+            f"TARGET is made of {', '.join(seen) or 'no column'}, but only of outcomes may it be: add it to the "
+            f"outcomes of {rows} in contract.py"
         )
-    except (AttributeError, KeyError) as error:
+
+
+@contextmanager
+def blame(file: str) -> Generator[None]:
+    """Tell what is wrong with a user's file in one sentence, with the line where it is known."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (Exception, pl.exceptions.PanicException) as error:  # whatever the user's code raises
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(file)]
+        where = f"{file}, line {lines[-1]}" if lines else file
+        kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
         raise InputError(
-            f"project/ lacks {error}: EVENT_TIME and KNOWN_AT need an entry for ROWS, the modules all names of "
-            "docs/how-to/your-data.md"
-        ) from None
+            f"{where}: {kind}{str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+        ) from error
 
 
 def require_model(model: str) -> None:
@@ -82,19 +164,10 @@ def require_model(model: str) -> None:
         raise InputError(f"project/ holds no model {model!r}: it holds {', '.join(list_models()) or 'none'}")
 
 
-def require_span(lookback: Any) -> timedelta:
-    """LOOKBACK of a features.py, if it is one."""
-    if not isinstance(lookback, timedelta) or not timedelta(0) <= lookback <= timedelta(days=36_500):
-        raise InputError(f"features.py: LOOKBACK is {lookback!r}, it must be a timedelta of 0 days or more")
-    return lookback
-
-
 def load_part(name: str) -> ModuleType:
     """Import a module of project/, or say in one sentence why not."""
-    try:
+    with blame(f"{name.replace('.', '/')}.py"):
         return import_module(name)
-    except Exception as error:  # whatever the user's code raises
-        raise InputError(f"{name.replace('.', '/')}.py cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def list_models() -> list[str]:

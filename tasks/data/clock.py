@@ -27,7 +27,7 @@ def resolve_as_of(as_of: datetime | None, snapshot: Snapshot, use_case: UseCase,
 
 def newest_outcome(snapshot: Snapshot, use_case: UseCase, now: datetime) -> datetime:
     """The first full hour after the newest outcome of the data; outcomes dated later than now do not count."""
-    known = use_case.known_at[use_case.rows]
+    known = use_case.label_time
     for start, end in reversed(months(snapshot, use_case)):
         newest = read_event_rows(snapshot, use_case, start, end).select(known.filter(known <= now).max()).item()
         if newest is not None:

@@ -38,7 +38,7 @@ def merge_landed(
         counts = [0, 0, 0, 0]
         for file, rows in split_by_file(use_case, delivery.table, valid, snapshot):
             before = files[file] if file in files else read_existing(use_case, file, snapshot)
-            files[file], merged = merge_rows(use_case.tables[delivery.table].primary_key(), before, rows)
+            files[file], merged = merge_rows(use_case.tables[delivery.table].key, before, rows)
             counts = [total + more for total, more in zip(counts, merged, strict=True)]
         changes.append(Change(delivery.name, count.read, count.quarantined, *counts))
     return {file: rows for file, rows in files.items() if differs(use_case, file, rows, snapshot)}, changes
@@ -61,7 +61,7 @@ def split_by_file(
 
 
 def read_existing(use_case: UseCase, file: str, snapshot: Snapshot) -> pl.DataFrame:
-    schema = use_case.tables[file.removesuffix(".parquet").split("/")[0]]
+    schema = use_case.tables[file.removesuffix(".parquet").split("/")[0]].schema
     return schema.cast(read_file(snapshot, use_case, file)) if file in snapshot.files else schema.create_empty()
 
 

@@ -1,6 +1,8 @@
 """Reading the tables of a snapshot as of a moment."""
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -10,6 +12,7 @@ import polars as pl
 from tasks.core.errors import InputError
 from tasks.core.use_case import UseCase
 from tasks.data.snapshot import Snapshot
+from tasks.features.table import as_known
 
 MOMENTS = (pl.Date, pl.Datetime)
 Month = tuple[datetime, datetime]  # its first moment, and that of the month after it
@@ -59,24 +62,22 @@ def files_between(snapshot: Snapshot, use_case: UseCase, table: str, start: date
     return [file for file in files if month_span(file)[0] < end and start < month_span(file)[1]]
 
 
-def read_table(
-    snapshot: Snapshot, use_case: UseCase, table: str, start: datetime, end: datetime, as_of: datetime
-) -> pl.DataFrame:
-    """Rows of a table with a time in [start, end) and known before as_of, as they are on disk.
+def read_table(snapshot: Snapshot, use_case: UseCase, table: str, start: datetime, end: datetime) -> pl.DataFrame:
+    """Rows of a table with a time in [start, end), as they are on disk; of a table that was always known, all.
 
-    A row to predict is known from its prediction time on; once its outcome is known, from then on.
     The time of a row is its event time in the table whose rows are predicted, elsewhere when it became known.
     """
     if table == use_case.rows:
-        return read_event_rows(snapshot, use_case, start, end).filter(row_known_at(use_case) < as_of)
+        return read_event_rows(snapshot, use_case, start, end)
     frames = [read_file(snapshot, use_case, file) for file in table_files(snapshot, table)]
-    rows, time = pl.concat(frames, how="vertical_relaxed"), use_case.known_at.get(table)
-    return rows if time is None else keep(rows, table, time >= start, time < end, time < as_of)
+    rows, time = pl.concat(frames, how="vertical_relaxed"), use_case.tables[table].row_known_at
+    return rows if time is None else keep(rows, table, time >= start, time < end)
 
 
-def row_known_at(use_case: UseCase) -> pl.Expr:
-    """When a row to predict became known: when its outcome did, else its prediction time."""
-    return pl.coalesce(use_case.known_at[use_case.rows], use_case.prediction_time)
+def know(use_case: UseCase, table: str, rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """The rows of a table as they were known before as_of: later ones are left out, later outcomes are null."""
+    with tell_time_errors(table):
+        return as_known(use_case.tables[table], rows, as_of)
 
 
 def read_event_rows(snapshot: Snapshot, use_case: UseCase, start: datetime, end: datetime) -> pl.DataFrame:
@@ -86,7 +87,7 @@ def read_event_rows(snapshot: Snapshot, use_case: UseCase, start: datetime, end:
         InputError: A row has no event time, or lies in the file of another month: no run would ever see it.
     """
     files, event = files_between(snapshot, use_case, use_case.rows, start, end), use_case.event_time
-    empty = use_case.tables[use_case.rows].create_empty()
+    empty = use_case.predicted.schema.create_empty()
     rows = [empty, *(read_event_file(snapshot, use_case, file) for file in files)]
     return keep(pl.concat(rows, how="vertical_relaxed"), use_case.rows, start <= event, end > event)
 
@@ -105,8 +106,15 @@ def read_event_file(snapshot: Snapshot, use_case: UseCase, file: str) -> pl.Data
 
 def keep(rows: pl.DataFrame, table: str, *conditions: pl.Expr) -> pl.DataFrame:
     """The rows that meet all conditions on their times."""
-    try:
+    with tell_time_errors(table):
         return rows.filter(*conditions)
+
+
+@contextmanager
+def tell_time_errors(table: str) -> Generator[None]:
+    """Say in one sentence that the times of a table cannot be computed."""
+    try:
+        yield
     except pl.exceptions.PolarsError as error:
         raise InputError(f"data/{table}: its times cannot be computed: {str(error).splitlines()[0]}") from None
 
@@ -114,7 +122,7 @@ def keep(rows: pl.DataFrame, table: str, *conditions: pl.Expr) -> pl.DataFrame:
 def read_file(snapshot: Snapshot, use_case: UseCase, file: str) -> pl.DataFrame:
     """The declared columns of one file of a snapshot."""
     table = file.removesuffix(".parquet").split("/")[0]
-    return read_declared(snapshot.files[file], use_case.tables[table], f"data/{file}")
+    return read_declared(snapshot.files[file], use_case.tables[table].schema, f"data/{file}")
 
 
 def read_declared(source: Path | bytes, schema: Any, name: str) -> pl.DataFrame:

@@ -70,7 +70,7 @@ def read_new(source: str, use_case: UseCase, ledger: dict[str, str]) -> list[Lan
         if table not in use_case.tables:
             raise InputError(f"{source}/{name}: there is no table {table} in project/contract.py")
         if ledger.get(name) != mark:
-            rows = read_declared(files.cat_file(path), use_case.tables[table], f"{source}/{name}")
+            rows = read_declared(files.cat_file(path), use_case.tables[table].schema, f"{source}/{name}")
             landed.append(Landed(name, mark, table, rows))
     return landed
 

@@ -45,7 +45,7 @@ def validate_rows(
 
 def separate_rows(use_case: UseCase, table: str, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Valid rows, and the others with `broken_rules`, the names of the rules they break."""
-    valid, failure = use_case.tables[table].filter(rows, cast=True)
+    valid, failure = use_case.tables[table].schema.filter(rows, cast=True)
     details = failure.details()
     rules = [rule for rule in details.columns if rule not in rows.columns]
     names = [pl.when(pl.col(rule) == "invalid").then(pl.lit(rule)) for rule in rules]
@@ -66,7 +66,7 @@ def describe(use_case: UseCase, table: str, read: int, quarantined: pl.DataFrame
     counts = count_rules(quarantined)
     worst = next(iter(counts))
     example = quarantined.filter(pl.col("broken_rules").list.contains(worst)).drop("broken_rules").row(0, named=True)
-    columns = [*use_case.tables[table].primary_key(), worst.split("|")[0]]
+    columns = [*use_case.tables[table].key, worst.split("|")[0]]
     shown = ", ".join(f"{column}={value}" for column, value in example.items() if column in columns)
     rules = ", ".join(f"{rule} ({count} rows)" for rule, count in counts.items())
     return (

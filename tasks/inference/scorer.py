@@ -50,5 +50,12 @@ class Scorer:
         return np.concatenate(batches).astype(np.float64) if batches else np.empty(0)
 
     def _feed(self, features: pl.DataFrame) -> dict[str, np.ndarray]:
-        kinds = {name: object if kind == "tensor(string)" else np.float32 for name, kind in self.features.items()}
-        return {name: features[name].to_numpy().astype(kind).reshape(-1, 1) for name, kind in kinds.items()}
+        return {name: to_input(features[name], kind) for name, kind in self.features.items()}
+
+
+def to_input(values: pl.Series, kind: str) -> np.ndarray:
+    """A column as the model takes it; an infinite number counts as missing, which a training refuses."""
+    if kind == "tensor(string)":
+        return values.to_numpy().astype(object).reshape(-1, 1)
+    numbers = values.to_numpy().astype(np.float32).reshape(-1, 1)
+    return np.where(np.isinf(numbers), np.float32("nan"), numbers)

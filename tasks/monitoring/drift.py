@@ -12,6 +12,7 @@ import polars as pl
 from prefect import task
 from pydantic import BaseModel, TypeAdapter
 
+from tasks.core.errors import InputError
 from tasks.data.feature_frame import watched_columns
 from tasks.training.split import Sets
 
@@ -24,7 +25,7 @@ SAMPLE_ROWS = 20_000  # of the reference that a report shows
 
 
 class NumericBins(BaseModel):
-    """The nulls, then the values up to each edge and those above."""
+    """The nulls and what is not finite, then the values up to each edge and those above."""
 
     edges: list[float]
 
@@ -34,7 +35,8 @@ class NumericBins(BaseModel):
 
     def assign(self, column: pl.Series) -> np.ndarray:
         """The bin of each value."""
-        values = column.cast(pl.Float64).fill_nan(None)
+        values = column.cast(pl.Float64)
+        values = values.set(~values.is_finite(), None)
         at = 1 + np.searchsorted(np.array(self.edges), values.fill_null(0).to_numpy(), side="left")
         return np.where(values.is_null().to_numpy(), 0, at)
 
@@ -108,7 +110,16 @@ def describe_reference(
     sample.with_columns(score=score(rows)).write_parquet(file)
     references = fit_references(watched_columns(sets.fit), sets.fit["event_time"], fit_end)
     references |= fit_references(scores, sets.gate["event_time"], as_of)
-    return {"drift.json": REFERENCES.dump_json(references, indent=2), "reference.parquet": file.getvalue()}
+    return {"drift.json": dump_references(references), "reference.parquet": file.getvalue()}
+
+
+def dump_references(references: dict[str, Reference]) -> bytes:
+    """References as JSON that reads back the same, so that no version is registered that cannot be checked."""
+    content = REFERENCES.dump_json(references, indent=2)
+    for name, reference in references.items():
+        if REFERENCES.validate_json(REFERENCES.dump_json({name: reference})) != {name: reference}:
+            raise InputError(f"the reference of {name} does not read back as it was: mend the feature {name}")
+    return content
 
 
 def fit_references(frame: pl.DataFrame, times: pl.Series, end: datetime) -> dict[str, Reference]:

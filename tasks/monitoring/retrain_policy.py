@@ -30,7 +30,7 @@ def decide(request: Request, log: Log, rows: pl.DataFrame, retrain: Retrain) -> 
     """
     past = read_past(log, request.as_of)
     since = max(past.trainings, default=None)
-    new_rows = rows.filter(pl.col("known_at") >= since).height if since else rows.height
+    new_rows = rows.filter(pl.col("label_time") >= since).height if since else rows.height
     reason = refusal_reason(request, past, new_rows, retrain)
     if reason:
         facts = {"cause": request.cause, "window": request.window or "", "reason": reason}

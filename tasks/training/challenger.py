@@ -16,14 +16,13 @@ from tasks.core.events import announce
 from tasks.core.locks import exclusive
 from tasks.core.params import Gate, Params
 from tasks.core.provenance import describe_code, who
-from tasks.core.use_case import UseCase
+from tasks.core.use_case import META, UseCase
 from tasks.core.workspace import workspace
-from tasks.data.feature_frame import META
 from tasks.data.snapshot import Snapshot
 from tasks.evaluation.gate import Scores, Verdict, judge
 from tasks.inference.scorer import Scorer
 from tasks.registry import decision_log
-from tasks.registry.bundle import digest_keys, write_bundle
+from tasks.registry.bundle import digest_keys, load_bundle, write_bundle
 from tasks.registry.review import settle_reviews
 from tasks.registry.versions import Challenger, Champion, Log, read_log, register_version
 from tasks.training.split import Sets
@@ -164,6 +163,7 @@ def register_challenger(
     probe = sets.gate.head(PROBE_ROWS).drop(META)
     folder = workspace().bundles / record_id
     digests = write_bundle(folder, scorer, card, digest_keys(sets.fit), probe, reference)
+    load_bundle(folder, digests)  # as every later run will
     version = register_version(name, record_id, digests)
     decision_log.add_tags(record_id, version=version)
     decision_log.close_record(record_id)

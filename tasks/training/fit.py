@@ -16,8 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from tasks.core.errors import InputError
 from tasks.core.params import Gate
-from tasks.core.use_case import UseCase
-from tasks.data.feature_frame import META
+from tasks.core.use_case import META, UseCase
 from tasks.inference.scorer import Scorer
 from tasks.training import estimators
 from tasks.training.split import Sets

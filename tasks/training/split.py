@@ -43,11 +43,11 @@ def split_rows(frame: pl.DataFrame, as_of: datetime, split: Split) -> Sets:
     """
     gate_start = as_of - split.gate
     validation_start = gate_start - split.validation
-    fit = frame.filter(pl.col("known_at") < gate_start)
+    fit = frame.filter(pl.col("label_time") < gate_start)
     if since := first_event(as_of, split):
         fit = fit.filter(pl.col("event_time") >= since)
     sets = Sets(
-        train=fit.filter(pl.col("known_at") < validation_start),
+        train=fit.filter(pl.col("label_time") < validation_start),
         validation=fit.filter(pl.col("event_time") >= validation_start),
         fit=fit,
         gate=frame.filter(pl.col("event_time") >= gate_start),

@@ -4,10 +4,12 @@ Trials are asked again in every run, which costs milliseconds; only those whose 
 interrupted study resumes and ends with the same result.
 """
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -16,15 +18,15 @@ import optuna
 import polars as pl
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
 from prefect import task
 from threadpoolctl import threadpool_limits
 
 from tasks.core.cache_keys import digest_rows, make_key
 from tasks.core.errors import InputError
 from tasks.core.params import Tuning
-from tasks.core.use_case import UseCase
+from tasks.core.use_case import META, UseCase
 from tasks.core.workspace import workspace
-from tasks.data.feature_frame import META
 from tasks.evaluation.metrics import losses
 from tasks.training import estimators
 from tasks.training.fit import fit_model, predict
@@ -78,7 +80,8 @@ def tune_model(
             return known[trial.number]
         model = fit_model.fn(use_case, sample, hyperparameters, seed)
         loss = float(losses(validation["target"].to_numpy(), predict(model, validation.drop(META))).mean())
-        keep_trial(journal, trial, loss)
+        if math.isfinite(loss):
+            keep_trial(journal, trial, loss)
         return loss
 
     estimator = use_case.estimator or estimators
@@ -104,8 +107,25 @@ def run_study(
             done += size
             kept = len(set(known) & set(range(done)))
             show_progress(100 * done / tuning.n_trials if more else 100)
-            print(f"tuning: {done} of {tuning.n_trials} trials ({kept} kept), lowest loss {study.best_value:.4f}")
+            print(f"tuning: {done} of {tuning.n_trials} trials ({kept} kept), {tell_best(study)}")
+    if not finished(study):
+        raise InputError(
+            f"none of {done} trials has a loss, the last: {study.trials[-1].user_attrs['failure']}; mend "
+            "search_space and make_model of the estimator, or the features"
+        )
     return done
+
+
+def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """The trials that have a loss."""
+    return study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+
+
+def tell_best(study: optuna.Study) -> str:
+    """The lowest loss so far, and how many trials have none."""
+    have, lost = finished(study), len(study.trials) - len(finished(study))
+    best = f"lowest loss {study.best_value:.4f}" if have else "no loss yet"
+    return f"{best}, {lost} failed or were pruned" if lost else best
 
 
 def make_study(estimator: ModuleType, champion: dict[str, Any] | None, tuning: Tuning, seed: int) -> optuna.Study:
@@ -141,21 +161,47 @@ def run_batch(
 ) -> bool:
     """Ask, evaluate and tell some trials; returns whether the sampler has more to try."""
     trials = [study.ask() for _ in range(size)]
-    try:
-        chosen = [estimator.search_space(trial) for trial in trials]
-    except ValueError as error:
-        raise InputError(f"search_space of the estimator does not suit tuning.sampler: {error}") from None
+    chosen = [choose_hyperparameters(estimator, trial) for trial in trials]
     more = True
-    for trial, hyperparameters, loss in zip(trials, chosen, threads.map(evaluate, trials, chosen), strict=True):
-        trial.set_user_attr("hyperparameters", hyperparameters)
+    for trial, loss in zip(trials, threads.map(partial(try_trial, evaluate), trials, chosen), strict=True):
         more = tell(study, trial, loss) and more
     return more
 
 
-def tell(study: optuna.Study, trial: optuna.Trial, loss: float) -> bool:
-    """Record the loss of a trial; returns False at the end of a grid, where its sampler calls Study.stop."""
+def choose_hyperparameters(estimator: ModuleType, trial: optuna.Trial) -> dict[str, Any] | None:
+    """What the search space gives a trial; None if it prunes it."""
     try:
-        study.tell(trial, loss)
+        hyperparameters = estimator.search_space(trial)
+    except ValueError as error:
+        raise InputError(f"search_space of the estimator does not suit tuning.sampler: {error}") from None
+    except optuna.TrialPruned:
+        trial.set_user_attr("failure", "pruned by search_space")
+        return None
+    trial.set_user_attr("hyperparameters", hyperparameters)
+    return hyperparameters
+
+
+def try_trial(evaluate: Evaluate, trial: optuna.Trial, hyperparameters: dict[str, Any] | None) -> float:
+    """The loss of a trial; nan if it was pruned or failed, which costs that trial alone."""
+    if hyperparameters is None:
+        return math.nan
+    try:
+        loss = evaluate(trial, hyperparameters)
+        failure = "" if math.isfinite(loss) else f"its loss is {loss}"
+    except InputError:
+        raise
+    except Exception as error:  # whatever an estimator raises
+        loss, failure = math.nan, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    if failure:
+        trial.set_user_attr("failure", failure)
+        print(f"tuning: trial {trial.number} has no loss, {failure}")
+    return loss
+
+
+def tell(study: optuna.Study, trial: optuna.Trial, loss: float) -> bool:
+    """Record the loss of a trial, if it has one; returns False where a grid ends and its sampler calls Study.stop."""
+    try:
+        study.tell(trial, loss if math.isfinite(loss) else None, None if math.isfinite(loss) else TrialState.FAIL)
     except RuntimeError as error:
         if "Study.stop" not in str(error):
             raise

@@ -1,21 +1,23 @@
 """A use case small enough that every row it reads can be counted."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dataframely as dy
 import polars as pl
 import pytest
 from stores import with_files
 
-from tasks.core.use_case import UseCase
+from tasks.core.use_case import declare
 from tasks.data.snapshot import Snapshot
+from tasks.features.known import Known, Rows
+from tasks.features.table import Table
 
 
 class Orders(dy.Schema):
     """To predict: does an order come back?"""
 
     id = dy.Int64(primary_key=True)
-    at = dy.Datetime(time_zone="UTC")
+    at = dy.Datetime(time_zone="UTC", primary_key=True)
     back = dy.Int64(nullable=True)
     known = dy.Datetime(time_zone="UTC", nullable=True)
 
@@ -27,25 +29,27 @@ class Prices(dy.Schema):
     known = dy.Datetime(time_zone="UTC")
 
 
-def count_rows(rows: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """How many rows of each table the features may be made of."""
-    return rows.select(pl.repeat(float(frame.height), pl.len()).alias(name) for name, frame in sorted(tables.items()))
+def count_prices(rows: Rows, known: Known) -> dict:
+    """How many prices became known in the five days before the prediction."""
+    return {"prices": known.prices.last("5d").count()}
 
 
 @pytest.fixture(scope="session")
 def orders_case():
-    """Orders and prices; the features of an order are the numbers of rows that it was told of."""
-    return UseCase(
-        model="late-arrivals",  # whose files its cache keys are made of
-        tables={"orders": Orders, "prices": Prices},
+    """Orders and prices; the feature of an order is the number of prices that it was told of."""
+    return declare(
+        "late-arrivals",  # whose files its cache keys are made of
+        tables={
+            "orders": Table(
+                schema=Orders, event_time=pl.col("at"), outcomes=["back"], outcomes_known_at=pl.col("known")
+            ),
+            "prices": Table(schema=Prices, known_at=pl.col("known")),
+        },
         rows="orders",
-        event_time=pl.col("at"),
         prediction_time=pl.col("at") - pl.duration(hours=1),
         target=pl.col("back") > 0,
-        known_at={"orders": pl.col("known"), "prices": pl.col("known")},
         watched={},
-        lookback=timedelta(days=5),
-        build_features=count_rows,
+        features=count_prices,
     )
 
 

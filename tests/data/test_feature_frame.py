@@ -1,6 +1,5 @@
 """The feature frame of a moment holds what was known before it, whatever was built and kept earlier."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -18,53 +17,56 @@ HOUR, MOMENT = timedelta(hours=1), timedelta(microseconds=1)
 FEBRUARY, MARCH = datetime(2013, 2, 1, tzinfo=UTC), datetime(2013, 3, 1, tzinfo=UTC)
 
 
-def seen(version: Snapshot, case, as_of: datetime, validation, since=None) -> tuple[list[int], float, float]:
-    """The orders of a frame, and the numbers of orders and prices that their features are made of."""
+def seen(version: Snapshot, case, as_of: datetime, validation, since=None) -> dict[int, tuple[bool, float]]:
+    """By the id of each order in a frame: whether its outcome is there, and how many prices it was told of."""
     frame, _ = build_feature_frame.fn(version, case, as_of, since, validation)
-    return [key["id"] for key in frame["key"]], frame["orders"][0], frame["prices"][0]
+    rows = zip(frame["key"], frame["target"].is_not_null(), frame["prices"], strict=True)
+    return {key["id"]: (labelled, prices) for key, labelled, prices in rows}
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["first at the moment", "first after it"])
-@pytest.mark.parametrize("table", ["orders", "prices"])
-def test_a_row_known_exactly_at_as_of_is_in_no_frame_and_a_moment_later_it_is_whichever_was_built_first(
-    orders, orders_case, params, store, noon, table, reverse
+@pytest.mark.parametrize("what", ["outcome", "prediction"])
+def test_what_is_known_exactly_at_as_of_is_in_no_frame_and_a_moment_later_it_is_whichever_was_built_first(
+    orders, orders_case, params, store, noon, what, reverse
 ):
     """A moment after the newest row the month is settled: it is kept for every as_of from then on, not for this one."""
-    last = {"orders": noon - HOUR, "prices": noon - HOUR} | {table: noon}
-    rows = [(noon - 9 * HOUR, noon - 5 * HOUR), (noon - 8 * HOUR, last["orders"])]
-    version = orders(rows, prices=[noon - 9 * HOUR, last["prices"]])
-    both, one = ([0, 1], 2, 2), {"orders": ([0], 1, 2), "prices": ([0, 1], 2, 1)}[table]
-    expected = {noon: one, noon + MOMENT: both, noon + HOUR: both}
+    last = {"outcome": (noon - 8 * HOUR, noon), "prediction": (noon + HOUR, None)}[what]
+    version = orders([(noon - 9 * HOUR, noon - 5 * HOUR), last], prices=[noon - 11 * HOUR])
+    before = {0: (True, 1)} | ({1: (False, 1)} if what == "outcome" else {})
+    after = {0: (True, 1), 1: (what == "outcome", 1)}
+    expected = {noon: before, noon + MOMENT: after, noon + HOUR: after}
     for as_of in sorted(expected, reverse=reverse) * 2:
         assert seen(version, orders_case, as_of, params.validation) == expected[as_of], as_of
     kept = sorted("-" in path.name for path in workspace().features.iterdir())
     assert kept == [False, True]  # one settled, and one of the moment alone
 
 
-def test_a_row_without_an_outcome_is_in_the_frame_from_its_prediction_time_on(orders, orders_case, params, store, noon):
-    version = orders([(noon - 9 * HOUR, noon - 5 * HOUR), (noon + HOUR, None)], prices=[noon - 9 * HOUR])
-    for as_of, ids in ((noon, [0]), (noon + MOMENT, [0, 1]), (noon, [0])):
-        assert seen(version, orders_case, as_of, params.validation)[0] == ids
+def test_a_row_waits_for_its_outcome_with_its_features_and_without_a_target(orders, orders_case, params, store, noon):
+    version = orders([(noon - 9 * HOUR, noon + 5 * HOUR)], prices=[noon - 11 * HOUR])
+    for as_of, labelled in ((noon, False), (noon + 6 * HOUR, True), (noon, False)):
+        assert seen(version, orders_case, as_of, params.validation) == {0: (labelled, 1)}
 
 
-def test_rows_are_looked_back_on_from_the_lookback_before_the_month_on(orders, orders_case, params, store, noon):
+def test_the_first_row_of_a_month_sees_all_of_its_window(orders, orders_case, params, store, noon):
     start = datetime(2024, 1, 1, tzinfo=UTC)
-    reach, end = start - orders_case.lookback, datetime(2024, 2, 1, tzinfo=UTC)
-    version = orders([(noon, noon)], prices=[reach - MOMENT, reach, start, end - MOMENT, end])
-    assert seen(version, orders_case, end + HOUR, params.validation) == ([0], 1, 3)
+    asked = start - HOUR  # one hour before its event
+    opens, end = asked - timedelta(days=5), datetime(2024, 2, 1, tzinfo=UTC)
+    assert orders_case.reach.before == timedelta(days=5, hours=1)
+    version = orders([(start, noon)], prices=[opens - MOMENT, opens, asked - MOMENT, asked, noon])
+    assert seen(version, orders_case, end, params.validation) == {0: (True, 2)}
 
 
-def test_a_month_is_in_the_frame_from_a_moment_after_it_begins_and_since_a_moment_before_it_ends(
+def test_a_month_is_in_the_frame_once_a_row_of_it_may_be_asked_for_and_since_a_moment_before_it_ends(
     orders, orders_case, params, store, noon
 ):
     start, end = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC)
-    version = orders([(start, start - HOUR), (end - HOUR, end - HOUR)], prices=[start])
+    version = orders([(start, start - HOUR), (end - HOUR, end - HOUR)], prices=[start - 2 * HOUR, noon])
     with pytest.raises(InputError, match="lies outside the data"):
-        seen(version, orders_case, start, params.validation)
-    assert seen(version, orders_case, start + MOMENT, params.validation) == ([0], 1, 1)
+        seen(version, orders_case, start - HOUR, params.validation)
+    assert seen(version, orders_case, start - HOUR + MOMENT, params.validation) == {0: (True, 1)}
     with pytest.raises(InputError, match="lies outside the data"):
         seen(version, orders_case, end + HOUR, params.validation, since=end)
-    assert seen(version, orders_case, end + HOUR, params.validation, since=end - MOMENT) == ([0, 1], 2, 1)
+    assert list(seen(version, orders_case, end + HOUR, params.validation, since=end - MOMENT)) == [0, 1]
 
 
 @pytest.mark.parametrize("file", ["planes.parquet", "weather.parquet"])
@@ -94,23 +96,12 @@ def test_a_target_that_is_null_everywhere_is_told_before_anything_is_fitted(
 
 
 def test_a_table_to_predict_may_be_one_file(snapshot, use_case, tmp_path, params, store):
-    names = ["flights/2013-01.parquet", "flights/2013-02.parquet"]
+    names = [f"flights/2013-0{month}.parquet" for month in (1, 2, 3)]
     others = {name: path for name, path in snapshot.files.items() if not name.startswith("flights/")}
     whole = pl.concat(pl.read_parquet(snapshot.files[name]) for name in names)
     single = with_files(Snapshot("single", others), tmp_path, {"flights.parquet": whole})
     frame, _ = build_feature_frame.fn(single, use_case, MARCH, None, params.validation)
     assert_frame_equal(frame, build_feature_frame.fn(snapshot, use_case, MARCH, None, params.validation)[0])
-
-
-@pytest.mark.parametrize("name", ["target", "score", "total"])
-def test_a_column_that_takes_the_name_of_another_is_refused(orders, orders_case, params, store, noon, name):
-    taken = replace(
-        orders_case,
-        build_features=lambda rows, tables: rows.select(pl.col("id").alias(name)),
-        watched={"total": pl.len()},
-    )
-    with pytest.raises(InputError, match=f"features.py makes a column '{name}'; that name is taken"):
-        seen(orders([(noon, noon)], prices=[noon]), taken, noon + HOUR, params.validation)
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:100], lambda content: b"", lambda content: b"x" * 500])

@@ -6,45 +6,52 @@ import polars as pl
 import pytest
 from stores import with_files
 
-from project.contract import KNOWN_AT
 from tasks.core.errors import InputError
 from tasks.data.feature_frame import build_feature_frame
-from tasks.data.reader import months, read_file, read_table
+from tasks.data.reader import know, months, read_file, read_table
 from tasks.data.snapshot import Snapshot
 
 JANUARY, JUNE = datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 6, 1, tzinfo=UTC)
 MOMENT = timedelta(microseconds=1)
 
 
-def test_nothing_known_at_or_after_as_of_is_read(snapshot, use_case):
+def test_nothing_known_at_or_after_as_of_is_known(snapshot, use_case):
     as_of = datetime(2013, 1, 15, 12, tzinfo=UTC)
-    for table in KNOWN_AT:
-        rows = read_table(snapshot, use_case, table, JANUARY, JUNE, as_of)
-        assert rows.height > 100
-        assert rows.select((KNOWN_AT[table] < as_of).all()).item()
+    for name in ("flights", "weather"):
+        table, rows = use_case.tables[name], read_table(snapshot, use_case, name, JANUARY, JUNE)
+        known = know(use_case, name, rows, as_of)
+        assert rows.height > known.height > 100
+        assert known.select((table.row_known_at < as_of).all()).item()
+        for outcome in table.outcomes:
+            told = known.filter(pl.col(outcome).is_not_null())
+            assert 0 < told.height == told.filter(table.outcomes_known_at < as_of).height
 
 
-def test_a_row_known_exactly_at_as_of_is_not_read_and_a_moment_later_it_is(orders, orders_case, noon):
+def test_a_row_known_exactly_at_as_of_is_not_known_and_a_moment_later_it_is(orders, orders_case, noon):
     start, end, hour = noon - timedelta(days=9), noon + timedelta(days=9), timedelta(hours=1)
     rows = [
-        (noon - 3 * hour, noon - MOMENT),
-        (noon - 2 * hour, noon),
-        (noon + hour - MOMENT, None),  # without an outcome it is known from its prediction time on
+        (noon - 2 * hour, noon),  # asked for one hour before its event
+        (noon + hour - MOMENT, None),
         (noon + hour, None),
-        (noon + hour, noon + 2 * hour),
+        (noon - 3 * hour, noon + 2 * hour),
     ]
     version = orders(rows, prices=[noon - MOMENT, noon])
-    for table, before, after in (("orders", [0, 2], [0, 1, 2, 3]), ("prices", [0], [0, 1])):
-        assert read_table(version, orders_case, table, start, end, noon)["id"].to_list() == before
-        assert read_table(version, orders_case, table, start, end, noon + MOMENT)["id"].to_list() == after
+    for table, before, after in (("orders", [0, 1, 3], [0, 1, 2, 3]), ("prices", [0], [0, 1])):
+        found = read_table(version, orders_case, table, start, end)
+        assert know(orders_case, table, found, noon)["id"].sort().to_list() == before
+        assert know(orders_case, table, found, noon + MOMENT)["id"].sort().to_list() == after
+    outcomes = read_table(version, orders_case, "orders", start, end)
+    for as_of, told in ((noon, []), (noon + MOMENT, [0]), (noon + 3 * hour, [0, 3])):
+        known = know(orders_case, "orders", outcomes, as_of)
+        assert known.filter(pl.col("back").is_not_null())["id"].sort().to_list() == told
 
 
 def test_a_row_at_the_start_of_a_span_is_read_and_one_at_its_end_is_not(orders, orders_case, noon):
-    end, later = noon + timedelta(days=1), noon + timedelta(days=9)
+    end = noon + timedelta(days=1)
     times = [noon - MOMENT, noon, end - MOMENT, end]
     version = orders([(time, time) for time in times], prices=times)
     for table in ("orders", "prices"):
-        assert read_table(version, orders_case, table, noon, end, later)["id"].to_list() == [1, 2]
+        assert read_table(version, orders_case, table, noon, end)["id"].to_list() == [1, 2]
 
 
 def test_a_missing_column_is_named_with_file_and_table(snapshot, use_case, tmp_path):
@@ -73,7 +80,7 @@ def test_the_first_moment_of_a_month_lies_in_its_file_and_that_of_the_next_does_
     def read(*times: datetime) -> pl.DataFrame:
         version = orders([(time, time) for time in times], prices=[noon])
         start, end = stray - timedelta(days=60), stray + timedelta(days=60)
-        return read_table(version, orders_case, "orders", start, end, end)
+        return read_table(version, orders_case, "orders", start, end)
 
     first = datetime(2024, 1, 1, tzinfo=UTC)
     assert read(first, first + timedelta(days=31) - MOMENT).height == 2

@@ -7,7 +7,7 @@ import sys
 import polars as pl
 import pytest
 
-from project.contract import KNOWN_AT
+from project.contract import TABLES
 from tasks.core.errors import InputError
 from tasks.data.merge import merge_landed, merge_rows
 from tasks.data.publish import place_version, publish_version, refuse_edits
@@ -181,4 +181,4 @@ def test_rows_of_the_data_are_known_to_no_earlier_version(own_workspace, ingest,
     ingest()
     old = pull_snapshot.fn(before, params.data)
     assert pl.read_parquet(old.files["flights/2013-01.parquet"]).equals(january)
-    assert january.select(KNOWN_AT["flights"].is_not_null().any()).item()
+    assert january.select(TABLES["flights"].outcomes_known_at.is_not_null().any()).item()

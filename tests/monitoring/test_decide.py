@@ -15,7 +15,7 @@ MODEL, JUNE = "late-arrivals", datetime(2013, 6, 1, tzinfo=UTC)
 
 @pytest.fixture
 def rows(year):
-    return year.filter(pl.col("known_at") < JUNE)
+    return year.filter(pl.col("label_time") < JUNE)
 
 
 def record(kind: str, as_of: datetime, done: bool = True, **tags: str) -> None:
@@ -58,7 +58,7 @@ def test_too_few_labels_since_the_last_training_are_counted_on_the_rows(store, r
     record("training", JUNE - timedelta(days=20))
     record("check", JUNE, window="2013-06-01", alarm="True")
     many = params.model_copy(update={"retrain": params.retrain.model_copy(update={"min_new_rows": 100_000})})
-    labelled = rows.filter(pl.col("known_at") >= JUNE - timedelta(days=20)).height
+    labelled = rows.filter(pl.col("label_time") >= JUNE - timedelta(days=20)).height
     assert f"only {labelled:,} rows were labelled" in ask(Request(JUNE, "schedule"), rows, many)
 
 
@@ -67,7 +67,7 @@ def test_a_row_that_became_known_at_the_very_moment_of_the_last_training_is_new(
     record("training", trained)
     record("check", JUNE, window="2013-06-01", alarm="True")
     moments = [trained - timedelta(seconds=1), trained, JUNE - timedelta(seconds=1)]
-    frame = pl.DataFrame({"known_at": moments}, schema={"known_at": pl.Datetime("us", "UTC")})
+    frame = pl.DataFrame({"label_time": moments}, schema={"label_time": pl.Datetime("us", "UTC")})
     assert ask(Request(JUNE, "schedule"), frame, params).startswith("only 2 rows were labelled")
 
 

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from tasks.core.errors import InputError
+from tasks.core.use_case import META
 from tasks.core.workspace import workspace
-from tasks.data.feature_frame import META, watched_columns
+from tasks.data.feature_frame import watched_columns
 from tasks.inference.prediction_log import read_predictions, score_rows
 from tasks.inference.scorer import Scorer
 from tasks.monitoring import evidently_report
@@ -38,7 +39,7 @@ def make_champion(use_case, rows, folder, version, params, sets):
 @pytest.fixture(scope="module")
 def versions(year, use_case, params, tmp_path_factory):
     """A good version of April and one that was fitted on shuffled labels."""
-    sets = split_rows(year.filter(pl.col("known_at") < APRIL), APRIL, params.split)
+    sets = split_rows(year.filter(pl.col("label_time") < APRIL), APRIL, params.split)
     spoiled = sets.fit.with_columns(pl.col("target").shuffle(seed=1))
     folder = tmp_path_factory.mktemp("versions")
     return (
@@ -121,7 +122,7 @@ def test_the_newest_window_ends_on_the_first_of_a_month_that_has_begun():
 def test_features_are_compared_with_whole_weeks_before_the_gate_and_scores_with_those_up_to_as_of(
     versions, year, params
 ):
-    sets = split_rows(year.filter(pl.col("known_at") < APRIL), APRIL, params.split)
+    sets = split_rows(year.filter(pl.col("label_time") < APRIL), APRIL, params.split)
     references = read_references(versions[0].bundle)
     scores = pl.DataFrame({"score": versions[0].bundle.scorer.score(sets.gate)})
     fit_end = APRIL - params.split.gate

@@ -3,6 +3,8 @@
 import dataframely as dy
 import polars as pl
 
+from tasks.features.table import Table
+
 
 class Weather(dy.Schema):
     """One observation; temp_next is null until the next day's is known."""
@@ -16,6 +18,13 @@ class Weather(dy.Schema):
     temp_next = dy.Float32(nullable=True, min=-60, max=140)  # Fahrenheit
 
 
-TABLES: dict[str, type[dy.Schema]] = {"weather": Weather}
-EVENT_TIME = {"weather": pl.col("time_hour")}
-KNOWN_AT = {"weather": pl.col("time_hour") + pl.duration(hours=25)}
+OBSERVED = pl.col("time_hour")
+TABLES = {
+    "weather": Table(
+        schema=Weather,
+        event_time=OBSERVED,
+        known_at=OBSERVED + pl.duration(hours=1),
+        outcomes=["temp_next"],
+        outcomes_known_at=OBSERVED + pl.duration(hours=25),
+    )
+}

@@ -6,13 +6,19 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from project.contract import EVENT_TIME as EVENT_TIMES
-from project.contract import KNOWN_AT, Flights
-from project.late_arrivals.features import HISTORY, LOOKBACK, build_features
+from project.contract import SCHEDULED, TABLES
 from project.late_arrivals.target import PREDICTION_TIME, TARGET
-from tasks.data.feature_frame import META
+from tasks.core.use_case import META
+from tasks.features.index import Index
+from tasks.features.lookback import Reach
 
-EVENT_TIME = EVENT_TIMES["flights"]
+FLIGHTS, WEATHER = TABLES["flights"], TABLES["weather"]
+HISTORY = {
+    "origin_3h": (["origin"], 3),
+    "carrier_24h": (["origin", "carrier"], 24),
+    "dest_24h": (["dest"], 24),
+    "tail_24h": (["tailnum"], 24),
+}
 CLOCK_CHANGES = [date(2013, 3, 10), date(2013, 11, 3)]
 
 
@@ -22,12 +28,18 @@ def asked(tables):
     return tables["flights"].filter(pl.col("month") == 2).sample(200, seed=1)
 
 
-def test_history_equals_a_count_by_hand(tables, asked):
+@pytest.fixture(scope="session")
+def build_features(use_case):
+    """The features of rows, from tables."""
+    return lambda rows, tables: use_case.build_features(rows, Index(use_case.tables, tables))
+
+
+def test_history_equals_a_count_by_hand(tables, asked, build_features):
     features = build_features(asked, tables)
-    events = tables["flights"].with_columns(known_at=KNOWN_AT["flights"]).drop_nulls("known_at")
+    events = tables["flights"].with_columns(known_at=FLIGHTS.outcomes_known_at).drop_nulls("known_at")
     moments = asked.select(at=PREDICTION_TIME)["at"]
-    for name, (key, window) in HISTORY.items():
-        span = timedelta(hours=int(window[:-1]) * (24 if window[-1] == "d" else 1))
+    for name, (key, hours) in HISTORY.items():
+        span = timedelta(hours=hours)
         for row, at, late, delay in zip(
             asked.iter_rows(named=True), moments, features[f"{name}_late"], features[f"{name}_delay"], strict=True
         ):
@@ -41,8 +53,8 @@ def test_history_equals_a_count_by_hand(tables, asked):
 def thousand(year_tables):
     """1,000 flights of the year at random, with nulls, unseen categories, month ends and both days of clock change."""
     flights = year_tables["flights"]
-    day = EVENT_TIME.dt.date()
-    edges = flights.filter(EVENT_TIME.dt.day().is_in([1, 30, 31]) | day.is_in(CLOCK_CHANGES))
+    day = SCHEDULED.dt.date()
+    edges = flights.filter(SCHEDULED.dt.day().is_in([1, 30, 31]) | day.is_in(CLOCK_CHANGES))
     rows = pl.concat([flights.sample(600, seed=1), edges.sample(400, seed=2)]).unique(maintain_order=True)
     third = pl.int_range(pl.len()) % 10
     return rows.with_columns(
@@ -53,29 +65,35 @@ def thousand(year_tables):
     ).cast({"arr_delay": pl.Int16})
 
 
-def near(row: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """What a request for one row has at hand: the tables from LOOKBACK before it on."""
-    event = row.select(EVENT_TIME).item()
-    times = {"flights": EVENT_TIME, "weather": KNOWN_AT["weather"]}
-    return tables | {
-        name: tables[name].filter(time.is_between(event - LOOKBACK, event)) for name, time in times.items()
-    }
+@pytest.fixture(scope="session")
+def near(use_case):
+    """What a request for one row has at hand: the tables from what it looks back on to its event."""
+
+    def cut(row: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+        event = row.select(SCHEDULED).item()
+        times = {"flights": SCHEDULED, "weather": WEATHER.known_at}
+        back = event - use_case.reach.before
+        return tables | {name: tables[name].filter(time.is_between(back, event)) for name, time in times.items()}
+
+    return cut
 
 
 @pytest.mark.slow
-def test_a_thousand_rows_have_the_same_features_alone_together_shuffled_and_by_month(thousand, year_tables):
+def test_a_thousand_rows_have_the_same_features_alone_together_shuffled_and_by_month(
+    thousand, year_tables, build_features, near
+):
     together = build_features(thousand, year_tables)
     shuffled = thousand.with_row_index("at_first").sample(fraction=1, shuffle=True, seed=2)
     again = build_features(shuffled.drop("at_first"), year_tables)
     assert_frame_equal(together, again.with_columns(shuffled["at_first"]).sort("at_first").drop("at_first"))
     alone = pl.concat([build_features(row, near(row, year_tables)) for row in thousand.iter_slices(1)])
     assert_frame_equal(together, alone)
-    months = thousand.with_row_index("at_first").group_by(EVENT_TIME.dt.truncate("1mo"))
+    months = thousand.with_row_index("at_first").group_by(SCHEDULED.dt.truncate("1mo"))
     parts = [build_features(part.drop("at_first"), year_tables).with_columns(part["at_first"]) for _, part in months]
     assert_frame_equal(together, pl.concat(parts).sort("at_first").drop("at_first"))
 
 
-def test_rows_asked_alone_shuffled_or_together_have_the_same_features(tables, asked):
+def test_rows_asked_alone_shuffled_or_together_have_the_same_features(tables, asked, build_features, near):
     together = build_features(asked, tables)
     shuffled = asked.with_row_index("at_first").sample(fraction=1, shuffle=True, seed=2)
     again = build_features(shuffled.drop("at_first"), tables)
@@ -84,20 +102,19 @@ def test_rows_asked_alone_shuffled_or_together_have_the_same_features(tables, as
     assert_frame_equal(together.head(50), alone)
 
 
-def test_the_months_of_a_snapshot_have_the_features_of_the_whole_year(year, year_tables):
+def test_the_months_of_a_snapshot_have_the_features_of_the_whole_year(year, year_tables, build_features):
     rows = year_tables["flights"].filter(TARGET.is_not_null())
     assert_frame_equal(build_features(rows, year_tables), year.drop(META), check_row_order=True)
 
 
-def test_lookback_before_the_rows_is_enough(tables):
+def test_what_lies_in_reach_of_the_rows_is_enough(tables, use_case, build_features):
     start = datetime(2013, 2, 1, tzinfo=UTC)
-    rows = tables["flights"].filter(start <= EVENT_TIME)
-    times = {"flights": EVENT_TIME, "weather": KNOWN_AT["weather"]}
-    cut = {name: tables[name].filter(time >= start - LOOKBACK) for name, time in times.items()}
+    rows = tables["flights"].filter(start <= SCHEDULED)
+    times = {"flights": SCHEDULED, "weather": WEATHER.known_at}
+    cut = {name: tables[name].filter(time >= start - use_case.reach.before) for name, time in times.items()}
     assert_frame_equal(build_features(rows, tables), build_features(rows, tables | cut))
 
 
-def test_lookback_covers_the_longest_window_and_the_longest_flight_the_contract_allows():
-    columns = Flights.columns()
-    longest = timedelta(minutes=columns["dep_delay"].max + columns["air_time"].max + 60)
-    assert timedelta(hours=2 + 48) + longest <= LOOKBACK
+def test_the_reach_is_two_hours_of_lead_the_longest_window_and_the_longest_flight_the_contract_allows(use_case):
+    longest = timedelta(minutes=FLIGHTS.columns["dep_delay"].max + FLIGHTS.columns["air_time"].max + 60)
+    assert use_case.reach == Reach(timedelta(hours=2 + 48) + longest, timedelta(0), timedelta(hours=2))

@@ -10,12 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from project.contract import KNOWN_AT
-from project.late_arrivals.features import LOOKBACK, build_features
+from project.contract import TABLES
 from project.late_arrivals.target import PREDICTION_TIME
-from tasks.data.feature_frame import META, build_feature_frame
+from tasks.core.use_case import META
+from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import Snapshot
 from tasks.evaluation.metrics import compute_metrics
+from tasks.features.index import Index
 from tasks.inference.scorer import Scorer
 from tasks.training.challenger import judge_challenger
 from tasks.training.estimators import DEFAULT
@@ -23,11 +24,17 @@ from tasks.training.fit import fit_model, to_bytes
 from tasks.training.split import labelled_rows, split_rows
 from tasks.training.tuning import tune_model
 
-ROW_TIME = {"flights": pl.coalesce(KNOWN_AT["flights"], PREDICTION_TIME), "weather": KNOWN_AT["weather"]}
+KNOWN = {
+    "flights": pl.coalesce(TABLES["flights"].outcomes_known_at, PREDICTION_TIME),
+    "weather": TABLES["weather"].known_at,
+}
 
 
-def poison(rows: pl.DataFrame, known: pl.Expr, random: np.random.Generator) -> pl.DataFrame:
-    """Rows of which those that meet `known` have other values, are lost, or come twice."""
+NOWHERE = pl.lit(value=False)
+
+
+def poison(rows: pl.DataFrame, known: pl.Expr, random: np.random.Generator, there: pl.Expr = NOWHERE) -> pl.DataFrame:
+    """Rows of which those that meet `known` have other values and, if they are not there, are lost or come twice."""
     told = [
         name for name, kind in rows.schema.items() if name in {"arr_delay", "dep_delay", "air_time"} or kind.is_float()
     ]
@@ -36,39 +43,40 @@ def poison(rows: pl.DataFrame, known: pl.Expr, random: np.random.Generator) -> p
     noisy = touched.with_columns(
         (pl.col(name).fill_null(0) + noise[name]).cast(rows.schema[name]).alias(name) for name in told
     )
-    drawn = noisy[random.integers(0, noisy.height, noisy.height)] if noisy.height else noisy
-    return pl.concat([rows.filter(known.not_() | known.is_null()), drawn])
+    new = noisy.filter(~there)
+    drawn = new[random.integers(0, new.height, new.height)] if new.height else new
+    return pl.concat([rows.filter(known.not_() | known.is_null()), noisy.filter(there), drawn])
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(row=st.integers(0, 47_000), seed=st.integers(0, 2**32 - 1), unseen=st.booleans())
-def test_no_value_known_at_the_prediction_time_or_later_changes_a_feature(tables, row, seed, unseen):
+def test_no_value_known_at_the_prediction_time_or_later_changes_a_feature(tables, use_case, row, seed, unseen):
     asked = tables["flights"][row]
     if unseen:
         asked = asked.with_columns(dest=pl.lit("QQQ"), tailnum=pl.lit(None, pl.String))
     at = asked.select(PREDICTION_TIME).item()
     near = {
-        name: tables[name].filter(time > at - LOOKBACK, time < at + timedelta(days=2))
-        for name, time in ROW_TIME.items()
+        name: tables[name].filter(time > at - use_case.reach.before, time < at + timedelta(days=2))
+        for name, time in KNOWN.items()
     }
     random = np.random.default_rng(seed)
-    later = {name: poison(rows, ROW_TIME[name] >= at, random) for name, rows in near.items()}
+    later = {name: poison(rows, KNOWN[name] >= at, random) for name, rows in near.items()}
     planes = {"planes": tables["planes"]}
-    plain = build_features(asked, near | planes)
-    assert_frame_equal(plain, build_features(asked, later | planes))
+    plain = use_case.build_features(asked, Index(use_case.tables, near | planes))
+    assert_frame_equal(plain, use_case.build_features(asked, Index(use_case.tables, later | planes)))
 
 
-def test_values_known_just_before_the_prediction_time_do_change_features(tables):
+def test_values_known_just_before_the_prediction_time_do_change_features(tables, use_case):
     asked = tables["flights"].filter(pl.col("month") == 2).sample(30, seed=3)
     for row in asked.iter_slices(1):
         at = row.select(PREDICTION_TIME).item()
         random = np.random.default_rng(0)
         just_before = {
             name: poison(tables[name], (time < at) & (time >= at - timedelta(hours=24)), random)
-            for name, time in ROW_TIME.items()
+            for name, time in KNOWN.items()
         }
-        changed = build_features(row, tables | just_before)
-        assert not changed.equals(build_features(row, tables))
+        changed = use_case.build_features(row, Index(use_case.tables, tables | just_before))
+        assert not changed.equals(use_case.build_features(row, Index(use_case.tables, tables)))
 
 
 @pytest.mark.sample
@@ -80,10 +88,11 @@ def test_poisoning_all_that_is_known_after_as_of_changes_no_bit_of_the_model_nor
     files = dict(snapshot.files)
     for file, path in snapshot.files.items():
         table = file.removesuffix(".parquet").split("/")[0]
-        if table in ROW_TIME:
+        if table in KNOWN:
             files[file] = tmp_path / "poisoned" / file.replace("/", "-")
             files[file].parent.mkdir(exist_ok=True)
-            poison(pl.read_parquet(path), ROW_TIME[table] >= as_of, random).write_parquet(files[file])
+            asked = as_of > PREDICTION_TIME if table == "flights" else NOWHERE
+            poison(pl.read_parquet(path), KNOWN[table] >= as_of, random, asked).write_parquet(files[file])
 
     tuning = params.tuning.model_copy(update={"n_trials": 3, "max_rows": 3000})
     outcomes = []

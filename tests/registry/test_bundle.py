@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from tasks.core.errors import InputError
-from tasks.data.feature_frame import META
+from tasks.core.use_case import META
 from tasks.inference.scorer import Scorer
 from tasks.registry.bundle import load_bundle, sha256, write_bundle
 from tasks.training.fit import fit_model, to_bytes

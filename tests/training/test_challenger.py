@@ -15,11 +15,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
-from project.contract import EVENT_TIME, KNOWN_AT
+from project.contract import TABLES
 from tasks.core.errors import InputError
-from tasks.data.feature_frame import META, build_feature_frame
+from tasks.core.use_case import META
+from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import Snapshot
 from tasks.evaluation.metrics import compute_metrics
+from tasks.features.table import as_known
 from tasks.inference.scorer import Scorer
 from tasks.registry.bundle import digest_keys, load_bundle, write_bundle
 from tasks.registry.versions import Champion
@@ -39,7 +41,7 @@ def day(month: int) -> datetime:
 
 def sets_as_of(year, month, params, history=None):
     split = params.split.model_validate(params.split.model_dump() | {"history": history})
-    return split_rows(year.filter(pl.col("known_at") < day(month)), day(month), split)
+    return split_rows(year.filter(pl.col("label_time") < day(month)), day(month), split)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,7 @@ def test_the_year_has_the_rows_and_late_shares_of_the_sample(year):
 
 
 def test_trained_january_to_june_it_ranks_july_to_december_with_auc_075(year, use_case, params):
-    fit = year.filter(pl.col("known_at") < day(7))
+    fit = year.filter(pl.col("label_time") < day(7))
     later = year.filter(pl.col("event_time") >= day(7))
     model = to_bytes(fit_model.fn(use_case, fit, DEFAULT, params.seed), fit.drop(META).schema)
     measured = compute_metrics(later["target"].to_numpy(), Scorer(model).score(later), 0.5)
@@ -107,9 +109,8 @@ def test_training_as_of_a_day_equals_training_on_data_cut_at_that_day(snapshot, 
     for file, path in snapshot.files.items():
         table = file.removesuffix(".parquet").split("/")[0]
         rows = pl.read_parquet(path)
-        if table in KNOWN_AT:
-            known = pl.coalesce(KNOWN_AT[table], EVENT_TIME[table]) if table == "flights" else KNOWN_AT[table]
-            rows = rows.filter(known < as_of)
+        if table != "planes":
+            rows = as_known(TABLES[table], rows, as_of)
         if rows.height:
             files[file] = tmp_path / "cut" / file.replace("/", "-")
             files[file].parent.mkdir(exist_ok=True)
@@ -123,13 +124,13 @@ def test_training_as_of_a_day_equals_training_on_data_cut_at_that_day(snapshot, 
 
 @pytest.mark.parametrize("hyperparameters", [DEFAULT | {"max_iter": 30}, LINEAR])
 def test_the_same_model_in_two_processes_with_one_and_two_threads(year, use_case, params, tmp_path, hyperparameters):
-    fit = year.filter(pl.col("known_at") < datetime(2013, 1, 20, tzinfo=UTC))
+    fit = year.filter(pl.col("label_time") < datetime(2013, 1, 20, tzinfo=UTC))
     fit.write_parquet(tmp_path / "fit.parquet")
     here = to_bytes(fit_model.fn(use_case, fit, hyperparameters, params.seed), fit.drop(META).schema)
     code = f"""
 import hashlib, tasks, polars as pl
 from tasks.core.use_case import load_use_case
-from tasks.data.feature_frame import META
+from tasks.core.use_case import META
 from tasks.training.fit import fit_model, to_bytes
 fit = pl.read_parquet({str(tmp_path / "fit.parquet")!r})
 model = fit_model.fn(load_use_case("late-arrivals"), fit, {hyperparameters!r}, {params.seed})

@@ -17,7 +17,7 @@ RANDOM = np.random.default_rng(0)
 
 def frame(rows: int, target: pl.Series, **columns) -> pl.DataFrame:
     """A feature frame of columns made up for the purpose."""
-    times = dict.fromkeys(("key", "event_time", "known_at", "watched"), range(rows))
+    times = dict.fromkeys(("key", "event_time", "label_time", "watched"), range(rows))
     return pl.DataFrame(times).with_columns(target=target, **columns)
 
 

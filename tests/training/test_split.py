@@ -12,20 +12,20 @@ AS_OF = datetime(2013, 6, 1, tzinfo=UTC)
 
 
 def test_each_row_of_a_set_was_known_before_the_next_set_begins(year, params):
-    known = year.filter(pl.col("known_at") < AS_OF)
+    known = year.filter(pl.col("label_time") < AS_OF)
     sets = split_rows(known, AS_OF, params.split)
     gate_start = AS_OF - params.split.gate
-    assert sets.train["known_at"].max() < gate_start - params.split.validation <= sets.validation["event_time"].min()
-    assert sets.validation["known_at"].max() < gate_start <= sets.gate["event_time"].min()
-    assert sets.fit["known_at"].max() < gate_start
-    assert sets.gate["known_at"].max() < AS_OF
+    assert sets.train["label_time"].max() < gate_start - params.split.validation <= sets.validation["event_time"].min()
+    assert sets.validation["label_time"].max() < gate_start <= sets.gate["event_time"].min()
+    assert sets.fit["label_time"].max() < gate_start
+    assert sets.gate["label_time"].max() < AS_OF
     assert sets.fit.height > sets.train.height + sets.validation.height  # what is known between the two is fitted too
 
 
 def framed(moments: dict[str, tuple[datetime, datetime]]) -> pl.DataFrame:
     """Labelled rows by name, each with the time of its event and when that became known; both targets for each."""
     rows = [(name, event, known, target) for name, (event, known) in moments.items() for target in (True, False)]
-    kinds = {"name": pl.String, "event_time": pl.Datetime("us", "UTC"), "known_at": pl.Datetime("us", "UTC")}
+    kinds = {"name": pl.String, "event_time": pl.Datetime("us", "UTC"), "label_time": pl.Datetime("us", "UTC")}
     return pl.DataFrame(rows, schema=kinds | {"target": pl.Boolean}, orient="row")
 
 
@@ -64,7 +64,7 @@ def test_at_each_boundary_the_moment_itself_belongs_to_the_later_side(params):
 
 def test_history_limits_how_far_back_the_fit_goes(year, params):
     split = params.split.model_copy(update={"history": timedelta(days=31)})
-    sets = split_rows(year.filter(pl.col("known_at") < AS_OF), AS_OF, split)
+    sets = split_rows(year.filter(pl.col("label_time") < AS_OF), AS_OF, split)
     assert sets.fit["event_time"].min() >= first_event(AS_OF, split) == AS_OF - split.gate - timedelta(days=31)
 
 
@@ -72,4 +72,4 @@ def test_sets_that_would_be_empty_or_of_one_target_are_told_by_name(year, params
     with pytest.raises(InputError, match="leaves no rows in the validation set"):
         split_rows(year.head(1000), AS_OF, params.split)
     with pytest.raises(InputError, match="every target of the train set is the same"):
-        split_rows(year.filter(pl.col("known_at") < AS_OF).with_columns(target=True), AS_OF, params.split)
+        split_rows(year.filter(pl.col("label_time") < AS_OF).with_columns(target=True), AS_OF, params.split)

@@ -19,7 +19,7 @@ LINEAR = {"family": "linear", "C": 0.1}
 @pytest.fixture(scope="module")
 def sets(year, params):
     as_of = datetime(2013, 3, 1, tzinfo=UTC)
-    return split_rows(year.filter(pl.col("known_at") < as_of), as_of, params.split)
+    return split_rows(year.filter(pl.col("label_time") < as_of), as_of, params.split)
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])

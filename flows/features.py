@@ -1,0 +1,128 @@
+"""The features of the newest month, or those of one row with what they were made of:
+python -m flows.features [COLUMN=VALUE ...]"""
+
+import argparse
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from tasks.core.errors import InputError, exit_on_input_error
+from tasks.core.params import Params
+from tasks.core.use_case import UseCase, load_use_case
+from tasks.data.clock import resolve_as_of
+from tasks.data.context import read_month
+from tasks.data.reader import Month, months, read_event_rows
+from tasks.data.snapshot import Snapshot, pull_snapshot
+from tasks.features.describe import describe_features, explain_row
+from tasks.features.history import Term
+from tasks.features.index import KNOWN_AT, Index
+from tasks.registry.versions import load_champion, read_log
+
+SHOWN = 5  # rows of the past for each term
+
+
+def features(conditions: list[str], as_of: datetime | None = None, data_rev: str | None = None) -> None:
+    """Print the features of a model, or those of one row.
+
+    Args:
+        conditions: COLUMN=VALUE of the row, as many as it takes; none lists the features.
+        as_of: The logical time in UTC; left out, the clock of params.yaml tells.
+        data_rev: A git revision or tag, or a data version; the current data.dvc if left out.
+    """
+    params = Params.load()
+    use_case = load_use_case(params.model)
+    snapshot = pull_snapshot.fn(data_rev, params.data)
+    as_of = resolve_as_of(as_of, snapshot, use_case, params.clock)
+    wanted = [parse_condition(use_case, condition) for condition in conditions]
+    span = find_month(snapshot, use_case, as_of, wanted)
+    context = read_month(snapshot, use_case, span, as_of, params.validation)
+    if wanted:
+        row = context.rows.filter(wanted).sort(use_case.event_time).tail(1)
+        print("\n".join(tell_row(use_case, row, context.index)))
+        return
+    champion = load_champion.fn(read_log(params.model), as_of)
+    importance = champion.bundle.card["importance"] if champion else {}
+    print(f"{use_case.model}: {context.rows.height:,} rows of {span[0]:%Y-%m}")
+    print("\n".join(tell_features(use_case, context.rows, context.index, importance)))
+
+
+def parse_condition(use_case: UseCase, text: str) -> pl.Expr:
+    """COLUMN=VALUE as a condition on a row to predict."""
+    column, _, value = text.partition("=")
+    kind = use_case.predicted.schema.create_empty().schema.get(column)
+    if kind is None:
+        raise InputError(f"{text!r}: give COLUMN=VALUE with a column of {use_case.rows}, such as {use_case.key[0]}=...")
+    try:
+        found = pl.Series([value]).str.to_datetime(time_zone="UTC") if kind.is_temporal() else pl.Series([value])
+        return pl.col(column) == found.cast(kind).item()
+    except pl.exceptions.PolarsError:
+        raise InputError(f"{text!r}: {column} is {kind}, and {value!r} is none") from None
+
+
+def find_month(snapshot: Snapshot, use_case: UseCase, as_of: datetime, wanted: list[pl.Expr]) -> Month:
+    """The newest month with a row that meets all conditions and is asked for before as_of; a whole one, if there is."""
+    spans = months(snapshot, use_case)
+    for span in sorted(spans, key=lambda span: (bool(wanted) or span[1] <= as_of, span), reverse=True):
+        rows = read_event_rows(snapshot, use_case, *span)
+        if rows.filter(use_case.prediction_time < as_of, *wanted).height:
+            return span
+    raise InputError(
+        f"no row of {use_case.rows} that was asked for before {as_of:%Y-%m-%d %H:%M} meets these conditions"
+    )
+
+
+def tell_features(use_case: UseCase, rows: pl.DataFrame, index: Index, importance: dict[str, float]) -> list[str]:
+    """A line for each feature."""
+    moments = rows.select(use_case.prediction_time).to_series()
+    found = describe_features(use_case.features, rows, moments, index, use_case.rows)
+    width = max(len(feature.name) for feature in found)
+    lines = [f"{'feature':<{width}}  {'nulls':>6}  {'importance':>10}  {'CPU ms':>6}  made of"]
+    for f in found:
+        rise = f"{importance[f.name]:.4f}" if f.name in importance else "-"
+        lines.append(
+            f"{f.name:<{width}}  {f.nulls:6.1%}  {rise:>10}  {f.milliseconds:6.1f}  {', '.join(f.sources) or 'nothing'}"
+        )
+    return lines
+
+
+def tell_row(use_case: UseCase, row: pl.DataFrame, index: Index) -> list[str]:
+    """The row, its features, and for each thing that they ask of the past the rows that it was found in."""
+    (moment,) = moments = row.select(use_case.prediction_time).to_series()
+    made = use_case.build_features(row, index)
+    lines = [f"{use_case.rows}: {tell_values(row, use_case.key)}; prediction asked for at {moment:%Y-%m-%d %H:%M}", ""]
+    lines += [f"{name} = {tell_value(value)}" for name, value in made.row(0, named=True).items()]
+    for terms, rows in explain_row(use_case.features, row, moments, index, use_case.rows):
+        lines += ["", *map(str, terms)]
+        lines += [f"  {tell_known(use_case, terms, past)}" for past in rows.head(SHOWN).iter_slices(1)] or ["  nothing"]
+        lines += [f"  and {rows.height - SHOWN:,} rows before"] if rows.height > SHOWN else []
+    return lines
+
+
+def tell_known(use_case: UseCase, terms: list[Term], row: pl.DataFrame) -> str:
+    """A row of the past: when it became known, what was asked of it, and its key."""
+    table, known = use_case.tables[terms[0].table], row[KNOWN_AT].item()
+    when = f"known {known:%Y-%m-%d %H:%M}  " if known and table.row_known_at is not None else ""
+    asked = [name for name in row.columns if name not in table.key and any(name in term.column for term in terms)]
+    return f"{when}{tell_values(row, [*asked, *table.key])}"
+
+
+def tell_values(row: pl.DataFrame, columns: list[str]) -> str:
+    """Some values of a row."""
+    return ", ".join(f"{name}={tell_value(value)}" for name, value in row.select(columns).row(0, named=True).items())
+
+
+def tell_value(value: Any) -> str:
+    """A value in short."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M}"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m flows.features", description=__doc__)
+    parser.add_argument("conditions", nargs="*", metavar="COLUMN=VALUE", help="of the row, e.g. carrier=UA")
+    parser.add_argument("--as-of", type=datetime.fromisoformat, help="logical time in UTC, e.g. 2013-06-01")
+    parser.add_argument("--data-rev", help="git revision, tag or data version")
+    with exit_on_input_error():
+        features(**vars(parser.parse_args()))

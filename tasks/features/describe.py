@@ -1,0 +1,155 @@
+"""What each feature is made of, and the rows behind the features of one row."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from tasks.features.build import Features, build_features, make_frame, see_past
+from tasks.features.history import Past, Term
+from tasks.features.index import KNOWN_AT, Index, Values
+from tasks.features.known import Known, Rows
+from tasks.features.table import TIME
+
+POINTS = ("newest", "age")  # measures of a single row
+RUNS = 3
+TRIED = 2_000  # rows on which sources are changed to see which features follow
+
+
+class Description(NamedTuple):
+    """A feature, where it comes from, and what its terms cost."""
+
+    name: str
+    sources: list[str]  # columns of the row, and terms of the past
+    nulls: float  # share
+    milliseconds: float  # CPU time of its terms for all rows; a term that several features share counts for each
+
+
+class Explanation(NamedTuple):
+    """Terms that were found in the same rows, and these rows, newest first, with KNOWN_AT."""
+
+    terms: list[Term]
+    rows: pl.DataFrame
+
+
+def describe_features(
+    features: Features, rows: pl.DataFrame, at: pl.Series, index: Index, table: str
+) -> list[Description]:
+    """Describe each feature; its sources are found by changing one after the other and seeing which features follow.
+
+    Args:
+        features: Of features.py.
+        rows: Rows of the table that is predicted.
+        at: Their prediction times.
+        index: Of all tables.
+        table: That which is predicted.
+    """
+    made, past = build_and_ask(features, rows, at, index, table)
+    answers = {term: compute() for term, compute in past.asked.items()}
+    few, some = past.rows[:TRIED], {term: values[:TRIED] for term, values in answers.items()}
+    build = partial(build_features, features, at=at[:TRIED], index=index, table=table)
+    whole = partial(build_features, features, past.rows, at, index, table)
+    least = measure_cpu(partial(whole, given=answers))
+    sources: dict[str, list[str]] = {name: [] for name in made.columns}
+    cost = dict.fromkeys(made.columns, 0.0)
+    for column in few.columns:
+        others = [few.with_columns(values) for values in alter(few[column])]
+        for name in find_followers(made, [partial(build, other, given=some) for other in others]):
+            sources[name].append(column)
+    for term, values in some.items():
+        others = [some | {term: values_like(values, altered)} for altered in alter(pl.Series(values))]
+        followers = find_followers(made, [partial(build, few, given=other) for other in others])
+        rest = {other: answer for other, answer in answers.items() if other != term}
+        spent = max(0.0, measure_cpu(partial(whole, given=rest)) - least)
+        for name in followers:
+            sources[name].append(str(term))
+            cost[name] += spent
+    nulls = {name: made[name].null_count() / max(1, made.height) for name in made.columns}
+    return [Description(name, sources[name], nulls[name], cost[name]) for name in made.columns]
+
+
+def explain_row(features: Features, row: pl.DataFrame, at: pl.Series, index: Index, table: str) -> list[Explanation]:
+    """The rows of the past behind the features of one row."""
+    _, past = build_and_ask(features, row, at, index, table)
+    return [
+        Explanation(terms, rows_behind(past, terms[0]).reverse())
+        for _, same in groupby(past.asked, key=where_found)
+        for terms in [list(same)]
+    ]
+
+
+def where_found(term: Term) -> tuple:
+    """Terms for which this is the same are found in the same rows."""
+    return term.table, term.key, term.of_outcomes, term.window, term.nth, term.measure in POINTS
+
+
+def build_and_ask(
+    features: Features, rows: pl.DataFrame, at: pl.Series, index: Index, table: str
+) -> tuple[pl.DataFrame, Past]:
+    """Features of rows, and the past that was asked for them."""
+    frame, past = see_past(rows, at, index, table)
+    return make_frame(features(Rows(frame, index.tables[table].outcomes), Known(past)), frame), past
+
+
+def rows_behind(past: Past, term: Term) -> pl.DataFrame:
+    """What a term is made of, of a single row asked for."""
+    if term.measure == "each":
+        moment = pl.Series(past.at[:1]).cast(TIME).item()
+        rows = past.index.known_before(term.table, moment, timedelta(microseconds=term.window))
+        return rows.with_columns(pl.lit(None, TIME).alias(KNOWN_AT))
+    found = past.find(term.table, term.key, term.of_outcomes)
+    start, end = found.start(term.window)[0], found.end[0]
+    if term.measure in POINTS:
+        start = found.newest(term.window, term.nth)[0]
+        end = start + 1 if start >= 0 else start
+    if term.measure == "value":
+        start, end = found.first[0], found.first[0] + (found.group[0] >= 0)
+    return found.timeline.rows(start, end)
+
+
+def find_followers(made: pl.DataFrame, builds: list[Callable[[], pl.DataFrame]]) -> list[str]:
+    """The features that differ in one of the builds; one that fails on altered values says nothing."""
+    followers = set()
+    for build in builds:
+        with suppress(Exception):
+            other = build()
+            followers |= {name for name in made.columns if not made[name][: other.height].equals(other[name])}
+    return [name for name in made.columns if name in followers]
+
+
+def alter(values: pl.Series) -> list[pl.Series]:
+    """The values in another order, and others of the same type."""
+    if values.dtype.is_numeric():
+        more = values.fill_nan(None).fill_null(0) + 1
+    elif values.dtype.is_temporal():
+        more = values.dt.offset_by("25h")
+    else:
+        more = ~values if values.dtype == pl.Boolean else values.cast(pl.String).fill_null("") + "?"
+    return [
+        values.shuffle(seed=1),
+        more.cast(values.dtype),
+        pl.repeat(None, len(values), dtype=values.dtype, eager=True),
+    ]
+
+
+def values_like(values: Values, altered: pl.Series) -> Values:
+    """Altered values in the form that a term has."""
+    if isinstance(values, pl.Series):
+        return altered
+    return altered.fill_null(np.nan if altered.dtype.is_float() else 0).to_numpy()
+
+
+def measure_cpu(build: Callable[[], pl.DataFrame]) -> float:
+    """Milliseconds of CPU time, the least of a few runs."""
+    spent = []
+    for _ in range(RUNS):
+        start = time.process_time()
+        build()
+        spent.append(time.process_time() - start)
+    return min(spent) * 1e3

@@ -1,0 +1,191 @@
+"""The index: the rows of each table by key, in the order in which they became known, searched by bisection.
+
+Sums are kept as whole numbers (fractions as multiples of their resolution), so whatever pieces the tables come in, the
+same window has the same bits.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tasks.features.table import TIME, Table, as_known
+
+LARGEST_SUM = 2**62
+KNOWN_AT = "when it became known"  # the column that a timeline adds
+Values = np.ndarray | pl.Series
+What = str | pl.Expr  # a column, or an expression over the columns of a row
+
+
+class Index:
+    """All tables of a context, such as a month with what came before it; timelines are made when first asked for.
+
+    Args:
+        tables: What the contract declares of each.
+        frames: Their valid rows; outcomes not known yet are null or known later.
+    """
+
+    def __init__(self, tables: Mapping[str, Table], frames: Mapping[str, pl.DataFrame]) -> None:
+        self.tables = tables
+        self.frames = frames
+        self._ordered: dict[tuple[str, bool], pl.DataFrame] = {}
+        self._timelines: dict[tuple[str, tuple[str, ...], bool], Timeline] = {}
+
+    def timeline(self, table: str, key: tuple[str, ...], of_outcomes: bool) -> "Timeline":
+        """The rows of a table by these columns, from when they, or their outcomes, became known."""
+        name = (table, key, of_outcomes)
+        if name not in self._timelines:
+            self._timelines[name] = Timeline(self.tables[table], self._by_time(table, of_outcomes), key)
+        return self._timelines[name]
+
+    def _by_time(self, table: str, of_outcomes: bool) -> pl.DataFrame:
+        """The rows in the order in which they became known; those known at once in the order of their key."""
+        if (table, of_outcomes) not in self._ordered:
+            declared = self.tables[table]
+            time = declared.history_time(of_outcomes)
+            known = (pl.lit(0) if time is None else time).cast(TIME).alias(KNOWN_AT)
+            rows = self.frames[table].with_columns(known).drop_nulls(KNOWN_AT)
+            self._ordered[table, of_outcomes] = rows.sort(KNOWN_AT, *declared.key)
+        return self._ordered[table, of_outcomes]
+
+    def known_before(self, table: str, moment: datetime, window: timedelta | None = None) -> pl.DataFrame:
+        """The rows of a table as they were known at a moment.
+
+        Args:
+            table: Its name.
+            moment: What became known then or later is not there yet.
+            window: Only rows that became known, or whose outcomes did, in this time before it.
+        """
+        declared = self.tables[table]
+        rows = as_known(declared, self.frames[table], moment)
+        if window is None:
+            return rows
+        times = [declared.history_time(of_outcomes) for of_outcomes in (False, True)]
+        newest = pl.max_horizontal(pl.when(time < moment).then(time) for time in times if time is not None)
+        return rows.filter(newest >= moment - window)
+
+
+class Timeline:
+    """The rows of one table by key, and those of a key in the order in which they became known.
+
+    A position stands between rows: the rows of a key that were known before a moment are those from `first` of its
+    group on, up to the position that `before` finds.
+
+    Args:
+        table: What the contract declares of it.
+        frame: Its rows in the order of KNOWN_AT.
+        key: The columns that make a group.
+    """
+
+    def __init__(self, table: Table, frame: pl.DataFrame, key: tuple[str, ...]) -> None:
+        keys = list(keys_of(frame, key))
+        groups = {values: number for number, values in enumerate(dict.fromkeys(keys))}
+        group = np.fromiter(map(groups.__getitem__, keys), np.int64, len(keys))
+        self._groups = {values: number for values, number in groups.items() if None not in values}
+        self._order = np.argsort(group, kind="stable")
+        self._table, self._frame = table, frame
+        self._moments = frame[KNOWN_AT].to_physical().to_numpy()
+        self.known_at = np.append(self._moments[self._order], 0)
+        self._codes = self._code(group, self._moments)[self._order]
+        self.first = np.append(np.searchsorted(group[self._order], np.arange(len(groups))), 0)
+        self._kept: dict[Any, Any] = {}
+
+    def _code(self, group: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """One number that orders by group, then by time."""
+        return group * (len(self._moments) + 1) + np.searchsorted(self._moments, at)
+
+    def find(self, rows: pl.DataFrame, key: tuple[str, ...]) -> np.ndarray:
+        """The group of each row by its values of `key`; -1 where there is none, which has no rows."""
+        return np.fromiter(map(self._groups.get, keys_of(rows, key), repeat(-1)), np.int64, rows.height)
+
+    def before(self, group: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """The position after the rows of a group that were known strictly before a moment, in microseconds."""
+        return np.searchsorted(self._codes, self._code(group, at))
+
+    def column(self, what: What) -> pl.Series:
+        """A column, or what an expression makes of each row."""
+        if isinstance(what, str):
+            return self._frame[what][self._order]
+        if not (what.meta.is_row_separable() and what.meta.is_length_preserving()):
+            raise ValueError(f"{what} looks across the rows of a table: say it with a window, or with known.each")
+        return self._frame.select(what).to_series()[self._order]
+
+    def rows(self, start: int, end: int) -> pl.DataFrame:
+        """The rows between two positions, with KNOWN_AT."""
+        return self._frame[self._order[start:end]]
+
+    def values(self, what: What) -> np.ndarray | pl.Series:
+        """The values, and at the end one that stands for none: numbers with nan for null, anything else as a series."""
+        return self._once("values", what, lambda: as_values(self.column(what), end=True))
+
+    def numbers(self, what: What) -> np.ndarray:
+        """The values of something that is a number."""
+        values = self.values(what)
+        if not isinstance(values, np.ndarray):
+            raise ValueError(f"{what} is {values.dtype}: only numbers can be summed or compared")
+        return values
+
+    def sums(self, what: What, of_truth: bool = False) -> tuple[np.ndarray, np.ndarray, float]:
+        """At each position: the sum of the whole numbers before it, how many there are, and how many make 1."""
+        return self._once("shares" if of_truth else "sums", what, lambda: self._sums(what, of_truth))
+
+    def squares(self, what: What) -> np.ndarray:
+        """At each position the sum of the squared whole numbers before it, as Python integers, which are exact."""
+        return self._once("squares", what, lambda: cumulate(self._whole(what)[0].astype(object) ** 2))
+
+    def _sums(self, what: What, of_truth: bool) -> tuple[np.ndarray, np.ndarray, float]:
+        if of_truth and self.column(what).dtype != pl.Boolean:
+            raise ValueError(f"share({what}) needs a condition, such as a comparison")
+        whole, present, scale = self._whole(what)
+        return cumulate(whole), cumulate(present.astype(np.int64)), scale
+
+    def _whole(self, what: What) -> tuple[np.ndarray, np.ndarray, float]:
+        """Values as whole multiples of their resolution, which of them are there, and how many make 1."""
+        column = self.column(what)
+        if column.dtype.is_integer() or column.dtype == pl.Boolean:
+            return column.cast(pl.Int64).fill_null(0).to_numpy(), column.is_not_null().to_numpy(), 1
+        numbers, scale = self.numbers(what)[:-1], self._table.scale(what if isinstance(what, str) else "")
+        steps = np.rint(np.nan_to_num(numbers, posinf=np.inf, neginf=-np.inf) * scale)
+        if not np.abs(steps).sum() < LARGEST_SUM:
+            raise ValueError(
+                f"{what} holds values too large to be summed exactly in steps of {1 / scale:g}: "
+                "declare a coarser resolution of the column in contract.py"
+            )
+        return steps.astype(np.int64), ~np.isnan(numbers), scale
+
+    def extremes(self, what: What, choose: np.ufunc, longest: int) -> list[np.ndarray]:
+        """For each power of two up to `longest`: of as many values from each position on, the least or largest."""
+        levels = self._once(choose.__name__, what, lambda: [self.numbers(what)[:-1]])
+        while 2 ** len(levels) <= longest:
+            half, last = 2 ** (len(levels) - 1), levels[-1]
+            levels.append(choose(last[:-half], last[half:]))
+        return levels
+
+    def _once(self, kind: str, what: What, make: Any) -> Any:
+        name = (kind, what if isinstance(what, str) else what.meta.serialize())
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
+
+def keys_of(frame: pl.DataFrame, key: tuple[str, ...]) -> Any:
+    """The values of some columns row by row; of no column, nothing for each row."""
+    return zip(*(frame[column].to_list() for column in key), strict=True) if key else [()] * frame.height
+
+
+def as_values(column: pl.Series, end: bool = False) -> np.ndarray | pl.Series:
+    """Numbers and truth values as float64 with nan for null, or as int64 without; anything else as it is."""
+    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        return column.extend_constant(None, 1) if end else column
+    if column.dtype.is_integer() and not column.null_count() and not end:
+        return column.to_numpy().astype(np.int64)
+    numbers = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return np.append(numbers, np.nan) if end else numbers
+
+
+def cumulate(values: np.ndarray) -> np.ndarray:
+    """Sums before each position, the first of which is 0."""
+    return np.concatenate(([0], np.cumsum(values)))

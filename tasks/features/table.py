@@ -1,0 +1,129 @@
+"""What project/contract.py declares of a table: what a valid row is, and when what it says became known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from tasks.features.durations import parse_duration
+
+TIME = pl.Datetime("us", "UTC")
+STEP = 1e-6  # the resolution of a column of fractions whose bounds the contract does not tell
+DIGITS = 11  # that the resolution of a bounded column holds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table of data/.
+
+    Args:
+        schema: The dataframely schema: what a valid row is, and its primary key.
+        event_time: When a row's event is, made of the primary key alone, so that a correction finds its row.
+        known_at: When a row became known. Left out: at its event, or where the table is predicted at its prediction
+            time; a table without either was always known.
+        outcomes: The columns that are told later than the row. A target is made of them; features see them only as
+            history, from outcomes_known_at on.
+        outcomes_known_at: When a row's outcomes became known; null: not yet, or never.
+        known_within: The longest time from a row's event until all of it is known, such as "30d"; what is known later
+            is no history. Left out, it follows from min and max of the columns that the times are made of.
+        resolution: For a column of fractions, the step that it is rounded to before it is summed, so that sums are
+            exact, such as {"price": 0.01}. Left out, it follows from min and max, else it is 0.000001.
+    """
+
+    schema: Any
+    event_time: pl.Expr | None = None
+    known_at: pl.Expr | None = None
+    outcomes: Sequence[str] = ()
+    outcomes_known_at: pl.Expr | None = None
+    known_within: str | None = None
+    resolution: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def key(self) -> list[str]:
+        """The columns that identify a row."""
+        return self.schema.primary_key()
+
+    @cached_property
+    def columns(self) -> dict[str, Any]:
+        """The declared columns by name."""
+        return self.schema.columns()
+
+    @cached_property
+    def outcome_set(self) -> frozenset[str]:
+        return frozenset(self.outcomes)
+
+    @property
+    def row_known_at(self) -> pl.Expr | None:
+        """When a row became known; None: it always was."""
+        return self.event_time if self.known_at is None else self.known_at
+
+    def history_time(self, of_outcomes: bool) -> pl.Expr | None:
+        """From when on a row, or its outcomes, are history; null: never; None: always."""
+        known = self.outcomes_known_at if of_outcomes else self.row_known_at
+        if known is None or self.known_within is None or self.event_time is None:
+            return known
+        return pl.when(known - self.event_time <= parse_duration(self.known_within)).then(known)
+
+    def scale(self, column: str) -> float:
+        """How many steps of its resolution a column counts for each 1."""
+        if column in self.resolution:
+            return round(1 / self.resolution[column], 9)
+        declared = self.columns.get(column)
+        bounds = [abs(b) for b in (getattr(declared, "min", None), getattr(declared, "max", None)) if b is not None]
+        return 10.0 ** (DIGITS - len(str(int(max(bounds))))) if len(bounds) == 2 else 1 / STEP
+
+
+def as_known(table: Table, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """The rows that were known before a moment; outcomes that were not known by then are null."""
+    if table.row_known_at is not None:
+        rows = rows.filter(table.row_known_at < moment)
+    if table.outcomes_known_at is None:
+        return rows
+    told = table.outcomes_known_at < moment
+    return rows.with_columns(pl.when(told).then(name).alias(name) for name in table.outcomes)
+
+
+def check_table(name: str, table: Table) -> None:
+    """Refuse a declaration that cannot hold, in one sentence.
+
+    Raises:
+        ValueError: It names the table and what to change.
+    """
+    if not table.key:
+        raise ValueError(f"{name}: its schema needs a primary key")
+    for column in [*table.outcomes, *table.resolution]:
+        if column not in table.columns:
+            raise ValueError(f"{name}: there is no column {column!r}")
+    for column in table.outcomes:
+        if column in table.key or not table.columns[column].nullable:
+            raise ValueError(f"{name}: the outcome {column!r} must be nullable and no part of the key")
+    if bool(table.outcomes) != (table.outcomes_known_at is not None):
+        raise ValueError(f"{name}: outcomes and outcomes_known_at need each other")
+    for part in ("event_time", "known_at", "outcomes_known_at"):
+        check_time(name, table, part)
+    if table.event_time is not None and not set(table.event_time.meta.root_names()) <= set(table.key):
+        raise ValueError(f"{name}: event_time must be made of columns of the primary key, {', '.join(table.key)}")
+    if table.known_at is not None and set(table.known_at.meta.root_names()) & set(table.outcomes):
+        raise ValueError(f"{name}: known_at says when the row became known, so it cannot be made of an outcome")
+    if table.known_within is not None:
+        try:
+            parse_duration(table.known_within)
+        except ValueError as error:
+            raise ValueError(f"{name}: known_within: {error}") from None
+    if any(not step > 0 for step in table.resolution.values()):
+        raise ValueError(f"{name}: a resolution must be above 0")
+
+
+def check_time(name: str, table: Table, part: str) -> None:
+    """Refuse an expression that makes no moments in UTC of a row's columns."""
+    if (time := getattr(table, part)) is None:
+        return
+    try:
+        kind = table.schema.create_empty().select(time).dtypes[0]
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"{name}: {part} cannot be computed: {str(error).splitlines()[0]}") from None
+    if kind != TIME:
+        raise ValueError(f'{name}: {part} is {kind}, it must be a time in UTC: dy.Datetime(time_zone="UTC")')

@@ -1,0 +1,188 @@
+"""What features may not be is told in one sentence before anything is computed, and what they ask for is known."""
+
+import re
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from shop import START, TABLES, make_tables
+
+from tasks.core.errors import InputError
+from tasks.core.use_case import declare
+from tasks.features.index import Index
+from tasks.features.lookback import Reach
+
+
+def use(features, tables=TABLES, prediction_time=pl.col("at"), target=pl.col("kept")):  # noqa: B008
+    """The use case of the shop with these features."""
+    return declare("late-arrivals", tables, "orders", prediction_time, target, {"queue": pl.len()}, features)
+
+
+def a_list(rows, known):
+    return [rows["shop"]]
+
+
+def crash(rows, known):
+    return {"x": {}["shop"]}
+
+
+ODD = {
+    "no dict": (a_list, "features() must return a dict"),
+    "no feature": (lambda rows, known: {}, "features() must return a dict"),
+    "a blank in the name": (lambda rows, known: {"dew point": rows["shop"]}, "the feature 'dew point' needs a name of"),
+    "a reserved name": (lambda rows, known: {"score": rows["shop"]}, "the feature 'score' takes a name that is used"),
+    "a watched name": (lambda rows, known: {"queue": rows["shop"]}, "the feature 'queue' takes a name that is used"),
+    "a datetime": (lambda rows, known: {"x": rows["at"]}, "the feature 'x' is Datetime(time_unit='us'"),
+    "a date": (lambda rows, known: {"x": pl.col("at").dt.date()}, "the feature 'x' is Date: make a number of it"),
+    "a duration": (lambda rows, known: {"x": rows["at"] - rows["at"]}, "the feature 'x' is Duration"),
+    "a list of values": (lambda rows, known: {"x": pl.concat_list("shop", "shop")}, "the feature 'x' is List(Int16)"),
+    "a number": (lambda rows, known: {"x": 3}, "the feature 'x' is int: give an array, a series or an expression"),
+    "a dict in the dict": (
+        lambda rows, known: {"x": known.visits.newest(["spent"], within="1d")},
+        "the feature 'x' is dict",
+    ),
+    "two values a row": (lambda rows, known: {"x": np.zeros(len(rows) + 1)}, "the feature 'x' has 1 values for 0 rows"),
+    "an outcome of the row": (
+        lambda rows, known: {"x": rows["price"]},
+        "price is an outcome, not known at the predict",
+    ),
+    "an outcome by expression": (lambda rows, known: {"x": pl.col("price")}, 'unable to find column "price"'),
+    "no such column": (
+        lambda rows, known: {"x": rows["shopp"]},
+        "the rows have no column 'shopp': do you mean 'shop'?",
+    ),
+    "no such table": (
+        lambda rows, known: {"x": known.visit.age(within="1d")},
+        "no table 'visit': do you mean 'visits'",
+    ),
+    "no such column of a table": (
+        lambda rows, known: {"x": known.visits.newest("spend", within="1d")},
+        "visits has no column 'spend': do you mean 'spent'?",
+    ),
+    "no such key": (
+        lambda rows, known: {"x": known.visits.by("shop").last("1d").count()},
+        "visits has no column 'shop'",
+    ),
+    "an outcome as key": (lambda rows, known: {"x": known.orders.by("kept").last("1d").count()}, "no column 'kept'"),
+    "no such column of the row": (
+        lambda rows, known: {"x": known.visits.by("page").last("1d").count()},
+        "the rows have no column 'page' to find visits by",
+    ),
+    "keys that are never equal": (
+        lambda rows, known: {"x": known.visits.by(page="shop").last("1d").count()},
+        "shop of the rows is Int16 and page of visits String: never equal",
+    ),
+    "a window without unit": (
+        lambda rows, known: {"x": known.visits.last(3).count()},
+        "3 is no duration: give a number",
+    ),
+    "a window of months": (lambda rows, known: {"x": known.visits.last("1mo").count()}, "'1mo' is no duration"),
+    "no window": (lambda rows, known: {"x": known.visits.last("0h").count()}, "'0h' is no duration"),
+    "an endless window": (lambda rows, known: {"x": known.visits.last("99999d").count()}, "'99999d' is no duration"),
+    "a lookup in a table that changes": (
+        lambda rows, known: {"x": known.visits.by("customer").value("page")},
+        'visits changes over time: ask for the newest value, within="7d" for instance',
+    ),
+    "a lookup by another key": (
+        lambda rows, known: {"x": known.customers.by(city="customer").value("born")},
+        "customers is looked up by its primary key: by('customer')",
+    ),
+    "history of a table that was always known": (
+        lambda rows, known: {"x": known.customers.last("1d").count()},
+        "customers was always known, so it has no history",
+    ),
+    "a sum of text": (lambda rows, known: {"x": known.visits.last("1d").sum("page")}, "page is String: only numbers"),
+    "a share of numbers": (
+        lambda rows, known: {"x": known.visits.last("1d").share("clicks")},
+        "share(clicks) needs a co",
+    ),
+    "history that looks ahead": (
+        lambda rows, known: {"x": known.visits.last("1d").mean(pl.col("clicks").shift(-1))},
+        "looks across the rows of a table: say it with a window, or with known.each",
+    ),
+    "an exception": (crash, "KeyError: 'shop'"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_an_odd_feature_is_refused_in_one_sentence_before_anything_is_read(case):
+    features, sentence = ODD[case]
+    with pytest.raises(InputError, match=re.escape(sentence)) as told:
+        use(features)
+    assert "\n" not in str(told.value)
+    assert str(told.value).startswith("project/late_arrivals/features.py")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        pl.col("shop") - pl.col("shop").mean(),
+        pl.col("shop").rank(),
+        pl.col("shop").shift(),
+        pl.col("shop").cum_sum(),
+        pl.len().over("customer"),
+    ],
+)
+def test_a_function_that_looks_across_the_rows_asked_for_is_refused(expression):
+    tables = make_tables(np.random.default_rng(5), 30, 30)
+    index = Index(TABLES, tables)
+    for features in (lambda rows, known: {"x": expression}, lambda rows, known: {"x": pl.Series(rows["shop"]).rank()}):
+        case = use(features)
+        made = case.build_features(tables["orders"], index)
+        with pytest.raises(
+            InputError, match="the feature 'x' depends on the other rows asked for, or on what is known"
+        ):
+            case.check_features(tables["orders"], index, made)
+
+
+def test_a_function_that_reads_later_rows_behind_the_back_of_known_is_refused():
+    tables = make_tables(np.random.default_rng(5), 30, 30)
+    case = use(lambda rows, known: {"x": known.visits.last("1d").count() + known._past.index.frames["visits"].height})
+    made = case.build_features(tables["orders"], Index(TABLES, tables))
+    with pytest.raises(InputError, match="depends on the other rows asked for, or on what is known later"):
+        case.check_features(tables["orders"], Index(TABLES, tables), made)
+
+
+def test_how_far_tables_are_read_follows_from_windows_and_contract():
+    day, hour = timedelta(days=1), timedelta(hours=1)
+
+    def features(rows, known):
+        return {
+            "visits": known.visits.last("3h").count(),
+            "price": known.orders.by("shop").newest("price", within="2d"),
+        }
+
+    assert use(features).reach == Reach(before=5 * day, after=0 * day, lead=0 * day)  # two days, and three to come back
+    late, early = pl.col("at") + pl.duration(hours=6), pl.col("at") - pl.duration(hours=6)
+    assert use(features, prediction_time=late).reach == Reach(before=5 * day - 6 * hour, after=6 * hour, lead=0 * day)
+    assert use(features, prediction_time=early).reach == Reach(before=5 * day + 6 * hour, after=0 * day, lead=6 * hour)
+    assert use(lambda rows, known: {"shop": rows["shop"]}).reach.before == timedelta(0)
+
+
+def test_a_time_whose_distance_from_the_event_is_not_bounded_needs_a_declaration():
+    from dataclasses import replace
+
+    orders = replace(TABLES["orders"], outcomes_known_at=pl.lit(START))
+    unbounded = replace(orders, outcomes_known_at=pl.col("at") + pl.duration(hours=pl.col("id")))
+
+    def features(rows, known):
+        return {"price": known.orders.newest("price", within="2d")}
+
+    with pytest.raises(InputError, match="contract.py: orders: how far when the outcomes became known may lie from"):
+        use(features, TABLES | {"orders": unbounded})
+    bounded = replace(unbounded, known_within="9d")
+    assert use(features, TABLES | {"orders": bounded}).reach.before == timedelta(days=11)
+
+
+def test_what_became_known_later_than_declared_is_no_history():
+    from dataclasses import replace
+
+    tables = make_tables(np.random.default_rng(5), 40, 0)
+    orders = replace(TABLES["orders"], outcomes_known_at=pl.col("at") + pl.duration(hours=pl.col("id")))
+    for within, counted in (("9d", 40), ("10h", 11)):
+        declared = TABLES | {"orders": replace(orders, known_within=within)}
+        case = use(lambda rows, known: {"n": known.orders.last("9d").count("days")}, declared)
+        later = tables["orders"].head(1).with_columns(at=pl.lit(START + timedelta(days=5)))
+        whole = tables["orders"].with_columns(days=pl.lit(1, pl.Int16))
+        assert case.build_features(later, Index(case.tables, tables | {"orders": whole}))["n"].item() == counted

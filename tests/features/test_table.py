@@ -1,0 +1,65 @@
+"""A contract that cannot hold is told by table, in one sentence, when it is loaded."""
+
+import re
+from dataclasses import replace
+
+import dataframely as dy
+import polars as pl
+import pytest
+from shop import TABLES
+
+from tasks.features.table import Table, check_table
+
+ORDERS = TABLES["orders"]
+
+
+class Days(dy.Schema):
+    """Times that are none."""
+
+    day = dy.Date(primary_key=True)
+    local = dy.Datetime(time_zone="Europe/Berlin", primary_key=True)
+    naive = dy.Datetime(primary_key=True)
+    value = dy.Int64()
+
+
+WRONG = {
+    "event time not of the key": (
+        replace(ORDERS, event_time=pl.col("at") + pl.duration(hours=pl.col("shop"))),
+        "event_",
+    ),
+    "event time of a day": (
+        Table(schema=Days, event_time=pl.col("day")),
+        "event_time is Date, it must be a time in UTC",
+    ),
+    "event time in Berlin": (Table(schema=Days, event_time=pl.col("local")), "Europe/Berlin"),
+    "event time without zone": (Table(schema=Days, event_time=pl.col("naive")), "event_time is Datetime"),
+    "known at of a number": (Table(schema=Days, known_at=pl.col("value")), "known_at is Int64"),
+    "known at of no column": (Table(schema=Days, known_at=pl.col("when")), "known_at cannot be computed"),
+    "known at of an outcome": (replace(ORDERS, known_at=pl.col("at") + pl.duration(days=pl.col("days"))), "an outcome"),
+    "outcomes without their time": (
+        replace(ORDERS, outcomes_known_at=None),
+        "outcomes and outcomes_known_at need each",
+    ),
+    "a time without outcomes": (replace(ORDERS, outcomes=[]), "outcomes and outcomes_known_at need each other"),
+    "an outcome that is no column": (replace(ORDERS, outcomes=["prize"]), "there is no column 'prize'"),
+    "an outcome of the key": (
+        replace(ORDERS, outcomes=["id"]),
+        "the outcome 'id' must be nullable and no part of the key",
+    ),
+    "an outcome that is never null": (replace(ORDERS, outcomes=["shop"]), "the outcome 'shop' must be nullable"),
+    "a span that is none": (replace(ORDERS, known_within="soon"), "'soon' is no duration"),
+    "a resolution of nothing": (replace(ORDERS, resolution={"price": 0}), "a resolution must be above 0"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_table_that_cannot_hold_is_refused(case):
+    table, sentence = WRONG[case]
+    with pytest.raises(ValueError, match=re.escape(sentence)) as told:
+        check_table("orders", table)
+    assert str(told.value).startswith("orders: ")
+
+
+def test_the_tables_of_the_shop_hold():
+    for name, table in TABLES.items():
+        check_table(name, table)
