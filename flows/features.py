@@ -15,8 +15,8 @@ from tasks.data.context import read_month
 from tasks.data.reader import Month, months, read_event_rows
 from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.features.describe import describe_features, explain_row
-from tasks.features.history import Term
 from tasks.features.index import KNOWN_AT, Index
+from tasks.features.past import Term
 from tasks.registry.versions import load_champion, read_log
 
 SHOWN = 5  # rows of the past for each term

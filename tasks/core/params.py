@@ -3,7 +3,6 @@
 Order: the neutral defaults here < params.yaml < project/NAME/params.yaml < PARAMS_* < what a run gives.
 """
 
-import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -22,31 +21,12 @@ from tasks.core.errors import InputError
 from tasks.core.params_files import explain, fill_in
 from tasks.core.use_case import require_model
 from tasks.core.workspace import workspace
-
-UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-
-
-def parse_span(value: Any) -> Any:
-    """'28d' as a timedelta; a number alone could be days or seconds."""
-    if isinstance(value, timedelta):
-        return value
-    found = re.fullmatch(r"([0-9]{1,6})([dhms])", str(value))
-    if not found:
-        raise ValueError("give a number with its unit, such as 28d, 12h, 30m or 60s")
-    return timedelta(seconds=int(found[1]) * UNITS[found[2]])
-
-
-def format_span(value: timedelta) -> str:
-    """A timedelta in its largest whole unit, such as 28d."""
-    seconds = int(value.total_seconds())
-    unit = next(unit for unit, size in UNITS.items() if seconds % size == 0)
-    return f"{seconds // UNITS[unit]}{unit}"
-
+from tasks.features.durations import format_duration, parse_duration
 
 Span = Annotated[
     timedelta,
-    BeforeValidator(parse_span, json_schema_input_type=str),
-    PlainSerializer(format_span, return_type=str),
+    BeforeValidator(parse_duration, json_schema_input_type=str),
+    PlainSerializer(format_duration, return_type=str),
     Field(gt=timedelta(0), le=timedelta(days=36_500), examples=["28d"]),
 ]
 Share = Annotated[float, Field(ge=0, le=1)]

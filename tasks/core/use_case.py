@@ -13,10 +13,10 @@ import polars as pl
 from tasks.core.errors import InputError
 from tasks.core.workspace import CODE
 from tasks.features.build import Features, build_features
-from tasks.features.history import Term
 from tasks.features.index import Index
 from tasks.features.learn import check_alone, learn_terms
 from tasks.features.lookback import Reach, measure_reach
+from tasks.features.past import Term
 from tasks.features.table import Table, check_table
 
 META = ["key", "event_time", "label_time", "target", "watched"]  # all other columns of a feature frame are features

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.features.history import Past, Term
 from tasks.features.index import Index, Values, as_values
 from tasks.features.known import Known, Rows
+from tasks.features.past import Past, Term
 
 Features = Callable[[Rows, Known], dict[str, Any]]
 NEVER = -(2**62)  # microseconds: before any history, for a row without a prediction time

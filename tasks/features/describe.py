@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 
 from tasks.features.build import Features, build_features, make_frame, see_past
-from tasks.features.history import Past, Term
 from tasks.features.index import KNOWN_AT, Index, Values
 from tasks.features.known import Known, Rows
+from tasks.features.past import Past, Term
 from tasks.features.table import TIME
 
 POINTS = ("newest", "age")  # measures of a single row

@@ -2,17 +2,20 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}  # seconds
 LONGEST = timedelta(days=36_500)
 
 
-def parse_duration(text: object) -> timedelta:
+def parse_duration(text: Any) -> timedelta:
     """'48h' as a timedelta, which is taken as it is; a number alone could be days or seconds."""
     found = re.fullmatch(r"([0-9]{1,9})([wdhms])", str(text))
     duration = timedelta(seconds=int(found[1]) * UNITS[found[2]]) if found else text
-    if not isinstance(duration, timedelta) or not timedelta(0) < duration <= LONGEST:
-        raise ValueError(f"{text!r} is no duration: give a number with its unit, such as 30m, 6h, 2d or 1w")
+    if not isinstance(duration, timedelta):
+        raise ValueError(f"{text!r} is no duration: give a number with its unit, such as 28d, 12h, 30m or 60s")
+    if not timedelta(0) < duration <= LONGEST:
+        raise ValueError(f"{text!r} is no duration that can be used: it must be above 0 and at most {LONGEST.days}d")
     return duration
 
 

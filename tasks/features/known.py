@@ -10,8 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from tasks.features.history import Duration, History, Past, Term, micros, suggest
+from tasks.features.history import Duration, History, micros, suggest
 from tasks.features.index import Values, as_values
+from tasks.features.past import Past, Term
 from tasks.features.table import TIME
 
 
@@ -21,7 +22,7 @@ class Rows:
     def __init__(self, frame: pl.DataFrame, outcomes: Sequence[str]) -> None:
         self._frame, self._outcomes = frame, outcomes
 
-    def __getitem__(self, column: str) -> Values:
+    def __getitem__(self, column: str) -> Any:
         """A column: numbers as an array with nan for null, anything else as a series."""
         if column in self._outcomes:
             raise ValueError(f"{column} is an outcome, not known at the prediction: ask `known` for earlier ones")
@@ -57,7 +58,7 @@ class Known:
             function: Called with a row as a dict and, by its name, for each table below a frame: its rows that became
                 known, or whose outcomes did, in the window before the prediction; an outcome not known by then is null.
                 It returns a number or text, or None for null.
-            windows: By table, such as flights="48h".
+            windows: By table, such as orders="48h".
         """
         spans = {table: micros(window) for table, window in windows.items()}
         name = getattr(function, "__name__", "function")

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import polars as pl
 
 from tasks.features.build import Features, build_features, make_frame, see_past
-from tasks.features.history import Term
 from tasks.features.index import Index
 from tasks.features.known import Known, Rows
+from tasks.features.past import Term
 from tasks.features.table import TIME, Table
 
 CHECKED = 5  # rows that are computed alone

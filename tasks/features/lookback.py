@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from tasks.features.durations import parse_duration
-from tasks.features.history import Term
+from tasks.features.past import Term
 from tasks.features.table import Table
 
 ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)

@@ -164,7 +164,11 @@ def test_a_typo_or_a_violated_bound_is_refused_by_name(given, named):
     [
         ("n_trials: 20", "n_trials: 0", "tuning.n_trials: Input should be greater than or equal to 1"),
         ("gate: 28d", "gate: -28d", "split.gate: "),
-        ("cooldown: 14d", "cooldown: 14", "retrain.cooldown: Value error, give a number with its unit, such as 28d"),
+        (
+            "cooldown: 14d",
+            "cooldown: 14",
+            "retrain.cooldown: Value error, 14 is no duration: give a number with its unit, such as 28d",
+        ),
         ("gate: 28d", "gate: 999999999999d", "split.gate: "),
         ("sampler: tpe", "sampler: best", "tuning.sampler: Input should be 'tpe', 'random' or 'grid'"),
         ("clock: data", "clock: never", "clock: Input should be 'data' or 'wall'"),

@@ -18,13 +18,12 @@ class Weather(dy.Schema):
     temp_next = dy.Float32(nullable=True, min=-60, max=140)  # Fahrenheit
 
 
-OBSERVED = pl.col("time_hour")
 TABLES = {
     "weather": Table(
         schema=Weather,
-        event_time=OBSERVED,
-        known_at=OBSERVED + pl.duration(hours=1),
+        event_time=pl.col("time_hour"),
+        known_at=pl.col("time_hour") + pl.duration(hours=1),
         outcomes=["temp_next"],
-        outcomes_known_at=OBSERVED + pl.duration(hours=25),
+        outcomes_known_at=pl.col("time_hour") + pl.duration(hours=25),
     )
 }

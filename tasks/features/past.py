@@ -1,0 +1,90 @@
+"""The past of some rows: what they ask of the index, and the rows of a table that each may know of."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from tasks.features.durations import format_duration
+from tasks.features.index import Index, Timeline, Values
+
+
+class Term(NamedTuple):
+    """One thing asked of the past: a measure of a column, over the rows of a key, within a window."""
+
+    table: str
+    key: tuple[tuple[str, str], ...]  # a column of the table, and that of the row which it equals
+    of_outcomes: bool
+    measure: str
+    column: str = ""
+    window: int = 0  # microseconds; 0 is a lookup
+    nth: int = 1
+
+    def __str__(self) -> str:
+        """As it is asked for, such as orders.by(customer).last(24h).mean(price)."""
+        key = ", ".join(column if column == of_row else f"{column}={of_row}" for column, of_row in self.key)
+        by = f".by({key})" if key else ""
+        span = format_duration(timedelta(microseconds=self.window)) if self.window else ""
+        what = re.sub(r'col\("([^"]*)"\)|dyn \w+: ', r"\1", self.column)
+        if self.measure in ("newest", "age", "each"):
+            parts = [what, f"within={span}", f"nth={self.nth}" if self.nth > 1 else ""]
+            return f"{self.table}{by}.{self.measure}({', '.join(part for part in parts if part)})"
+        return f"{self.table}{by}{f'.last({span})' if span else ''}.{self.measure}({what})"
+
+
+class Past:
+    """The index as some rows see it: of each only what was known strictly before its prediction time.
+
+    Args:
+        index: Of the tables.
+        rows: The rows asked for.
+        at: The prediction time of each, in microseconds.
+        given: Answers that replace those of the index, to see which features depend on them.
+    """
+
+    def __init__(self, index: Index, rows: pl.DataFrame, at: np.ndarray, given: Mapping[Term, Values] | None) -> None:
+        self.index, self.rows, self.at, self.given = index, rows, at, given or {}
+        self.asked: dict[Term, Callable[[], Values]] = {}
+        self._found: dict[tuple, Any] = {}
+
+    def answer(self, compute: Callable[[], Values], *terms: Term) -> Values:
+        """What is known of a term, or of several that are answered as one."""
+        self.asked |= dict.fromkeys(terms, compute)
+        given = [self.given[term] for term in terms if term in self.given]
+        return given[0] if given else compute()
+
+    def find(self, table: str, key: tuple[tuple[str, str], ...], of_outcomes: bool) -> "Found":
+        """The rows of a key that each row may know of; searched once."""
+        name = (table, key, of_outcomes)
+        if name not in self._found:
+            timeline = self.index.timeline(table, tuple(column for column, _ in key), of_outcomes)
+            group = timeline.find(self.rows, tuple(column for _, column in key))
+            end = timeline.before(group, self.at)
+            self._found[name] = Found(timeline, group, timeline.first[group], end, self.at, {})
+        return self._found[name]
+
+
+class Found(NamedTuple):
+    """The rows of a timeline that each row may know of: those at the positions from `first` up to `end`."""
+
+    timeline: Timeline
+    group: np.ndarray
+    first: np.ndarray
+    end: np.ndarray
+    at: np.ndarray
+    starts: dict[int, np.ndarray]
+
+    def start(self, window: int) -> np.ndarray:
+        """Where the window before the prediction begins; searched once."""
+        if window not in self.starts:
+            self.starts[window] = self.timeline.before(self.group, self.at - window)
+        return self.starts[window]
+
+    def newest(self, within: int, nth: int = 1) -> np.ndarray:
+        """Where the n-th newest row is; -1 if there is none, or if it became known longer ago than `within`."""
+        place = np.maximum(self.end - nth, -1)
+        recent = self.at - self.timeline.known_at[place] <= within
+        return np.where((place >= self.first) & recent, place, -1)
