@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -50,6 +51,32 @@ def test_minutes_of_delay_instead_of_late_or_not_is_a_change_of_params_and_targe
         said = bash(f"python -m flows.train --as-of {day}", folder, environment)
         assert f"verdict: {decision}" in said and "r2: 0." in said
     assert "squared error gain over the champion" in said and "MAE not worse than the champion's" in said
+
+
+ODD = {
+    "infinite": ('rows["distance"] / (rows["minute"] * 0)', "distance is infinite in"),
+    "empty": ('rows["distance"] * float("nan")', "distance has no value in the train set, nor later"),
+    "of other rows": ('rows["distance"] - rows["distance"].mean()', "the feature 'distance' depends on the other rows"),
+    "of another type": ('pl.col("time_hour").dt.date()', "features.py: the feature 'distance' is Date"),
+    "a crash": ('rows["distance"] / known.nothing', "contract.py declares no table 'nothing'"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ODD)
+def test_an_odd_feature_ends_a_training_in_one_sentence_before_it_is_tuned(case, server, tmp_path):
+    value, sentence = ODD[case]
+    folder = copy_repository(tmp_path / "odd")
+    file = folder / "project" / "late_arrivals" / "features.py"
+    assert (text := file.read_text()).count('"distance": rows["distance"]') == 1
+    file.write_text(text.replace('"distance": rows["distance"]', f'"distance": {value}'))
+    command = [sys.executable, "-m", "flows.train", "--as-of", "2013-03-20"]
+    done = subprocess.run(command, cwd=folder, env=environment_of(folder, server), capture_output=True, text=True)
+    said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert (done.returncode, len(said)) == (1, 1), done.stderr
+    assert sentence in said[0]
+    assert "Traceback" not in done.stderr
+    assert "tuning:" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", [needs(name) for name in SHELLS])

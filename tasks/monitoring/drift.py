@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 from prefect import task
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tasks.core.errors import InputError
 from tasks.data.feature_frame import watched_columns
@@ -114,12 +114,15 @@ def describe_reference(
 
 
 def dump_references(references: dict[str, Reference]) -> bytes:
-    """References as JSON that reads back the same, so that no version is registered that cannot be checked."""
-    content = REFERENCES.dump_json(references, indent=2)
+    """References as JSON; refused if they do not read back, so that no version is registered that cannot be checked."""
     for name, reference in references.items():
-        if REFERENCES.validate_json(REFERENCES.dump_json({name: reference})) != {name: reference}:
+        try:
+            read = Reference.model_validate_json(reference.model_dump_json())
+        except ValidationError:
+            read = None
+        if read != reference:
             raise InputError(f"the reference of {name} does not read back as it was: mend the feature {name}")
-    return content
+    return REFERENCES.dump_json(references, indent=2)
 
 
 def fit_references(frame: pl.DataFrame, times: pl.Series, end: datetime) -> dict[str, Reference]:

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.monitoring.drift import REFERENCES, find_drift, fit_references, psi
+from tasks.core.errors import InputError
+from tasks.monitoring.drift import REFERENCES, NumericBins, Reference, dump_references, find_drift, fit_references, psi
 
 RANDOM = np.random.default_rng(0)
 ROWS, START, DAY = 12_000, datetime(2013, 1, 1, tzinfo=UTC), timedelta(days=1)
@@ -130,5 +131,11 @@ def test_a_column_may_be_called_count():
 def test_infinite_values_are_binned_and_read_back():
     values = pl.Series(np.where(np.arange(ROWS) % 5 == 0, np.inf, RANDOM.normal(size=ROWS)))
     columns = pl.DataFrame({"ratio": values})
-    written = REFERENCES.dump_json(fit_references(columns, TIMES, END))
+    written = dump_references(fit_references(columns, TIMES, END))
     assert not find_drift(columns, REFERENCES.validate_json(written))[0].drifted
+
+
+def test_a_reference_that_would_not_read_back_is_told_by_its_column():
+    endless = Reference(bins=NumericBins(edges=[]), shares=[0, 1], threshold=float("inf"))
+    with pytest.raises(InputError, match="the reference of ratio does not read back as it was"):
+        dump_references({"ratio": endless})

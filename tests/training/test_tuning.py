@@ -3,8 +3,12 @@
 import shutil
 from datetime import UTC, datetime
 
+import numpy as np
+import optuna
 import polars as pl
 import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import make_pipeline
 
 from tasks.core.errors import InputError
 from tasks.core.workspace import workspace
@@ -82,4 +86,54 @@ def test_a_damaged_journal_costs_its_trials_and_no_more(sets, use_case, params, 
 def test_a_grid_over_a_space_that_has_none_is_refused_with_the_fix(sets, use_case, params, store):
     tuning = params.tuning.model_copy(update={"n_trials": 20, "max_rows": 500, "sampler": "grid"})
     with pytest.raises(InputError, match=r"search_space of the estimator .*step must be given"):
+        tune_model.fn(use_case, sets.train, sets.validation, None, tuning, params.seed)
+
+
+class Silent(DummyClassifier):
+    """A model whose probabilities are no numbers."""
+
+    def predict_proba(self, X):  # noqa: N803
+        return np.full((len(X), 2), np.nan)
+
+
+def use_troubled(monkeypatch, good: bool) -> None:
+    """Let trial 1 be pruned, trial 2 fail, trial 3 have no loss; the others are good, or fail too."""
+    make = estimators.make_model
+
+    def search_space(trial):
+        if trial.number == 1:
+            raise optuna.TrialPruned
+        return LINEAR | {"C": trial.suggest_float("C", 0.1, 0.5), "number": trial.number}
+
+    def make_model(hyperparameters, schema, target, seed):
+        number = hyperparameters["number"]
+        if number == 3:
+            return make_pipeline(Silent())
+        if number == 2 or not good:
+            raise RuntimeError(f"trial {number} is out of luck")
+        return make(LINEAR | {"C": hyperparameters["C"]}, schema, target, seed)
+
+    monkeypatch.setattr(estimators, "search_space", search_space)
+    monkeypatch.setattr(estimators, "make_model", make_model)
+    monkeypatch.setattr(estimators, "DEFAULT", {"C": 0.1})
+
+
+def test_a_trial_that_fails_is_pruned_or_has_no_loss_costs_that_trial_alone(
+    sets, use_case, params, store, monkeypatch, capsys
+):
+    use_troubled(monkeypatch, good=True)
+    tuning = params.tuning.model_copy(update={"n_trials": 6, "max_rows": 500, "batch": 3})
+    first = tune_model.fn(use_case, sets.train, sets.validation, None, tuning, params.seed)
+    told = capsys.readouterr().out
+    assert "trial 2 has no loss, RuntimeError: trial 2 is out of luck" in told
+    assert "trial 3 has no loss, its loss is nan" in told
+    assert "6 of 6 trials" in told and "3 failed or were pruned" in told
+    assert first.hyperparameters["number"] in (0, 4, 5)
+    assert tune_model.fn(use_case, sets.train, sets.validation, None, tuning, params.seed) == first
+
+
+def test_a_study_without_a_finished_trial_ends_in_a_sentence(sets, use_case, params, store, monkeypatch):
+    use_troubled(monkeypatch, good=False)
+    tuning = params.tuning.model_copy(update={"n_trials": 4, "max_rows": 500, "batch": 2})
+    with pytest.raises(InputError, match=r"none of 4 trials has a loss, the last: its loss is nan; mend search_space"):
         tune_model.fn(use_case, sets.train, sets.validation, None, tuning, params.seed)
