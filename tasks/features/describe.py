@@ -51,7 +51,7 @@ def describe_features(
         table: That which is predicted.
     """
     made, past = build_and_ask(features, rows, at, index, table)
-    answers = {term: compute() for term, compute in past.asked.items()}
+    answers = past.answers
     few, some = past.rows[:TRIED], {term: values[:TRIED] for term, values in answers.items()}
     build = partial(build_features, features, at=at[:TRIED], index=index, table=table)
     whole = partial(build_features, features, past.rows, at, index, table)
@@ -79,7 +79,7 @@ def explain_row(features: Features, row: pl.DataFrame, at: pl.Series, index: Ind
     _, past = build_and_ask(features, row, at, index, table)
     return [
         Explanation(terms, rows_behind(past, terms[0]).reverse())
-        for _, same in groupby(past.asked, key=where_found)
+        for _, same in groupby(past.answers, key=where_found)
         for terms in [list(same)]
     ]
 

@@ -30,9 +30,9 @@ def learn_terms(features: Features, tables: Mapping[str, Table], table: str, res
         if name in reserved:
             raise ValueError(f"the feature {name!r} takes a name that is used already: choose another")
     make_frame(values, frame)
-    for term in past.asked:
+    for term in past.answers:
         check_key(term, frame, empty[term.table])
-    return list(past.asked)
+    return list(past.answers)
 
 
 def check_key(term: Term, rows: pl.DataFrame, history: pl.DataFrame) -> None:

@@ -47,14 +47,15 @@ class Past:
 
     def __init__(self, index: Index, rows: pl.DataFrame, at: np.ndarray, given: Mapping[Term, Values] | None) -> None:
         self.index, self.rows, self.at, self.given = index, rows, at, given or {}
-        self.asked: dict[Term, Callable[[], Values]] = {}
+        self.answers: dict[Term, Values] = {}
         self._found: dict[tuple, Any] = {}
 
     def answer(self, compute: Callable[[], Values], *terms: Term) -> Values:
         """What is known of a term, or of several that are answered as one."""
-        self.asked |= dict.fromkeys(terms, compute)
         given = [self.given[term] for term in terms if term in self.given]
-        return given[0] if given else compute()
+        answer = given[0] if given else compute()
+        self.answers |= dict.fromkeys(terms, answer)
+        return answer
 
     def find(self, table: str, key: tuple[tuple[str, str], ...], of_outcomes: bool) -> "Found":
         """The rows of a key that each row may know of; searched once."""

@@ -1,5 +1,7 @@
 """Whatever is asked of the past equals a filter by hand, and knows nothing of the prediction time or later."""
 
+import gc
+import sys
 from datetime import datetime, timedelta
 from math import nan
 
@@ -210,3 +212,15 @@ def test_sums_of_fractions_have_the_same_bits_from_whichever_pieces_they_are_bui
     assert made["sum"].item() == np.float32(0.6)
     assert made["mean"].item() == np.float32(0.12)
     assert made["std"].item() == np.float32(np.std([0.1, 0.2, 0.3, 1e3, -1e3], ddof=1))
+
+
+def test_what_was_built_leaves_nothing_behind():
+    tables = make_tables(np.random.default_rng(0), 5, 5)
+    index, rows = Index(TABLES, tables), tables["orders"]
+    gc.disable()
+    try:
+        before = sys.getrefcount(index)
+        build_features(every_term, rows, rows["at"], index, "orders")
+        assert sys.getrefcount(index) == before
+    finally:
+        gc.enable()
