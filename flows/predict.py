@@ -26,9 +26,6 @@ def predict(
 ) -> int:
     """Score every row since a moment that was not scored before, with the champion of as_of.
 
-    A row whose outcome the data dates at or after as_of is not read: to replay a day as it was, give the data version
-    of that day.
-
     Args:
         as_of: The logical time in UTC; left out, the clock of params.yaml tells.
         since: The first event time of interest; left out, predict.backlog before as_of.

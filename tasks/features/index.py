@@ -122,11 +122,11 @@ class Timeline:
         return self._once("values", what, lambda: as_values(self.column(what), end=True))
 
     def numbers(self, what: What) -> np.ndarray:
-        """The values of something that is a number."""
+        """The values of something that is a number; an infinite one counts as missing."""
         values = self.values(what)
         if not isinstance(values, np.ndarray):
             raise ValueError(f"{what} is {values.dtype}: only numbers can be summed or compared")
-        return values
+        return np.where(np.isinf(values), np.nan, values)
 
     def sums(self, what: What, of_truth: bool = False) -> tuple[np.ndarray, np.ndarray, float]:
         """At each position: the sum of the whole numbers before it, how many there are, and how many make 1."""
@@ -148,7 +148,7 @@ class Timeline:
         if column.dtype.is_integer() or column.dtype == pl.Boolean:
             return column.cast(pl.Int64).fill_null(0).to_numpy(), column.is_not_null().to_numpy(), 1
         numbers, scale = self.numbers(what)[:-1], self._table.scale(what if isinstance(what, str) else "")
-        steps = np.rint(np.nan_to_num(numbers, posinf=np.inf, neginf=-np.inf) * scale)
+        steps = np.rint(np.nan_to_num(numbers) * scale)
         if not np.abs(steps).sum() < LARGEST_SUM:
             raise ValueError(
                 f"{what} holds values too large to be summed exactly in steps of {1 / scale:g}: "
