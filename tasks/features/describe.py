@@ -124,18 +124,14 @@ def find_followers(made: pl.DataFrame, builds: list[Callable[[], pl.DataFrame]])
 
 
 def alter(values: pl.Series) -> list[pl.Series]:
-    """The values in another order, and others of the same type."""
+    """The values in another order, others of the same type, and nulls."""
     if values.dtype.is_numeric():
-        more = values.fill_nan(None).fill_null(0) + 1
+        others = values.fill_nan(None).fill_null(0) + 1
     elif values.dtype.is_temporal():
-        more = values.dt.offset_by("25h")
+        others = values.dt.offset_by("25h")
     else:
-        more = ~values if values.dtype == pl.Boolean else values.cast(pl.String).fill_null("") + "?"
-    return [
-        values.shuffle(seed=1),
-        more.cast(values.dtype),
-        pl.repeat(None, len(values), dtype=values.dtype, eager=True),
-    ]
+        others = ~values if values.dtype == pl.Boolean else values.cast(pl.String).fill_null("") + "?"
+    return [values.shuffle(seed=1), others.cast(values.dtype, strict=False), values.clear(len(values))]
 
 
 def values_like(values: Values, altered: pl.Series) -> Values:

@@ -4,8 +4,9 @@ Sums are kept as whole numbers (fractions as multiples of their resolution), so 
 same window has the same bits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -158,13 +159,12 @@ class Timeline:
 
     def extremes(self, what: What, choose: np.ufunc, longest: int) -> list[np.ndarray]:
         """For each power of two up to `longest`: of as many values from each position on, the least or largest."""
-        levels = self._once(choose.__name__, what, lambda: [self.numbers(what)[:-1]])
-        while 2 ** len(levels) <= longest:
-            half, last = 2 ** (len(levels) - 1), levels[-1]
-            levels.append(choose(last[:-half], last[half:]))
+        levels = [self.numbers(what)[:-1]]
+        for power in range(int(longest).bit_length() - 1):
+            levels.append(self._once((choose, power), what, partial(pair, choose, levels[-1], 2**power)))
         return levels
 
-    def _once(self, kind: str, what: What, make: Any) -> Any:
+    def _once(self, kind: Any, what: What, make: Callable[[], Any]) -> Any:
         name = (kind, what if isinstance(what, str) else what.meta.serialize())
         if name not in self._kept:
             self._kept[name] = make()
@@ -184,6 +184,11 @@ def as_values(column: pl.Series, end: bool = False) -> np.ndarray | pl.Series:
         return column.to_numpy().astype(np.int64)
     numbers = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
     return np.append(numbers, np.nan) if end else numbers
+
+
+def pair(choose: np.ufunc, values: np.ndarray, apart: int) -> np.ndarray:
+    """Of each two values that are some positions apart, the chosen one."""
+    return choose(values[:-apart], values[apart:])
 
 
 def cumulate(values: np.ndarray) -> np.ndarray:

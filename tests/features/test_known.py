@@ -90,7 +90,7 @@ def by_hand(row: dict, at: datetime, tables: dict[str, pl.DataFrame]) -> dict:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), orders=st.integers(0, 25), visits=st.integers(0, 40))
 def test_every_measure_equals_a_filter_by_hand(seed, orders, visits):
     tables = make_tables(np.random.default_rng(seed), orders, visits)
