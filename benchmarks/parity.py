@@ -30,24 +30,25 @@ def measure() -> None:
     from tasks.data.reader import read_table
     from tasks.data.snapshot import pull_snapshot
     from tasks.data.validation import separate_rows
+    from tasks.features.index import Index
 
     params = Params.load()
     snapshot, use_case = pull_snapshot.fn(None, params.data), load_use_case(params.model)
     start, end = datetime(2013, 1, 1, tzinfo=UTC), datetime(2014, 1, 2, tzinfo=UTC)
-    rows = {name: read_table(snapshot, use_case, name, start, end, end) for name in use_case.tables}
+    rows = {name: read_table(snapshot, use_case, name, start, end) for name in use_case.tables}
     tables = {name: separate_rows(use_case, name, part)[0] for name, part in rows.items()}
     asked = tables["flights"].sample(ROWS, seed=7)
 
     began = time.perf_counter()
-    together = use_case.build_features(asked, tables)
+    together = use_case.build_features(asked, Index(use_case.tables, tables))
     middle = time.perf_counter()
     alone = []
-    times = {"flights": use_case.event_time, "weather": use_case.known_at["weather"]}
+    times = {"flights": use_case.event_time, "weather": use_case.tables["weather"].row_known_at}
     for row in asked.iter_slices(1):
         event = row.select(use_case.event_time).item()
-        since = event - use_case.lookback
+        since = event - use_case.reach.before
         near = {name: tables[name].filter(time.is_between(since, event)) for name, time in times.items()}
-        alone.append(use_case.build_features(row, tables | near))
+        alone.append(use_case.build_features(row, Index(use_case.tables, tables | near)))
     finished = time.perf_counter()
     print(f"{ROWS:,} rows alone have the features they have together: {pl.concat(alone).equals(together)}")
     print(f"together {(middle - began) / ROWS * 1e6:7.1f} us a row")

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from tasks.core.errors import InputError, exit_on_input_error
-from tasks.core.params import Params
+from tasks.core.params import Params, Validation
 from tasks.core.use_case import UseCase, load_use_case
 from tasks.data.clock import resolve_as_of
-from tasks.data.context import read_month
+from tasks.data.context import Context, read_month
 from tasks.data.reader import Month, months, read_event_rows
 from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.features.describe import describe_features, explain_row
@@ -35,16 +35,15 @@ def features(conditions: list[str], as_of: datetime | None = None, data_rev: str
     snapshot = pull_snapshot.fn(data_rev, params.data)
     as_of = resolve_as_of(as_of, snapshot, use_case, params.clock)
     wanted = [parse_condition(use_case, condition) for condition in conditions]
-    span = find_month(snapshot, use_case, as_of, wanted)
-    context = read_month(snapshot, use_case, span, as_of, params.validation)
+    month, context = find_month(snapshot, use_case, as_of, wanted, params.validation)
     if wanted:
         row = context.rows.filter(wanted).sort(use_case.event_time).tail(1)
         print("\n".join(tell_row(use_case, row, context.index)))
         return
     champion = load_champion.fn(read_log(params.model), as_of)
     importance = champion.bundle.card["importance"] if champion else {}
-    print(f"{use_case.model}: {context.rows.height:,} rows of {span[0]:%Y-%m}")
-    print("\n".join(tell_features(use_case, context.rows, context.index, importance)))
+    print(f"{use_case.model}: {context.rows.height:,} rows of {month[0]:%Y-%m}")
+    print("\n".join(tell_features(use_case, context, importance)))
 
 
 def parse_condition(use_case: UseCase, text: str) -> pl.Expr:
@@ -60,22 +59,24 @@ def parse_condition(use_case: UseCase, text: str) -> pl.Expr:
         raise InputError(f"{text!r}: {column} is {kind}, and {value!r} is none") from None
 
 
-def find_month(snapshot: Snapshot, use_case: UseCase, as_of: datetime, wanted: list[pl.Expr]) -> Month:
-    """The newest month with a row that meets all conditions and is asked for before as_of; a whole one, if there is."""
+def find_month(
+    snapshot: Snapshot, use_case: UseCase, as_of: datetime, wanted: list[pl.Expr], validation: Validation
+) -> tuple[Month, Context]:
+    """The newest month with a valid row that meets all conditions; without conditions a whole one, if there is."""
     spans = months(snapshot, use_case)
     for span in sorted(spans, key=lambda span: (bool(wanted) or span[1] <= as_of, span), reverse=True):
-        rows = read_event_rows(snapshot, use_case, *span)
-        if rows.filter(use_case.prediction_time < as_of, *wanted).height:
-            return span
+        if read_event_rows(snapshot, use_case, *span).filter(use_case.prediction_time < as_of, *wanted).height:
+            context = read_month(snapshot, use_case, span, as_of, validation)
+            if context.rows.filter(wanted).height:
+                return span, context
     raise InputError(
-        f"no row of {use_case.rows} that was asked for before {as_of:%Y-%m-%d %H:%M} meets these conditions"
+        f"no valid row of {use_case.rows} that was asked for before {as_of:%Y-%m-%d %H:%M} meets these conditions"
     )
 
 
-def tell_features(use_case: UseCase, rows: pl.DataFrame, index: Index, importance: dict[str, float]) -> list[str]:
+def tell_features(use_case: UseCase, context: Context, importance: dict[str, float]) -> list[str]:
     """A line for each feature."""
-    moments = rows.select(use_case.prediction_time).to_series()
-    found = describe_features(use_case.features, rows, moments, index, use_case.rows)
+    found = describe_features(use_case.features, context.rows, context.index)
     width = max(len(feature.name) for feature in found)
     lines = [f"{'feature':<{width}}  {'nulls':>6}  {'importance':>10}  {'CPU ms':>6}  made of"]
     for f in found:
@@ -88,11 +89,11 @@ def tell_features(use_case: UseCase, rows: pl.DataFrame, index: Index, importanc
 
 def tell_row(use_case: UseCase, row: pl.DataFrame, index: Index) -> list[str]:
     """The row, its features, and for each thing that they ask of the past the rows that it was found in."""
-    (moment,) = moments = row.select(use_case.prediction_time).to_series()
+    moment = row.select(use_case.prediction_time).item()
     made = use_case.build_features(row, index)
     lines = [f"{use_case.rows}: {tell_values(row, use_case.key)}; prediction asked for at {moment:%Y-%m-%d %H:%M}", ""]
     lines += [f"{name} = {tell_value(value)}" for name, value in made.row(0, named=True).items()]
-    for terms, rows in explain_row(use_case.features, row, moments, index, use_case.rows):
+    for terms, rows in explain_row(use_case.features, row, index):
         lines += ["", *map(str, terms)]
         lines += [f"  {tell_known(use_case, terms, past)}" for past in rows.head(SHOWN).iter_slices(1)] or ["  nothing"]
         lines += [f"  and {rows.height - SHOWN:,} rows before"] if rows.height > SHOWN else []
@@ -103,7 +104,7 @@ def tell_known(use_case: UseCase, terms: list[Term], row: pl.DataFrame) -> str:
     """A row of the past: when it became known, what was asked of it, and its key."""
     table, known = use_case.tables[terms[0].table], row[KNOWN_AT].item()
     when = f"known {known:%Y-%m-%d %H:%M}  " if known and table.row_known_at is not None else ""
-    asked = [name for name in row.columns if name not in table.key and any(name in term.column for term in terms)]
+    asked = dict.fromkeys(name for term in terms for name in term.columns if name not in table.key)
     return f"{when}{tell_values(row, [*asked, *table.key])}"
 
 

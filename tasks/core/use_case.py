@@ -12,11 +12,10 @@ import polars as pl
 
 from tasks.core.errors import InputError
 from tasks.core.workspace import CODE
-from tasks.features.build import Features, build_features
+from tasks.features.build import Features, Function
 from tasks.features.index import Index
 from tasks.features.learn import check_alone, learn_terms
-from tasks.features.lookback import Reach, measure_reach
-from tasks.features.past import Term
+from tasks.features.reach import Reach, measure_reach
 from tasks.features.table import Table, check_table
 
 META = ["key", "event_time", "label_time", "target", "watched"]  # all other columns of a feature frame are features
@@ -34,7 +33,6 @@ class UseCase:
     target: pl.Expr  # null: no outcome, or none yet
     watched: dict[str, pl.Expr]  # what a drift check watches beside the features
     features: Features
-    terms: tuple[Term, ...]  # what the features ask of the past
     reach: Reach  # of the tables that they are made of
 
     @property
@@ -73,15 +71,12 @@ class UseCase:
     def build_features(self, rows: pl.DataFrame, index: Index) -> pl.DataFrame:
         """The features of rows of the predicted table, one row for each; String and Float32 columns."""
         with blame(f"project/{folder_of(self.model)}/features.py"):
-            return build_features(self.features, rows, self._moments(rows), index, self.rows)
+            return self.features.build(rows, index)
 
-    def check_features(self, rows: pl.DataFrame, index: Index, features: pl.DataFrame) -> None:
+    def check_alone(self, rows: pl.DataFrame, index: Index, features: pl.DataFrame) -> None:
         """Refuse features of a row that depend on other rows asked for, or on what was known later."""
         with blame(f"project/{folder_of(self.model)}/features.py"):
-            check_alone(self.features, rows, self._moments(rows), index, self.rows, features)
-
-    def _moments(self, rows: pl.DataFrame) -> pl.Series:
-        return rows.select_seq(self.prediction_time).to_series()
+            check_alone(self.features, rows, index, features)
 
 
 @cache
@@ -108,7 +103,7 @@ def declare(
     prediction_time: pl.Expr,
     target: pl.Expr,
     watched: dict[str, pl.Expr],
-    features: Features,
+    function: Function,
 ) -> UseCase:
     """A use case of its parts, which are checked before any time is spent."""
     folder = f"project/{folder_of(model)}"
@@ -116,24 +111,26 @@ def declare(
         for name, table in tables.items():
             check_table(name, table)
     with blame(f"{folder}/target.py"):
-        check_target(tables, rows, target)
+        check_target(tables, rows, target, prediction_time)
     if tables[rows].known_at is None:
         tables = tables | {rows: replace(tables[rows], known_at=prediction_time)}
     with blame(f"{folder}/target.py"):
         check_table(rows, tables[rows])
     with blame(f"{folder}/features.py"):
-        terms = learn_terms(features, tables, rows, RESERVED | watched.keys())
+        features = learn_terms(Features(function, rows, prediction_time), tables, RESERVED | watched.keys())
     with blame("project/contract.py"):
-        reach = measure_reach(tables, rows, prediction_time, terms)
-    return UseCase(model, tables, rows, prediction_time, target, watched, features, tuple(terms), reach)
+        reach = measure_reach(tables, rows, prediction_time, features.terms)
+    return UseCase(model, tables, rows, prediction_time, target, watched, features, reach)
 
 
-def check_target(tables: dict[str, Table], rows: str, target: pl.Expr) -> None:
-    """Refuse a target that features could see."""
+def check_target(tables: dict[str, Table], rows: str, target: pl.Expr, prediction_time: pl.Expr) -> None:
+    """Refuse a target that features could see, and a prediction time that follows from what is only told later."""
     if rows not in tables:
         raise ValueError(f"ROWS is {rows!r}, but contract.py declares {', '.join(tables)}")
     if tables[rows].event_time is None or not tables[rows].outcomes:
         raise ValueError(f"the rows of {rows} are predicted, so contract.py must declare its event_time and outcomes")
+    if later := sorted(set(prediction_time.meta.root_names()) & set(tables[rows].outcomes)):
+        raise ValueError(f"PREDICTION_TIME is made of the outcome {later[0]}, which is not known by then")
     seen = sorted(set(target.meta.root_names()) - set(tables[rows].outcomes))
     if seen or not target.meta.root_names():
         raise ValueError(

@@ -58,7 +58,7 @@ def build_feature_frame(
         validation: The maximum share of bad rows.
 
     Returns:
-        A frame of META and feature columns in event order, and what validation counted.
+        A frame of META and feature columns, in the order of months and files, and what validation counted.
     """
     spans = months(snapshot, use_case)
     asked_until = as_of + use_case.reach.lead
@@ -70,14 +70,15 @@ def build_feature_frame(
         )
     fixed, counts = read_fixed_tables(snapshot, use_case, validation)
     timed = read_timed_tables(snapshot, use_case)
-    partitions, built = [], 0
+    partitions, built, checked = [], 0, False
     for span in wanted:
         near = cut_to_reach(use_case, timed, span)
         key = partition_key(snapshot, use_case, span, near, validation)
         found = find_partition(key, as_of)
         if found is None:
             context = read_context(snapshot, use_case, fixed | near, span, as_of, validation)
-            found = build_partition(use_case, context, check=not built)
+            found = build_partition(use_case, context, check=not checked)
+            checked |= context.rows.height > 0
             keep_partition(key, as_of, found)
             built += 1
         partitions.append(found)
@@ -109,7 +110,7 @@ def build_partition(use_case: UseCase, context: Context, check: bool) -> Partiti
     rows, index = context.rows, context.index
     features = use_case.build_features(rows, index)
     if check:
-        use_case.check_features(rows, index, features)
+        use_case.check_alone(rows, index, features)
     watched = [values.alias(name) for name, values in use_case.watched.items()]
     meta = rows.select(
         key=pl.struct(use_case.key),

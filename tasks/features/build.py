@@ -1,6 +1,7 @@
 """Features of rows: the same code for one row and for a million."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,48 +11,60 @@ from tasks.features.index import Index, Values, as_values
 from tasks.features.known import Known, Rows
 from tasks.features.past import Past, Term
 
-Features = Callable[[Rows, Known], dict[str, Any]]
 NEVER = -(2**62)  # microseconds: before any history, for a row without a prediction time
 TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
-def build_features(
-    features: Features,
-    rows: pl.DataFrame,
-    at: pl.Series,
-    index: Index,
-    table: str,
-    given: Mapping[Term, Values] | None = None,
-) -> pl.DataFrame:
-    """What a features function makes of rows.
+Function = Callable[[Rows, Known], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Features:
+    """The function of features.py, with the rows it is for and what it was seen to ask of the past.
 
     Args:
-        features: Of features.py.
-        rows: Rows of the table that is predicted; outcomes are not looked at.
-        at: Their prediction times.
-        index: Of all tables.
-        table: That which is predicted.
-        given: Answers that replace those of the index.
-
-    Returns:
-        One row for each of `rows`, in their order; String and Float32 columns.
+        function: Called with rows and what was known before each; returns a value for each feature by name.
+        table: Whose rows are predicted.
+        prediction_time: Of its rows.
+        terms: All that the function may ask for; empty while it is learned.
     """
-    frame, past = see_past(rows, at, index, table, given)
-    return make_frame(features(Rows(frame, index.tables[table].outcomes), Known(past)), frame)
+
+    function: Function
+    table: str
+    prediction_time: pl.Expr
+    terms: frozenset[Term] = field(default=frozenset())
+
+    def build(self, rows: pl.DataFrame, index: Index, given: Mapping[Term, Values] | None = None) -> pl.DataFrame:
+        """The features of rows of the table; outcomes are not looked at.
+
+        Args:
+            rows: Any number of them.
+            index: Of all tables.
+            given: Answers that replace those of the index.
+
+        Returns:
+            One row for each of `rows`, in their order; String and Float32 columns.
+        """
+        return self.ask(rows, index, given)[0]
+
+    def ask(
+        self, rows: pl.DataFrame, index: Index, given: Mapping[Term, Values] | None = None
+    ) -> tuple[pl.DataFrame, Past]:
+        """The features, and the past that was asked for them."""
+        outcomes = index.tables[self.table].outcomes
+        at = rows.select_seq(self.prediction_time).to_series().to_numpy().astype("datetime64[us]").astype(np.int64)
+        frame = rows.drop(here) if (here := [column for column in outcomes if column in rows.columns]) else rows
+        past = Past(index, frame, np.maximum(at, NEVER), given)
+        values = self.function(Rows(frame, outcomes), Known(past))
+        if self.terms and not past.answers.keys() <= self.terms:
+            raise ValueError(f"{min(map(str, past.answers.keys() - self.terms))} is asked for with some rows only")
+        return make_frame(values, frame), past
 
 
-def see_past(
-    rows: pl.DataFrame, at: pl.Series, index: Index, table: str, given: Mapping[Term, Values] | None = None
-) -> tuple[pl.DataFrame, Past]:
-    """The rows without their outcomes, and what was known before each."""
-    outcomes = [column for column in index.tables[table].outcomes if column in rows.columns]
-    frame = rows.drop(outcomes) if outcomes else rows
-    moments = np.maximum(at.to_numpy().astype("datetime64[us]").astype(np.int64), NEVER)
-    return frame, Past(index, frame, moments, given)
-
-
-def make_frame(values: dict[str, Any], rows: pl.DataFrame) -> pl.DataFrame:
+def make_frame(values: Any, rows: pl.DataFrame) -> pl.DataFrame:
     """Features as String and Float32 columns."""
+    if not isinstance(values, dict) or not values:
+        raise ValueError("features() must return a dict: a name and a value for each feature")
     expressions = [value.alias(name) for name, value in values.items() if isinstance(value, pl.Expr)]
     computed = rows.select_seq(expressions).to_dict() if expressions else {}
     return pl.DataFrame([make_column(name, computed.get(name, value), rows.height) for name, value in values.items()])
@@ -66,7 +79,7 @@ def make_column(name: str, value: Any, height: int) -> pl.Series:
     values = as_values(value) if isinstance(value, pl.Series) else value
     if not isinstance(values, np.ndarray | pl.Series):
         raise ValueError(f"the feature {name!r} is {type(value).__name__}: give an array, a series or an expression")
-    if len(values) != height:
+    if values.shape != (height,):
         raise ValueError(f"the feature {name!r} has {len(values):,} values for {height:,} rows")
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
         return pl.Series(name, values.astype(np.float32), nan_to_null=True)

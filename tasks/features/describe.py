@@ -1,19 +1,17 @@
 """What each feature is made of, and the rows behind the features of one row."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from tasks.features.build import Features, build_features, make_frame, see_past
+from tasks.features.build import Features
 from tasks.features.index import KNOWN_AT, Index, Values
-from tasks.features.known import Known, Rows
 from tasks.features.past import Past, Term
 from tasks.features.table import TIME
 
@@ -38,71 +36,58 @@ class Explanation(NamedTuple):
     rows: pl.DataFrame
 
 
-def describe_features(
-    features: Features, rows: pl.DataFrame, at: pl.Series, index: Index, table: str
-) -> list[Description]:
+def describe_features(features: Features, rows: pl.DataFrame, index: Index) -> list[Description]:
     """Describe each feature; its sources are found by changing one after the other and seeing which features follow.
 
     Args:
-        features: Of features.py.
+        features: What is described.
         rows: Rows of the table that is predicted.
-        at: Their prediction times.
         index: Of all tables.
-        table: That which is predicted.
     """
-    made, past = build_and_ask(features, rows, at, index, table)
-    answers = past.answers
-    few, some = past.rows[:TRIED], {term: values[:TRIED] for term, values in answers.items()}
-    build = partial(build_features, features, at=at[:TRIED], index=index, table=table)
-    whole = partial(build_features, features, past.rows, at, index, table)
-    least = measure_cpu(partial(whole, given=answers))
+    made, past = features.ask(rows, index)
+    answers, few = past.answers, past.rows[:TRIED]
+    some = {term: values[:TRIED] for term, values in answers.items()}
     sources: dict[str, list[str]] = {name: [] for name in made.columns}
     cost = dict.fromkeys(made.columns, 0.0)
+    least = measure_cpu(partial(features.build, rows, index, answers))
     for column in few.columns:
-        others = [few.with_columns(values) for values in alter(few[column])]
-        for name in find_followers(made, [partial(build, other, given=some) for other in others]):
+        builds = [partial(features.build, few.with_columns(other), index, some) for other in alter(few[column])]
+        for name in find_followers(made, builds):
             sources[name].append(column)
     for term, values in some.items():
         others = [some | {term: values_like(values, altered)} for altered in alter(pl.Series(values))]
-        followers = find_followers(made, [partial(build, few, given=other) for other in others])
         rest = {other: answer for other, answer in answers.items() if other != term}
-        spent = max(0.0, measure_cpu(partial(whole, given=rest)) - least)
-        for name in followers:
+        spent = max(0.0, measure_cpu(partial(features.build, rows, index, rest)) - least)
+        for name in find_followers(made, [partial(features.build, few, index, other) for other in others]):
             sources[name].append(str(term))
             cost[name] += spent
     nulls = {name: made[name].null_count() / max(1, made.height) for name in made.columns}
     return [Description(name, sources[name], nulls[name], cost[name]) for name in made.columns]
 
 
-def explain_row(features: Features, row: pl.DataFrame, at: pl.Series, index: Index, table: str) -> list[Explanation]:
+def explain_row(features: Features, row: pl.DataFrame, index: Index) -> list[Explanation]:
     """The rows of the past behind the features of one row."""
-    _, past = build_and_ask(features, row, at, index, table)
-    return [
-        Explanation(terms, rows_behind(past, terms[0]).reverse())
-        for _, same in groupby(past.answers, key=where_found)
-        for terms in [list(same)]
-    ]
+    _, past = features.ask(row, index)
+    same: dict[tuple, list[Term]] = {}
+    for term in past.answers:
+        same.setdefault(where_found(term), []).append(term)
+    return [Explanation(terms, rows_behind(past, terms[0])) for terms in same.values()]
 
 
 def where_found(term: Term) -> tuple:
     """Terms for which this is the same are found in the same rows."""
-    return term.table, term.key, term.of_outcomes, term.window, term.nth, term.measure in POINTS
-
-
-def build_and_ask(
-    features: Features, rows: pl.DataFrame, at: pl.Series, index: Index, table: str
-) -> tuple[pl.DataFrame, Past]:
-    """Features of rows, and the past that was asked for them."""
-    frame, past = see_past(rows, at, index, table)
-    return make_frame(features(Rows(frame, index.tables[table].outcomes), Known(past)), frame), past
+    kind = term.measure if term.measure == "each" else term.measure in POINTS
+    return term.table, term.key, term.of_outcomes, term.window, term.nth, kind
 
 
 def rows_behind(past: Past, term: Term) -> pl.DataFrame:
-    """What a term is made of, of a single row asked for."""
+    """What a term is made of, of a single row asked for, newest first."""
     if term.measure == "each":
         moment = pl.Series(past.at[:1]).cast(TIME).item()
         rows = past.index.known_before(term.table, moment, timedelta(microseconds=term.window))
-        return rows.with_columns(pl.lit(None, TIME).alias(KNOWN_AT))
+        known = past.index.tables[term.table].history_time(term.of_outcomes)
+        assert known is not None
+        return rows.with_columns(known.alias(KNOWN_AT)).sort(KNOWN_AT, descending=True, nulls_last=True)
     found = past.find(term.table, term.key, term.of_outcomes)
     start, end = found.start(term.window)[0], found.end[0]
     if term.measure in POINTS:
@@ -110,10 +95,10 @@ def rows_behind(past: Past, term: Term) -> pl.DataFrame:
         end = start + 1 if start >= 0 else start
     if term.measure == "value":
         start, end = found.first[0], found.first[0] + (found.group[0] >= 0)
-    return found.timeline.rows(start, end)
+    return found.timeline.rows(start, end).reverse()
 
 
-def find_followers(made: pl.DataFrame, builds: list[Callable[[], pl.DataFrame]]) -> list[str]:
+def find_followers(made: pl.DataFrame, builds: Sequence[Callable[[], pl.DataFrame]]) -> list[str]:
     """The features that differ in one of the builds; one that fails on altered values says nothing."""
     followers = set()
     for build in builds:
@@ -125,13 +110,16 @@ def find_followers(made: pl.DataFrame, builds: list[Callable[[], pl.DataFrame]])
 
 def alter(values: pl.Series) -> list[pl.Series]:
     """The values in another order, others of the same type, and nulls."""
+    made = [values.shuffle(seed=1), values.clear(len(values))]
     if values.dtype.is_numeric():
-        others = values.fill_nan(None).fill_null(0) + 1
-    elif values.dtype.is_temporal():
-        others = values.dt.offset_by("25h")
-    else:
-        others = ~values if values.dtype == pl.Boolean else values.cast(pl.String).fill_null("") + "?"
-    return [values.shuffle(seed=1), others.cast(values.dtype, strict=False), values.clear(len(values))]
+        made.append((values.fill_nan(None).fill_null(0) + 1).cast(values.dtype, strict=False))
+    elif values.dtype in (pl.Date, pl.Datetime):
+        made.append(values.dt.offset_by("25h"))
+    elif values.dtype == pl.String:
+        made.append(values.fill_null("") + "?")
+    elif values.dtype == pl.Boolean:
+        made.append(~values)
+    return made
 
 
 def values_like(values: Values, altered: pl.Series) -> Values:

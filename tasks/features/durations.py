@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}  # seconds
@@ -19,9 +20,10 @@ def parse_duration(text: Any) -> timedelta:
     return duration
 
 
-def to_micros(duration: timedelta) -> int:
-    """Whole microseconds."""
-    return duration // timedelta(microseconds=1)
+@cache
+def micros(duration: Any) -> int:
+    """A duration in whole microseconds."""
+    return parse_duration(duration) // timedelta(microseconds=1)
 
 
 def format_duration(duration: timedelta) -> str:

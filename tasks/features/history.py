@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
-from functools import cache
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from tasks.features.durations import parse_duration, to_micros
+from tasks.features.durations import micros
 from tasks.features.index import Values, What
 from tasks.features.past import Found, Past, Term
 from tasks.features.window import Window
 
 MINUTE = 60_000_000  # microseconds
 Duration = Any  # text such as "48h", or a timedelta
-micros = cache(lambda duration: to_micros(parse_duration(duration)))
 
 
 class History:
@@ -25,9 +23,10 @@ class History:
         self._past, self._name, self._key = past, table, key
         self._table = past.index.tables[table]
 
-    @property
-    def has_outcomes(self) -> bool:
-        return bool(self._table.outcomes)
+    def require_history(self) -> None:
+        """Refuse a table that does not say when its rows became known."""
+        if self._table.row_known_at is None:
+            raise ValueError(f"{self._name} was always known, so it has no history: ask for the value of its key")
 
     def by(self, *columns: str, **renamed: str) -> "History":
         """Only the rows with the same values in these columns; by(origin="dest"): whose origin is the row's dest."""
@@ -52,8 +51,8 @@ class History:
         span = micros(within)
         return self._ask("newest", columns, span, lambda f: f.timeline.values(columns)[f.newest(span, nth)], nth)
 
-    def age(self, column: What = "", *, within: Duration) -> np.ndarray:
-        """Hours, in whole minutes, since the newest row became known; of an outcome, since its newest value did."""
+    def age(self, column: What | None = None, *, within: Duration) -> np.ndarray:
+        """Hours, in whole minutes, since the newest row became known; of an outcome, since its newest row had one."""
         span = micros(within)
 
         def hours(found: Found) -> np.ndarray:
@@ -76,16 +75,19 @@ class History:
         """The rows that became known in the window before the prediction, its first moment included."""
         return Window(self._ask, micros(window))
 
-    def _ask(self, measure: str, what: What, window: int, answer: Callable[[Found], Values], nth: int = 1) -> Any:
+    def _ask(
+        self, measure: str, what: What | None, window: int, answer: Callable[[Found], Values], nth: int = 1
+    ) -> Any:
         """Answer from when the rows became known, or the outcomes that `what` is made of."""
-        if window and self._table.row_known_at is None:
-            raise ValueError(f"{self._name} was always known, so it has no history: ask for the value of its key")
-        columns = what.meta.root_names() if isinstance(what, pl.Expr) else [what] * (what != "")
+        if window:
+            self.require_history()
+        columns = what.meta.root_names() if isinstance(what, pl.Expr) else [] if what is None else [what]
         for column in columns:
             if column not in self._table.columns:
                 raise ValueError(f"{self._name} has no column {column!r}{suggest(column, self._table.columns)}")
         of_outcomes = not self._table.outcome_set.isdisjoint(columns)
-        term = Term(self._name, self._key, of_outcomes, measure, str(what), window, nth)
+        text = str(what) if what is not None else ""
+        term = Term(self._name, self._key, of_outcomes, measure, text, tuple(columns), window, nth)
         return self._past.answer(lambda: answer(self._past.find(self._name, self._key, of_outcomes)), term)
 
 

@@ -129,17 +129,15 @@ class Timeline:
             raise ValueError(f"{what} is {values.dtype}: only numbers can be summed or compared")
         return np.where(np.isinf(values), np.nan, values)
 
-    def sums(self, what: What, of_truth: bool = False) -> tuple[np.ndarray, np.ndarray, float]:
+    def sums(self, what: What) -> tuple[np.ndarray, np.ndarray, float]:
         """At each position: the sum of the whole numbers before it, how many there are, and how many make 1."""
-        return self._once("shares" if of_truth else "sums", what, lambda: self._sums(what, of_truth))
+        return self._once("sums", what, lambda: self._sums(what))
 
     def squares(self, what: What) -> np.ndarray:
         """At each position the sum of the squared whole numbers before it, as Python integers, which are exact."""
         return self._once("squares", what, lambda: cumulate(self._whole(what)[0].astype(object) ** 2))
 
-    def _sums(self, what: What, of_truth: bool) -> tuple[np.ndarray, np.ndarray, float]:
-        if of_truth and self.column(what).dtype != pl.Boolean:
-            raise ValueError(f"share({what}) needs a condition, such as a comparison")
+    def _sums(self, what: What) -> tuple[np.ndarray, np.ndarray, float]:
         whole, present, scale = self._whole(what)
         return cumulate(whole), cumulate(present.astype(np.int64)), scale
 
@@ -177,11 +175,9 @@ def keys_of(frame: pl.DataFrame, key: tuple[str, ...]) -> Any:
 
 
 def as_values(column: pl.Series, end: bool = False) -> np.ndarray | pl.Series:
-    """Numbers and truth values as float64 with nan for null, or as int64 without; anything else as it is."""
+    """Numbers and truth values as float64 with nan for null; anything else as it is."""
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
         return column.extend_constant(None, 1) if end else column
-    if column.dtype.is_integer() and not column.null_count() and not end:
-        return column.to_numpy().astype(np.int64)
     numbers = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
     return np.append(numbers, np.nan) if end else numbers
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from tasks.features.history import Duration, History, micros, suggest
+from tasks.features.durations import micros
+from tasks.features.history import Duration, History, suggest
 from tasks.features.index import Values, as_values
 from tasks.features.past import Past, Term
 from tasks.features.table import TIME
@@ -60,12 +61,14 @@ class Known:
                 It returns a number or text, or None for null.
             windows: By table, such as orders="48h".
         """
+        for table in windows:
+            self[table].require_history()
         spans = {table: micros(window) for table, window in windows.items()}
         name = getattr(function, "__name__", "function")
         terms = [
-            Term(table, (), of_outcomes, "each", name, span)
+            Term(table, (), of_outcomes, "each", name, (), span)
             for table, span in spans.items()
-            for of_outcomes in {False, self[table].has_outcomes}
+            for of_outcomes in {False, bool(self._past.index.tables[table].outcomes)}
         ]
         return self._past.answer(lambda: call_for_each(function, name, self._past, spans), *terms)
 

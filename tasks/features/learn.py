@@ -1,38 +1,34 @@
 """What a features function asks for, learned by calling it once with no rows, and what no features function may do."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 
-from tasks.features.build import Features, build_features, make_frame, see_past
+from tasks.features.build import Features
 from tasks.features.index import Index
-from tasks.features.known import Known, Rows
 from tasks.features.past import Term
-from tasks.features.table import TIME, Table
+from tasks.features.table import Table
 
 CHECKED = 5  # rows that are computed alone
 
 
-def learn_terms(features: Features, tables: Mapping[str, Table], table: str, reserved: set[str]) -> list[Term]:
-    """What the function asks of the past.
+def learn_terms(features: Features, tables: Mapping[str, Table], reserved: set[str]) -> Features:
+    """The features with all that they ask of the past.
 
     Raises:
-        ValueError: A name, a type or what it asks for cannot be used.
+        ValueError: A name, a type or what they ask for cannot be used.
     """
     empty = {name: declared.schema.create_empty() for name, declared in tables.items()}
-    frame, past = see_past(empty[table], pl.Series(dtype=TIME), Index(tables, empty), table)
-    values = features(Rows(frame, tables[table].outcomes), Known(past))
-    if not isinstance(values, dict) or not values:
-        raise ValueError("features() must return a dict: a name and a value for each feature")
-    for name in values:
-        if not isinstance(name, str) or not name.isidentifier():
+    made, past = features.ask(empty[features.table], Index(tables, empty))
+    for name in made.columns:
+        if not name.isidentifier():
             raise ValueError(f"the feature {name!r} needs a name of letters, digits and underscores, such as dew_point")
         if name in reserved:
             raise ValueError(f"the feature {name!r} takes a name that is used already: choose another")
-    make_frame(values, frame)
     for term in past.answers:
-        check_key(term, frame, empty[term.table])
-    return list(past.answers)
+        check_key(term, empty[features.table], empty[term.table])
+    return replace(features, terms=frozenset(past.answers))
 
 
 def check_key(term: Term, rows: pl.DataFrame, history: pl.DataFrame) -> None:
@@ -43,26 +39,23 @@ def check_key(term: Term, rows: pl.DataFrame, history: pl.DataFrame) -> None:
             raise ValueError(f"{of_row} of the rows is {kinds[0]} and {column} of {term.table} {kinds[1]}: never equal")
 
 
-def check_alone(
-    features: Features, rows: pl.DataFrame, at: pl.Series, index: Index, table: str, together: pl.DataFrame
-) -> None:
+def check_alone(features: Features, rows: pl.DataFrame, index: Index, together: pl.DataFrame) -> None:
     """Compare some rows with themselves computed alone, from tables that end at their prediction time.
 
     Args:
-        features: Of features.py.
+        features: What is computed.
         rows: Rows of the table that is predicted.
-        at: Their prediction times.
         index: Of all tables.
-        table: That which is predicted.
         together: Their features.
 
     Raises:
         ValueError: A feature looks across the rows asked for, or past the prediction time.
     """
-    for place in sorted({rows.height * part // CHECKED for part in range(CHECKED)} if rows.height else ()):
-        one, moment = rows[place : place + 1], at[place : place + 1]
-        past = Index(index.tables, {name: index.known_before(name, moment.item()) for name in index.frames})
-        alone = build_features(features, one, moment, past, table)
+    for place in sorted({rows.height * part // CHECKED for part in range(CHECKED)}) if rows.height else []:
+        one = rows[place : place + 1]
+        moment = one.select(features.prediction_time).item()
+        past = Index(index.tables, {name: index.known_before(name, moment) for name in index.frames})
+        alone = features.build(one, past)
         for name in together.columns:
             if not alone[name].equals(together[name][place : place + 1], null_equal=True):
                 raise ValueError(

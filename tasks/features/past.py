@@ -19,7 +19,8 @@ class Term(NamedTuple):
     key: tuple[tuple[str, str], ...]  # a column of the table, and that of the row which it equals
     of_outcomes: bool
     measure: str
-    column: str = ""
+    what: str = ""  # a column or an expression
+    columns: tuple[str, ...] = ()  # that it is made of
     window: int = 0  # microseconds; 0 is a lookup
     nth: int = 1
 
@@ -28,7 +29,7 @@ class Term(NamedTuple):
         key = ", ".join(column if column == of_row else f"{column}={of_row}" for column, of_row in self.key)
         by = f".by({key})" if key else ""
         span = format_duration(timedelta(microseconds=self.window)) if self.window else ""
-        what = re.sub(r'col\("([^"]*)"\)|dyn \w+: ', r"\1", self.column)
+        what = re.sub(r'col\("([^"]*)"\)|dyn \w+: ', r"\1", self.what)
         if self.measure in ("newest", "age", "each"):
             parts = [what, f"within={span}", f"nth={self.nth}" if self.nth > 1 else ""]
             return f"{self.table}{by}.{self.measure}({', '.join(part for part in parts if part)})"

@@ -27,8 +27,9 @@ class Table:
         outcomes: The columns that are told later than the row. A target is made of them; features see them only as
             history, from outcomes_known_at on.
         outcomes_known_at: When a row's outcomes became known; null: not yet, or never.
-        known_within: The longest time from a row's event until all of it is known, such as "30d"; what is known later
-            is no history. Left out, it follows from min and max of the columns that the times are made of.
+        known_within: The longest time between a row's event (without one, when it became known) and the times above,
+            such as "30d"; what lies further apart is no history. Left out, it follows from min and max of the columns
+            that the times are made of.
         resolution: For a column of fractions, the step that it is rounded to before it is summed, so that sums are
             exact, such as {"price": 0.01}. Left out, it follows from min and max, else it is 0.000001.
     """
@@ -63,9 +64,11 @@ class Table:
     def history_time(self, of_outcomes: bool) -> pl.Expr | None:
         """From when on a row, or its outcomes, are history; null: never; None: always."""
         known = self.outcomes_known_at if of_outcomes else self.row_known_at
-        if known is None or self.known_within is None or self.event_time is None:
+        start = self.row_known_at if self.event_time is None else self.event_time
+        if known is None or start is None or self.known_within is None:
             return known
-        return pl.when(known - self.event_time <= parse_duration(self.known_within)).then(known)
+        longest = parse_duration(self.known_within)
+        return pl.when((known - start).is_between(-longest, longest)).then(known)
 
     def scale(self, column: str) -> float:
         """How many steps of its resolution a column counts for each 1."""
@@ -102,6 +105,8 @@ def check_table(name: str, table: Table) -> None:
             raise ValueError(f"{name}: the outcome {column!r} must be nullable and no part of the key")
     if bool(table.outcomes) != (table.outcomes_known_at is not None):
         raise ValueError(f"{name}: outcomes and outcomes_known_at need each other")
+    if table.outcomes and table.row_known_at is None:
+        raise ValueError(f"{name}: a table with outcomes needs an event_time or known_at")
     for part in ("event_time", "known_at", "outcomes_known_at"):
         check_time(name, table, part)
     if table.event_time is not None and not set(table.event_time.meta.root_names()) <= set(table.key):

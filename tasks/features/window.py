@@ -9,7 +9,7 @@ import polars as pl
 from tasks.features.index import Values, What
 from tasks.features.past import Found
 
-Ask = Callable[[str, What, int, Callable[[Found], Values]], Any]
+Ask = Callable[[str, What | None, int, Callable[[Found], Values]], Any]
 
 
 class Window:
@@ -23,10 +23,10 @@ class Window:
     def __init__(self, ask: Ask, window: int) -> None:
         self._ask_history, self._window = ask, window
 
-    def count(self, column: What = "") -> np.ndarray:
+    def count(self, column: What | None = None) -> np.ndarray:
         """How many rows became known; of a column, how many of its values are not null."""
-        if isinstance(column, str) and not column:
-            return self._ask("count", column, self._size)
+        if column is None:
+            return self._ask("count", None, self._size)
         there = (pl.col(column) if isinstance(column, str) else column).is_not_null()
         return self._ask("count", there, lambda found: self._sums(found, there)[0])
 
@@ -52,7 +52,9 @@ class Window:
         """The share of the rows that meet a condition, among those where it is not null."""
 
         def share(found: Found) -> np.ndarray:
-            whole, count, _ = self._sums(found, condition, of_truth=True)
+            if not found.at.size and found.timeline.column(condition).dtype != pl.Boolean:
+                raise ValueError(f"share({condition}) needs a condition, such as a comparison")
+            whole, count, _ = self._sums(found, condition)
             return whole / np.where(count > 0, count, np.nan)
 
         return self._ask("share", condition, share)
@@ -79,15 +81,15 @@ class Window:
         """The largest value."""
         return self._ask("max", what, lambda found: self._extreme(found, what, np.fmax))
 
-    def _ask(self, measure: str, what: What, answer: Callable[[Found], Values]) -> Any:
+    def _ask(self, measure: str, what: What | None, answer: Callable[[Found], Values]) -> Any:
         return self._ask_history(measure, what, self._window, answer)
 
     def _size(self, found: Found) -> np.ndarray:
         return found.end - found.start(self._window)
 
-    def _sums(self, found: Found, what: What, of_truth: bool = False) -> tuple[np.ndarray, np.ndarray, float]:
+    def _sums(self, found: Found, what: What) -> tuple[np.ndarray, np.ndarray, float]:
         """The sum in whole steps, how many values it is of, and how many steps make 1."""
-        start, (sums, counts, scale) = found.start(self._window), found.timeline.sums(what, of_truth)
+        start, (sums, counts, scale) = found.start(self._window), found.timeline.sums(what)
         return sums[found.end] - sums[start], counts[found.end] - counts[start], scale
 
     def _extreme(self, found: Found, what: What, choose: np.ufunc) -> np.ndarray:

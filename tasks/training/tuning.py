@@ -105,7 +105,7 @@ def run_study(
             size = min(tuning.batch, tuning.n_trials - done)
             more = run_batch(study, estimator, size, evaluate, threads)
             done += size
-            kept = len(set(known) & set(range(done)))
+            kept = sum(number < done for number in known)
             show_progress(100 * done / tuning.n_trials if more else 100)
             print(f"tuning: {done} of {tuning.n_trials} trials ({kept} kept), {tell_best(study)}")
     if not finished(study):
@@ -148,7 +148,7 @@ def is_in_space(estimator: ModuleType, hyperparameters: dict[str, Any]) -> bool:
     """Whether today's search space asks for no more than these."""
     try:
         return estimator.search_space(optuna.trial.FixedTrial(hyperparameters)) == hyperparameters
-    except ValueError:
+    except (ValueError, optuna.TrialPruned):
         return False
 
 
@@ -201,7 +201,7 @@ def try_trial(evaluate: Evaluate, trial: optuna.Trial, hyperparameters: dict[str
 def tell(study: optuna.Study, trial: optuna.Trial, loss: float) -> bool:
     """Record the loss of a trial, if it has one; returns False where a grid ends and its sampler calls Study.stop."""
     try:
-        study.tell(trial, loss if math.isfinite(loss) else None, None if math.isfinite(loss) else TrialState.FAIL)
+        study.tell(trial, loss) if math.isfinite(loss) else study.tell(trial, state=TrialState.FAIL)
     except RuntimeError as error:
         if "Study.stop" not in str(error):
             raise

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from shop import TABLES, make_tables
 
-from tasks.features.build import build_features
+from tasks.features.build import Features
 from tasks.features.index import Index
 
 
@@ -15,6 +15,6 @@ def shop():
 
     def build(features, seed: int = 1, orders: int = 40, visits: int = 60) -> pl.DataFrame:
         tables = make_tables(np.random.default_rng(seed), orders, visits)
-        return build_features(features, tables["orders"], tables["orders"]["at"], Index(TABLES, tables), "orders")
+        return Features(features, "orders", pl.col("at")).build(tables["orders"], Index(TABLES, tables))
 
     return build

@@ -23,13 +23,13 @@ def build(features) -> pl.DataFrame:
     tables = make_tables(np.random.default_rng(1), 30, 40)
     case = declare("late-arrivals", TABLES, "orders", pl.col("at"), pl.col("kept"), {}, features)
     made = case.build_features(tables["orders"], index := Index(case.tables, tables))
-    case.check_features(tables["orders"], index, made)
+    case.check_alone(tables["orders"], index, made)
     return made
 
 
 def test_the_table_names_the_whole_vocabulary():
     public = {name for kind in (History, Window, Known) for name in vars(kind) if not name.startswith("_")}
-    assert {name for name in public - {"has_outcomes"} if not any(f".{name}(" in say for say in SAY)} == set()
+    assert {name for name in public - {"require_history"} if not any(f".{name}(" in say for say in SAY)} == set()
 
 
 @pytest.mark.parametrize("say", SAY)

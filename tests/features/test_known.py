@@ -13,12 +13,17 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from shop import START, TABLES, make_tables
 
-from tasks.features.build import build_features
+from tasks.features.build import Features
 from tasks.features.index import Index
 from tasks.features.table import as_known
 
 HOURS = {"3h": 3, "1d": 24, "2d": 48}
 BIG = pl.col("price") > 20
+
+
+def build_features(function, rows: pl.DataFrame, index: Index) -> pl.DataFrame:
+    """What a function makes of orders, each asked for when it is placed."""
+    return Features(function, "orders", pl.col("at")).build(rows, index)
 
 
 def every_term(rows, known) -> dict:
@@ -95,7 +100,7 @@ def by_hand(row: dict, at: datetime, tables: dict[str, pl.DataFrame]) -> dict:
 def test_every_measure_equals_a_filter_by_hand(seed, orders, visits):
     tables = make_tables(np.random.default_rng(seed), orders, visits)
     rows, index = tables["orders"], Index(TABLES, tables)
-    made = build_features(every_term, rows, rows["at"], index, "orders")
+    made = build_features(every_term, rows, index)
     assert made.height == rows.height
     for row, features in zip(rows.iter_rows(named=True), made.iter_rows(named=True), strict=True):
         for name, expected in by_hand(row, row["at"], tables).items():
@@ -118,7 +123,7 @@ def test_a_row_has_the_same_bits_alone_in_any_pieces_shuffled_and_from_tables_th
     random = np.random.default_rng(seed)
     tables = make_tables(random, 20, 40)
     rows = tables["orders"]
-    together = build_features(every_term, rows, rows["at"], Index(TABLES, tables), "orders")
+    together = build_features(every_term, rows, Index(TABLES, tables))
     one, at = rows[place : place + 1], rows["at"][place]
     past = {name: as_known(TABLES[name], frame, at) for name, frame in tables.items()}
     recent = {
@@ -126,12 +131,12 @@ def test_a_row_has_the_same_bits_alone_in_any_pieces_shuffled_and_from_tables_th
         for name, frame in past.items()
     }
     for context in (past, recent, shuffle(past)):
-        alone = build_features(every_term, one, one["at"], Index(TABLES, context), "orders")
+        alone = build_features(every_term, one, Index(TABLES, context))
         assert_frame_equal(alone, together[place : place + 1], check_exact=True)
     pieces = np.array_split(random.permutation(rows.height), cuts)
     index = Index(TABLES, shuffle(tables))
     for piece in pieces:
-        made = build_features(every_term, rows[piece], rows[piece]["at"], index, "orders")
+        made = build_features(every_term, rows[piece], index)
         assert_frame_equal(made, together[piece], check_exact=True)
 
 
@@ -144,7 +149,7 @@ def test_values_known_just_before_the_prediction_are_seen_and_those_at_it_are_no
     for moved, seen in ((timedelta(0), 0), (timedelta(microseconds=1), 1), (timedelta(hours=1), 1)):
         visits = tables["visits"].with_columns(at=pl.lit(at - moved))
         index = Index(TABLES, tables | {"visits": visits})
-        made = build_features(newest, tables["orders"], tables["orders"]["at"], index, "orders")
+        made = build_features(newest, tables["orders"], index)
         assert made["count"].to_list() == [seen]
         assert made["age"].is_not_null().to_list() == [bool(seen)]
 
@@ -155,7 +160,7 @@ def test_a_key_of_the_table_may_have_another_name_in_the_row():
 
     tables = make_tables(np.random.default_rng(3), 5, 30)
     orders = tables["orders"].with_columns(customer=pl.lit("cart"), at=pl.col("at").max())
-    made = build_features(features, orders, orders["at"], Index(TABLES, tables), "orders")
+    made = build_features(features, orders, Index(TABLES, tables))
     carts = tables["visits"].filter(pl.col("page") == "cart", pl.col("at") < orders["at"][0])
     assert made["there"].to_list() == [carts.filter(pl.col("at") >= orders["at"][0] - timedelta(days=2)).height] * 5
 
@@ -208,7 +213,7 @@ def test_sums_of_fractions_have_the_same_bits_from_whichever_pieces_they_are_bui
         window = known.orders.last("2d")
         return {"sum": window.sum("price"), "mean": window.mean("price"), "std": window.std("price")}
 
-    made = build_features(features, asked, asked["at"], Index(TABLES, tables | {"orders": orders}), "orders")
+    made = build_features(features, asked, Index(TABLES, tables | {"orders": orders}))
     assert made["sum"].item() == np.float32(0.6)
     assert made["mean"].item() == np.float32(0.12)
     assert made["std"].item() == np.float32(np.std([0.1, 0.2, 0.3, 1e3, -1e3], ddof=1))
@@ -220,7 +225,7 @@ def test_what_was_built_leaves_nothing_behind():
     gc.disable()
     try:
         before = sys.getrefcount(index)
-        build_features(every_term, rows, rows["at"], index, "orders")
+        build_features(every_term, rows, index)
         assert sys.getrefcount(index) == before
     finally:
         gc.enable()

@@ -11,7 +11,7 @@ from shop import START, TABLES, make_tables
 from tasks.core.errors import InputError
 from tasks.core.use_case import declare
 from tasks.features.index import Index
-from tasks.features.lookback import Reach
+from tasks.features.reach import Reach
 
 
 def use(features, tables=TABLES, prediction_time=pl.col("at"), target=pl.col("kept")):  # noqa: B008
@@ -92,6 +92,11 @@ ODD = {
         lambda rows, known: {"x": known.customers.last("1d").count()},
         "customers was always known, so it has no history",
     ),
+    "each of a table that was always known": (
+        lambda rows, known: {"x": known.each(crash, customers="1d")},
+        "customers was always known, so it has no history",
+    ),
+    "a table of values": (lambda rows, known: {"x": np.zeros((len(rows), 2))}, "the feature 'x' has 0 values"),
     "a sum of text": (lambda rows, known: {"x": known.visits.last("1d").sum("page")}, "page is String: only numbers"),
     "a share of numbers": (
         lambda rows, known: {"x": known.visits.last("1d").share("clicks")},
@@ -133,7 +138,7 @@ def test_a_function_that_looks_across_the_rows_asked_for_is_refused(expression):
         with pytest.raises(
             InputError, match="the feature 'x' depends on the other rows asked for, or on what is known"
         ):
-            case.check_features(tables["orders"], index, made)
+            case.check_alone(tables["orders"], index, made)
 
 
 def test_a_function_that_reads_later_rows_behind_the_back_of_known_is_refused():
@@ -141,7 +146,7 @@ def test_a_function_that_reads_later_rows_behind_the_back_of_known_is_refused():
     case = use(lambda rows, known: {"x": known.visits.last("1d").count() + known._past.index.frames["visits"].height})
     made = case.build_features(tables["orders"], Index(TABLES, tables))
     with pytest.raises(InputError, match="depends on the other rows asked for, or on what is known later"):
-        case.check_features(tables["orders"], Index(TABLES, tables), made)
+        case.check_alone(tables["orders"], Index(TABLES, tables), made)
 
 
 def test_how_far_tables_are_read_follows_from_windows_and_contract():
@@ -160,6 +165,37 @@ def test_how_far_tables_are_read_follows_from_windows_and_contract():
     assert use(lambda rows, known: {"shop": rows["shop"]}).reach.before == timedelta(0)
 
 
+def test_a_prediction_asked_for_at_midnight_is_a_day_before_its_event_at_most():
+    midnight = pl.col("at").dt.truncate("1d")
+    reach = use(lambda rows, known: {"n": known.visits.last("1h").count()}, prediction_time=midnight).reach
+    assert reach.before == timedelta(hours=25) - timedelta(microseconds=1)
+    assert reach.lead == timedelta(days=1) - timedelta(microseconds=1)
+
+
+def test_outcomes_of_another_table_are_read_as_long_as_they_may_take():
+    from dataclasses import replace
+
+    told = pl.col("at") + pl.duration(days=30)
+    visits = replace(TABLES["visits"], outcomes=["spent"], outcomes_known_at=told)
+    tables = TABLES | {"visits": visits}
+    case = use(lambda rows, known: {"spent": known.visits.last("3d").sum("spent")}, tables)
+    assert case.reach.before == timedelta(days=33)
+
+
+def test_a_prediction_time_made_of_an_outcome_is_refused():
+    with pytest.raises(InputError, match="PREDICTION_TIME is made of the outcome days, which is not known by then"):
+        use(lambda rows, known: {"x": rows["shop"]}, prediction_time=pl.col("at") + pl.duration(days="days"))
+
+
+def test_what_is_asked_for_with_some_rows_only_is_refused():
+    def features(rows, known):
+        return {"x": known.visits.last("9d" if len(rows) else "1d").count()}
+
+    case, tables = use(features), make_tables(np.random.default_rng(5), 3, 3)
+    with pytest.raises(InputError, match=r"visits.last\(9d\).count\(\) is asked for with some rows only"):
+        case.build_features(tables["orders"], Index(case.tables, tables))
+
+
 def test_a_time_whose_distance_from_the_event_is_not_bounded_needs_a_declaration():
     from dataclasses import replace
 
@@ -169,7 +205,7 @@ def test_a_time_whose_distance_from_the_event_is_not_bounded_needs_a_declaration
     def features(rows, known):
         return {"price": known.orders.newest("price", within="2d")}
 
-    with pytest.raises(InputError, match="contract.py: orders: how far when the outcomes became known may lie from"):
+    with pytest.raises(InputError, match="contract.py: orders: how far when its outcomes became known may lie from"):
         use(features, TABLES | {"orders": unbounded})
     bounded = replace(unbounded, known_within="9d")
     assert use(features, TABLES | {"orders": bounded}).reach.before == timedelta(days=11)

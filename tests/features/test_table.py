@@ -47,6 +47,10 @@ WRONG = {
         "the outcome 'id' must be nullable and no part of the key",
     ),
     "an outcome that is never null": (replace(ORDERS, outcomes=["shop"]), "the outcome 'shop' must be nullable"),
+    "outcomes of a table without times": (
+        replace(ORDERS, event_time=None, known_at=None),
+        "a table with outcomes needs",
+    ),
     "a span that is none": (replace(ORDERS, known_within="soon"), "'soon' is no duration"),
     "a resolution of nothing": (replace(ORDERS, resolution={"price": 0}), "a resolution must be above 0"),
 }

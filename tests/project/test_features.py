@@ -10,7 +10,7 @@ from project.contract import SCHEDULED, TABLES
 from project.late_arrivals.target import PREDICTION_TIME, TARGET
 from tasks.core.use_case import META
 from tasks.features.index import Index
-from tasks.features.lookback import Reach
+from tasks.features.reach import Reach
 
 FLIGHTS, WEATHER = TABLES["flights"], TABLES["weather"]
 HISTORY = {

@@ -50,6 +50,14 @@ def test_a_champion_that_the_search_space_no_longer_holds_is_left_out(params):
     assert len(study.trials) == 1
 
 
+def test_a_champion_that_the_search_space_prunes_is_left_out(params, monkeypatch):
+    def prune(trial):
+        raise optuna.TrialPruned
+
+    monkeypatch.setattr(estimators, "search_space", prune)
+    assert len(make_study(estimators, LINEAR, params.tuning, params.seed).trials) == 1
+
+
 def test_a_grid_is_tried_to_its_end_and_no_further(sets, use_case, params, store, monkeypatch, capsys):
     def grid(trial):
         return LINEAR | {"C": trial.suggest_float("C", 0.1, 0.5, step=0.1)}

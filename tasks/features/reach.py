@@ -1,0 +1,96 @@
+"""How far before and after the rows asked for the tables are read: it follows from windows and contract."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from tasks.features.durations import parse_duration
+from tasks.features.past import Term
+from tasks.features.table import Table
+
+NONE, TICK = timedelta(0), timedelta(microseconds=1)
+MOMENTS = [datetime(2000, 1, 1, tzinfo=UTC) + timedelta(days=day) - tick for day in range(367) for tick in (TICK, NONE)]
+MOST = 6  # columns of bounds, at most: all their combinations are tried
+
+
+class Reach(NamedTuple):
+    """The rows that features may be made of: from `before` the first event asked for to `after` the last."""
+
+    before: timedelta
+    after: timedelta
+    lead: timedelta  # the longest time from the prediction of a row to its event
+
+
+def measure_reach(tables: Mapping[str, Table], rows: str, prediction_time: pl.Expr, terms: Iterable[Term]) -> Reach:
+    """What the features need of the tables beside the rows asked for.
+
+    Args:
+        tables: What the contract declares.
+        rows: The table that is predicted.
+        prediction_time: Of its rows.
+        terms: What the features ask for.
+
+    Raises:
+        ValueError: It does not follow from the contract.
+    """
+    predicted = tables[rows]
+    earliest, latest = find_delays(rows, predicted, predicted.event_time, prediction_time, "the prediction time")
+    before, after = NONE, max(NONE, latest)
+    for table, of_outcomes in {(term.table, term.of_outcomes) for term in terms}:
+        first, last = find_history_delays(table, tables[table], table == rows, of_outcomes)
+        window = max(term.window for term in terms if (term.table, term.of_outcomes) == (table, of_outcomes))
+        before = max(before, timedelta(microseconds=window) + last - earliest)
+        after = max(after, latest - first)
+    return Reach(before, after, max(NONE, -earliest))
+
+
+def find_history_delays(name: str, table: Table, predicted: bool, of_outcomes: bool) -> tuple[timedelta, timedelta]:
+    """How much later than the time by which a row is read it, or its outcomes, may become known."""
+    read_by = table.event_time if predicted else table.row_known_at
+    known = table.outcomes_known_at if of_outcomes else table.row_known_at
+    if known is None or known is read_by:
+        return NONE, NONE
+    if table.known_within is not None:
+        longest = parse_duration(table.known_within) * (1 if predicted or table.event_time is None else 2)
+        return -longest, longest
+    what = "when its outcomes became known" if of_outcomes else "when a row became known"
+    return find_delays(name, table, read_by, known, what)
+
+
+def find_delays(name: str, table: Table, start: pl.Expr | None, end: pl.Expr, what: str) -> tuple[timedelta, timedelta]:
+    """The least and the longest time between two times of a row, by the bounds of the columns they are made of."""
+    assert start is not None
+    try:
+        rows = make_extremes(table, start, end)
+    except ValueError as error:
+        raise ValueError(
+            f"{name}: how far {what} may lie from the event does not follow from the contract, {error}: give its "
+            'columns min and max, or declare known_within="30d" for instance'
+        ) from None
+    return rows.select(least=(end - start).min(), longest=(end - start).max()).row(0)
+
+
+def make_extremes(table: Table, start: pl.Expr, end: pl.Expr) -> pl.DataFrame:
+    """Rows with the least and the largest value of each column, in all combinations, at the ends of many days."""
+    used = sorted({*start.meta.root_names(), *end.meta.root_names()})
+    times = [column for column in used if table.columns[column].dtype.is_temporal()]
+    if not set(times) <= set(start.meta.root_names()):
+        raise ValueError("since it is a time of its own")
+    bounded = {column: find_bounds(column, table.columns[column]) for column in used if column not in times}
+    if len(bounded) > MOST:
+        raise ValueError(f"since it is made of more than {MOST} columns")
+    kinds = table.schema.create_empty().select(used).schema
+    moments = pl.DataFrame({column: MOMENTS for column in times} or {"": [None]})
+    corners = pl.DataFrame(list(product(*bounded.values())), schema=list(bounded), orient="row")
+    return (moments.join(corners, how="cross") if bounded else moments).select(used).cast(dict(kinds))
+
+
+def find_bounds(name: str, column: Any) -> list[Any]:
+    """The smallest and the largest value of a column, and null where it may be."""
+    low, high = getattr(column, "min", None), getattr(column, "max", None)
+    if low is None or high is None:
+        raise ValueError(f"since {name} has no min and max")
+    return [low, high, *([None] if column.nullable else [])]
