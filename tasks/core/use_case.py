@@ -16,7 +16,7 @@ from tasks.features.build import Features, Function
 from tasks.features.index import Index
 from tasks.features.learn import check_alone, learn_terms
 from tasks.features.reach import Reach, measure_reach
-from tasks.features.table import Table, check_table
+from tasks.features.table import Table, check_table, check_time, looks_across
 
 META = ["key", "event_time", "label_time", "target", "watched"]  # all other columns of a feature frame are features
 RESERVED = {*META, "score"}  # a check adds the score to the features
@@ -114,8 +114,6 @@ def declare(
         check_target(tables, rows, target, prediction_time)
     if tables[rows].known_at is None:
         tables = tables | {rows: replace(tables[rows], known_at=prediction_time)}
-    with blame(f"{folder}/target.py"):
-        check_table(rows, tables[rows])
     with blame(f"{folder}/features.py"):
         features = learn_terms(Features(function, rows, prediction_time), tables, RESERVED | watched.keys())
     with blame("project/contract.py"):
@@ -131,6 +129,9 @@ def check_target(tables: dict[str, Table], rows: str, target: pl.Expr, predictio
         raise ValueError(f"the rows of {rows} are predicted, so contract.py must declare its event_time and outcomes")
     if later := sorted(set(prediction_time.meta.root_names()) & set(tables[rows].outcomes)):
         raise ValueError(f"PREDICTION_TIME is made of the outcome {later[0]}, which is not known by then")
+    check_time("PREDICTION_TIME", replace(tables[rows], known_at=prediction_time), "known_at")
+    if looks_across(target):
+        raise ValueError("TARGET looks across rows: an outcome of a row must follow from its own columns")
     seen = sorted(set(target.meta.root_names()) - set(tables[rows].outcomes))
     if seen or not target.meta.root_names():
         raise ValueError(

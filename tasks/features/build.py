@@ -10,6 +10,7 @@ import polars as pl
 from tasks.features.index import Index, Values, as_values
 from tasks.features.known import Known, Rows
 from tasks.features.past import Past, Term
+from tasks.features.table import looks_across
 
 NEVER = -(2**62)  # microseconds: before any history, for a row without a prediction time
 TEXT = (pl.String, pl.Categorical, pl.Enum)
@@ -66,6 +67,9 @@ def make_frame(values: Any, rows: pl.DataFrame) -> pl.DataFrame:
     if not isinstance(values, dict) or not values:
         raise ValueError("features() must return a dict: a name and a value for each feature")
     expressions = [value.alias(name) for name, value in values.items() if isinstance(value, pl.Expr)]
+    for name, value in values.items():
+        if isinstance(value, pl.Expr) and not rows.height and looks_across(value, arrays=True):
+            raise ValueError(f"the feature {name!r} looks across the rows asked for: make it of the row and of `known`")
     computed = rows.select_seq(expressions).to_dict() if expressions else {}
     return pl.DataFrame([make_column(name, computed.get(name, value), rows.height) for name, value in values.items()])
 

@@ -12,6 +12,7 @@ from tasks.features.index import Values, What
 from tasks.features.past import Found, Past, Term
 from tasks.features.window import Window
 
+MOST = 1_000_000  # rows back
 MINUTE = 60_000_000  # microseconds
 Duration = Any  # text such as "48h", or a timedelta
 
@@ -46,6 +47,8 @@ class History:
             within: The longest time since it became known.
             nth: Counted from the newest.
         """
+        if not isinstance(nth, int) or not 1 <= nth <= MOST:
+            raise ValueError(f"nth is {nth!r}: 1 is the newest row, 2 the one before it, up to {MOST:,}")
         if not isinstance(columns, (str, pl.Expr)):
             return {column: self.newest(column, within, nth) for column in columns}
         span = micros(within)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.features.table import TIME, Table, as_known
+from tasks.features.table import TIME, Table, as_known, looks_across
 
 LARGEST_SUM = 2**62
 KNOWN_AT = "when it became known"  # the column that a timeline adds
@@ -66,7 +66,7 @@ class Index:
             return rows
         times = [declared.history_time(of_outcomes) for of_outcomes in (False, True)]
         newest = pl.max_horizontal(pl.when(time < moment).then(time) for time in times if time is not None)
-        return rows.filter(newest >= moment - window)
+        return rows.filter(newest >= moment - window).sort(newest, *declared.key)
 
 
 class Timeline:
@@ -110,7 +110,7 @@ class Timeline:
         """A column, or what an expression makes of each row."""
         if isinstance(what, str):
             return self._frame[what][self._order]
-        if not (what.meta.is_row_separable() and what.meta.is_length_preserving()):
+        if looks_across(what):
             raise ValueError(f"{what} looks across the rows of a table: say it with a window, or with known.each")
         return self._frame.select(what).to_series()[self._order]
 
@@ -143,17 +143,20 @@ class Timeline:
 
     def _whole(self, what: What) -> tuple[np.ndarray, np.ndarray, float]:
         """Values as whole multiples of their resolution, which of them are there, and how many make 1."""
-        column = self.column(what)
-        if column.dtype.is_integer() or column.dtype == pl.Boolean:
-            return column.cast(pl.Int64).fill_null(0).to_numpy(), column.is_not_null().to_numpy(), 1
-        numbers, scale = self.numbers(what)[:-1], self._table.scale(what if isinstance(what, str) else "")
+        numbers, kind = self.numbers(what)[:-1], self.column(what).dtype
+        scale = 1 if kind.is_integer() or kind == pl.Boolean else self._scale(what)
         steps = np.rint(np.nan_to_num(numbers) * scale)
         if not np.abs(steps).sum() < LARGEST_SUM:
             raise ValueError(
-                f"{what} holds values too large to be summed exactly in steps of {1 / scale:g}: "
-                "declare a coarser resolution of the column in contract.py"
+                f"{what} holds values too large to be summed exactly in steps of {1 / scale:g}: give the column "
+                "bounds, or a coarser resolution, in contract.py"
             )
         return steps.astype(np.int64), ~np.isnan(numbers), scale
+
+    def _scale(self, what: What) -> float:
+        """How many steps make 1: of an expression as many as of the finest column that it is made of."""
+        columns = [what] if isinstance(what, str) else what.meta.root_names()
+        return max((self._table.scale(column) for column in columns), default=1)
 
     def extremes(self, what: What, choose: np.ufunc, longest: int) -> list[np.ndarray]:
         """For each power of two up to `longest`: of as many values from each position on, the least or largest."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from tasks.features.durations import micros
@@ -58,7 +59,7 @@ class Known:
         Args:
             function: Called with a row as a dict and, by its name, for each table below a frame: its rows that became
                 known, or whose outcomes did, in the window before the prediction; an outcome not known by then is null.
-                It returns a number or text, or None for null.
+                It returns a number, or None for null.
             windows: By table, such as orders="48h".
         """
         for table in windows:
@@ -73,13 +74,16 @@ class Known:
         return self._past.answer(lambda: call_for_each(function, name, self._past, spans), *terms)
 
 
-def call_for_each(function: Callable[..., Any], name: str, past: Past, spans: dict[str, int]) -> Values:
+def call_for_each(function: Callable[..., Any], name: str, past: Past, spans: dict[str, int]) -> np.ndarray:
     """Call a function row by row, and say how long it took."""
-    start, made = time.monotonic(), []
-    moments = pl.Series(past.at).cast(TIME)
-    for row, at in zip(past.rows.iter_rows(named=True), moments, strict=True):
-        seen = {table: past.index.known_before(table, at, timedelta(microseconds=s)) for table, s in spans.items()}
-        made.append(function(row, **seen))
+    start, made = time.monotonic(), np.full(past.rows.height, np.nan)
+    windows = {table: timedelta(microseconds=span) for table, span in spans.items()}
+    for place, row in enumerate(past.rows.iter_rows(named=True)):
+        moment = pl.Series(past.at[place : place + 1]).cast(TIME).item()
+        answer = function(row, **{table: past.index.known_before(table, moment, w) for table, w in windows.items()})
+        if not isinstance(answer, int | float | np.number | None):
+            raise ValueError(f"{name} returned {answer!r} for a row: known.each takes a number, or None for null")
+        made[place] = np.nan if answer is None else answer
     if (seconds := time.monotonic() - start) > 1:
         print(f"features: {name} was called for each of {len(made):,} rows, which took {seconds:.0f} s")
-    return as_values(pl.Series(made, dtype=None if made else pl.Float64))
+    return made

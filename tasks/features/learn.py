@@ -35,6 +35,8 @@ def check_key(term: Term, rows: pl.DataFrame, history: pl.DataFrame) -> None:
     """Refuse a key that could never match."""
     for column, of_row in term.key:
         kinds = rows.schema[of_row], history.schema[column]
+        if kinds[0].is_nested():
+            raise ValueError(f"{of_row} is {kinds[0]}: find rows of {term.table} by text, numbers or times")
         if kinds[0] != kinds[1] and not all(kind.is_integer() for kind in kinds):
             raise ValueError(f"{of_row} of the rows is {kinds[0]} and {column} of {term.table} {kinds[1]}: never equal")
 

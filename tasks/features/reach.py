@@ -12,7 +12,9 @@ from tasks.features.past import Term
 from tasks.features.table import Table
 
 NONE, TICK = timedelta(0), timedelta(microseconds=1)
-MOMENTS = [datetime(2000, 1, 1, tzinfo=UTC) + timedelta(days=day) - tick for day in range(367) for tick in (TICK, NONE)]
+HOURS = [datetime(2000, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(367 * 24)]
+MOMENTS = [moment - tick for moment in HOURS for tick in (TICK, NONE)]
+ASKED = "the prediction time"
 MOST = 6  # columns of bounds, at most: all their combinations are tried
 
 
@@ -37,7 +39,7 @@ def measure_reach(tables: Mapping[str, Table], rows: str, prediction_time: pl.Ex
         ValueError: It does not follow from the contract.
     """
     predicted = tables[rows]
-    earliest, latest = find_delays(rows, predicted, predicted.event_time, prediction_time, "the prediction time")
+    earliest, latest = find_delays(rows, predicted, predicted.event_time, prediction_time, ASKED)
     before, after = NONE, max(NONE, latest)
     for table, of_outcomes in {(term.table, term.of_outcomes) for term in terms}:
         first, last = find_history_delays(table, tables[table], table == rows, of_outcomes)
@@ -50,7 +52,7 @@ def measure_reach(tables: Mapping[str, Table], rows: str, prediction_time: pl.Ex
 def find_history_delays(name: str, table: Table, predicted: bool, of_outcomes: bool) -> tuple[timedelta, timedelta]:
     """How much later than the time by which a row is read it, or its outcomes, may become known."""
     read_by = table.event_time if predicted else table.row_known_at
-    known = table.outcomes_known_at if of_outcomes else table.row_known_at
+    known = table.known_from(of_outcomes)
     if known is None or known is read_by:
         return NONE, NONE
     if table.known_within is not None:
@@ -68,7 +70,7 @@ def find_delays(name: str, table: Table, start: pl.Expr | None, end: pl.Expr, wh
     except ValueError as error:
         raise ValueError(
             f"{name}: how far {what} may lie from the event does not follow from the contract, {error}: give its "
-            'columns min and max, or declare known_within="30d" for instance'
+            "columns min and max" + ("" if what == ASKED else ', or declare known_within="30d" for instance')
         ) from None
     return rows.select(least=(end - start).min(), longest=(end - start).max()).row(0)
 

@@ -11,6 +11,7 @@ import polars as pl
 from tasks.features.durations import parse_duration
 
 TIME = pl.Datetime("us", "UTC")
+LEAST_STEP = 1e-12
 STEP = 1e-6  # the resolution of a column of fractions whose bounds the contract does not tell
 DIGITS = 11  # that the resolution of a bounded column holds
 
@@ -61,9 +62,16 @@ class Table:
         """When a row became known; None: it always was."""
         return self.event_time if self.known_at is None else self.known_at
 
+    def known_from(self, of_outcomes: bool) -> pl.Expr | None:
+        """From when on a row, or it with its outcomes, is known; null: not yet, or never; None: always."""
+        row, outcomes = self.row_known_at, self.outcomes_known_at
+        if row is None or outcomes is None or not of_outcomes:
+            return row
+        return pl.when(row.is_not_null(), outcomes.is_not_null()).then(pl.max_horizontal(row, outcomes))
+
     def history_time(self, of_outcomes: bool) -> pl.Expr | None:
-        """From when on a row, or its outcomes, are history; null: never; None: always."""
-        known = self.outcomes_known_at if of_outcomes else self.row_known_at
+        """From when on a row, or it with its outcomes, is history: as known, but within known_within."""
+        known = self.known_from(of_outcomes)
         start = self.row_known_at if self.event_time is None else self.event_time
         if known is None or start is None or self.known_within is None:
             return known
@@ -72,8 +80,8 @@ class Table:
 
     def scale(self, column: str) -> float:
         """How many steps of its resolution a column counts for each 1."""
-        if column in self.resolution:
-            return round(1 / self.resolution[column], 9)
+        if (step := self.resolution.get(column)) is not None:
+            return round(1 / step) if step < 1 else 1 / step
         declared = self.columns.get(column)
         bounds = [abs(b) for b in (getattr(declared, "min", None), getattr(declared, "max", None)) if b is not None]
         return 10.0 ** (DIGITS - len(str(int(max(bounds))))) if len(bounds) == 2 else 1 / STEP
@@ -118,8 +126,20 @@ def check_table(name: str, table: Table) -> None:
             parse_duration(table.known_within)
         except ValueError as error:
             raise ValueError(f"{name}: known_within: {error}") from None
-    if any(not step > 0 for step in table.resolution.values()):
-        raise ValueError(f"{name}: a resolution must be above 0")
+    if any(not LEAST_STEP <= step <= 1 / LEAST_STEP for step in table.resolution.values()):
+        raise ValueError(f"{name}: a resolution must be from {LEAST_STEP:g} to {1 / LEAST_STEP:g}")
+
+
+def looks_across(expression: pl.Expr, arrays: bool = False) -> bool:
+    """Whether an expression makes a row's value of other rows; arrays of a value for each row may be allowed in it."""
+    rest = [expression]
+    while rest:
+        part = rest.pop()
+        if not (arrays and part.meta.is_literal() and not part.meta.root_names()):
+            if not part.meta.is_row_separable():
+                return True
+            rest += part.meta.pop()
+    return not (expression.meta.is_length_preserving() or expression.meta.is_literal())
 
 
 def check_time(name: str, table: Table, part: str) -> None:
@@ -130,5 +150,7 @@ def check_time(name: str, table: Table, part: str) -> None:
         kind = table.schema.create_empty().select(time).dtypes[0]
     except pl.exceptions.PolarsError as error:
         raise ValueError(f"{name}: {part} cannot be computed: {str(error).splitlines()[0]}") from None
+    if looks_across(time):
+        raise ValueError(f"{name}: {part} looks across rows: the time of a row must follow from its own columns")
     if kind != TIME:
         raise ValueError(f'{name}: {part} is {kind}, it must be a time in UTC: dy.Datetime(time_zone="UTC")')

@@ -49,7 +49,7 @@ def orders_case():
         prediction_time=pl.col("at") - pl.duration(hours=1),
         target=pl.col("back") > 0,
         watched={},
-        features=count_prices,
+        function=count_prices,
     )
 
 

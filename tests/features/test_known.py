@@ -174,12 +174,13 @@ def test_a_function_may_be_called_row_by_row_with_what_was_known(shop):
             "slow": known.each(longest, visits="3h", orders="1d"),
             "visits": known.visits.last("3h").count(),
             "prices": known.orders.last("1d").count("price"),
-            "text": known.each(lambda row, visits: row["customer"], visits="1h"),
+            "null": known.each(lambda row, visits: None, visits="1h"),
         }
 
     made = shop(features)
     assert made["slow"].to_list() == made.select(pl.max_horizontal("visits", "prices")).to_series().to_list()
-    assert made["text"].dtype == pl.String
+    assert made["null"].dtype == pl.Float32
+    assert made["null"].null_count() == made.height
 
 
 def test_python_arrays_series_and_expressions_mix(shop):

@@ -73,6 +73,8 @@ ODD = {
         lambda rows, known: {"x": known.visits.by(page="shop").last("1d").count()},
         "shop of the rows is Int16 and page of visits String: never equal",
     ),
+    "the newest but none": (lambda rows, known: {"x": known.visits.newest("spent", "1d", nth=0)}, "nth is 0: 1 is the"),
+    "one and a half": (lambda rows, known: {"x": known.visits.newest("spent", "1d", nth=1.5)}, "nth is 1.5: 1 is"),
     "a window without unit": (
         lambda rows, known: {"x": known.visits.last(3).count()},
         "3 is no duration: give a number",
@@ -119,22 +121,34 @@ def test_an_odd_feature_is_refused_in_one_sentence_before_anything_is_read(case)
     assert str(told.value).startswith("project/late_arrivals/features.py")
 
 
-@pytest.mark.parametrize(
-    "expression",
-    [
-        pl.col("shop") - pl.col("shop").mean(),
-        pl.col("shop").rank(),
-        pl.col("shop").shift(),
-        pl.col("shop").cum_sum(),
-        pl.len().over("customer"),
-    ],
-)
-def test_a_function_that_looks_across_the_rows_asked_for_is_refused(expression):
+ACROSS = {
+    "a mean": lambda column: pl.col(column) - pl.col(column).mean(),
+    "a rank": lambda column: pl.col(column).rank(),
+    "a shift in a branch": lambda column: pl.when(pl.col(column) > 1).then(pl.col(column).shift(-1)).otherwise(0),
+    "a filled mean": lambda column: pl.col(column).fill_null(pl.col(column).mean()),
+    "a count over": lambda column: pl.len().over(column),
+}
+
+
+@pytest.mark.parametrize("case", ACROSS)
+def test_an_expression_that_looks_across_rows_is_refused_wherever_it_stands(case):
+    across = ACROSS[case]
+    with pytest.raises(InputError, match="the feature 'x' looks across the rows asked for"):
+        use(lambda rows, known: {"x": across("shop")})
+    with pytest.raises(InputError, match="looks across the rows of a table: say it with a window, or with known.each"):
+        use(lambda rows, known: {"x": known.visits.last("1d").sum(across("clicks"))})
+
+
+def test_values_of_the_rows_do_not_mix_into_an_expression_over_a_table():
+    with pytest.raises(InputError, match="looks across the rows of a table"):
+        use(lambda rows, known: {"x": known.visits.last("1d").sum(pl.col("clicks") - pl.Series([1, 2]))})
+
+
+def test_a_function_that_looks_across_the_rows_asked_for_is_refused():
     tables = make_tables(np.random.default_rng(5), 30, 30)
-    index = Index(TABLES, tables)
-    for features in (lambda rows, known: {"x": expression}, lambda rows, known: {"x": pl.Series(rows["shop"]).rank()}):
-        case = use(features)
-        made = case.build_features(tables["orders"], index)
+    for function in (lambda shop: shop - shop[:99].mean(), lambda shop: pl.Series(shop).rank(), np.cumsum):
+        case = use(lambda rows, known: {"x": function(rows["shop"])})  # noqa: B023
+        made = case.build_features(tables["orders"], index := Index(case.tables, tables))
         with pytest.raises(
             InputError, match="the feature 'x' depends on the other rows asked for, or on what is known"
         ):

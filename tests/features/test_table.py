@@ -47,12 +47,15 @@ WRONG = {
         "the outcome 'id' must be nullable and no part of the key",
     ),
     "an outcome that is never null": (replace(ORDERS, outcomes=["shop"]), "the outcome 'shop' must be nullable"),
+    "an event time of other rows": (replace(ORDERS, event_time=pl.col("at").max()), "event_time looks across rows"),
+    "a known time of other rows": (replace(ORDERS, known_at=pl.col("at").shift(1)), "known_at looks across rows"),
+    "an endless resolution": (replace(ORDERS, resolution={"price": float("inf")}), "a resolution must be from"),
     "outcomes of a table without times": (
         replace(ORDERS, event_time=None, known_at=None),
         "a table with outcomes needs",
     ),
     "a span that is none": (replace(ORDERS, known_within="soon"), "'soon' is no duration"),
-    "a resolution of nothing": (replace(ORDERS, resolution={"price": 0}), "a resolution must be above 0"),
+    "a resolution of nothing": (replace(ORDERS, resolution={"price": 0}), "a resolution must be from 1e-12 to 1e+12"),
 }
 
 
