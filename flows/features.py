@@ -53,9 +53,11 @@ def parse_condition(use_case: UseCase, text: str) -> pl.Expr:
     if kind is None:
         raise InputError(f"{text!r}: give COLUMN=VALUE with a column of {use_case.rows}, such as {use_case.key[0]}=...")
     try:
+        if kind == pl.Boolean:
+            return pl.col(column) == {"true": True, "false": False}[value.lower()]
         found = pl.Series([value]).str.to_datetime(time_zone="UTC") if kind.is_temporal() else pl.Series([value])
         return pl.col(column) == found.cast(kind).item()
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, KeyError):
         raise InputError(f"{text!r}: {column} is {kind}, and {value!r} is none") from None
 
 
@@ -76,14 +78,15 @@ def find_month(
 
 def tell_features(use_case: UseCase, context: Context, importance: dict[str, float]) -> list[str]:
     """A line for each feature."""
+    use_case.check_alone(context.rows, context.index, use_case.build_features(context.rows, context.index))
     found = describe_features(use_case.features, context.rows, context.index)
     width = max(len(feature.name) for feature in found)
     lines = [f"{'feature':<{width}}  {'nulls':>6}  {'importance':>10}  {'CPU ms':>6}  made of"]
     for f in found:
         rise = f"{importance[f.name]:.4f}" if f.name in importance else "-"
-        lines.append(
-            f"{f.name:<{width}}  {f.nulls:6.1%}  {rise:>10}  {f.milliseconds:6.1f}  {', '.join(f.sources) or 'nothing'}"
-        )
+        made_of = ", ".join(f.sources) or "nothing"
+        odd = f"; INFINITE in {f.infinite:,} rows" if f.infinite else ""
+        lines.append(f"{f.name:<{width}}  {f.nulls:6.1%}  {rise:>10}  {f.milliseconds:6.1f}  {made_of}{odd}")
     return lines
 
 
@@ -94,7 +97,7 @@ def tell_row(use_case: UseCase, row: pl.DataFrame, index: Index) -> list[str]:
     lines = [f"{use_case.rows}: {tell_values(row, use_case.key)}; prediction asked for at {moment:%Y-%m-%d %H:%M}", ""]
     lines += [f"{name} = {tell_value(value)}" for name, value in made.row(0, named=True).items()]
     for terms, rows in explain_row(use_case.features, row, index):
-        lines += ["", *map(str, terms)]
+        lines += ["", *dict.fromkeys(map(str, terms))]
         lines += [f"  {tell_known(use_case, terms, past)}" for past in rows.head(SHOWN).iter_slices(1)] or ["  nothing"]
         lines += [f"  and {rows.height - SHOWN:,} rows before"] if rows.height > SHOWN else []
     return lines

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.server
 
 OWN = Path(__file__).parent / "own"
 RECIPE = (ROOT / "docs" / "how-to" / "your-data.md").read_text()
-REMOVE, PUBLISH = re.findall(r"```\w*\n(.*?)```", RECIPE, re.DOTALL)
+REMOVE, PUBLISH = [text for kind, text in re.findall(r"```(\w*)\n(.*?)```", RECIPE, re.DOTALL) if not kind]
 COMMAND = re.compile(r"^(\S*/)?(make|python|prefect|dvc|git|rm|export|source|curl|docker|uv) ", re.MULTILINE)
 SHELLS = ["bash", "zsh", "dash"]
 

@@ -90,7 +90,8 @@ def load_use_case(model: str) -> UseCase:
     contract = load_part("project.contract")
     target, features = (load_part(f"project.{folder_of(model)}.{part}") for part in ("target", "features"))
     try:
-        parts = contract.TABLES, target.ROWS, target.PREDICTION_TIME, target.TARGET, target.WATCHED, features.features
+        watched = getattr(target, "WATCHED", {})
+        parts = contract.TABLES, target.ROWS, target.PREDICTION_TIME, target.TARGET, watched, features.features
     except AttributeError as error:
         raise InputError(f"{error}: docs/how-to/your-data.md says what each file of project/ must name") from None
     return declare(model, *parts)

@@ -143,7 +143,19 @@ def read_declared(source: Path | bytes, schema: Any, name: str) -> pl.DataFrame:
             raise InputError(f"{name} lacks the column {column!r}, which project/contract.py declares")
         if not is_castable(present[column], kind):
             raise InputError(f"{name}: {column} is {present[column]}, but project/contract.py declares {kind}")
-    return pl.read_parquet(source, columns=list(declared))
+        if lacks_zone(present[column], kind):
+            raise InputError(
+                f"{name}: {column} is a time without a zone: write it with one, by pl.col({column!r})"
+                '.dt.replace_time_zone("UTC") or the zone that it was noted in'
+            )
+    zoned = {column: kind for column, kind in declared.items() if isinstance(kind, pl.Datetime) and kind.time_zone}
+    return pl.read_parquet(source, columns=list(declared)).cast(zoned)
+
+
+def lacks_zone(present: pl.DataType, declared: pl.DataType) -> bool:
+    """Whether a time is without the zone that the contract declares, so that nobody can tell when it was."""
+    zones = [kind.time_zone for kind in (present, declared) if isinstance(kind, pl.Datetime)]
+    return len(zones) == 2 and zones[0] is None and zones[1] is not None
 
 
 def is_castable(present: pl.DataType, declared: pl.DataType) -> bool:

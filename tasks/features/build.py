@@ -56,20 +56,32 @@ class Features:
         at = rows.select_seq(self.prediction_time).to_series().to_numpy().astype("datetime64[us]").astype(np.int64)
         frame = rows.drop(here) if (here := [column for column in outcomes if column in rows.columns]) else rows
         past = Past(index, frame, np.maximum(at, NEVER), given)
-        values = self.function(Rows(frame, outcomes), Known(past))
+        with np.errstate(divide="ignore", invalid="ignore"):  # what comes of it is checked
+            values = self.function(asked := Rows(frame, outcomes), Known(past))
         if self.terms and not past.answers.keys() <= self.terms:
             raise ValueError(f"{min(map(str, past.answers.keys() - self.terms))} is asked for with some rows only")
+        if not isinstance(values, dict) or not values:
+            raise ValueError("features() must return a dict: a name and a value for each feature")
+        if not self.terms:
+            check_expressions(values, asked)
         return make_frame(values, frame), past
 
 
-def make_frame(values: Any, rows: pl.DataFrame) -> pl.DataFrame:
-    """Features as String and Float32 columns."""
-    if not isinstance(values, dict) or not values:
-        raise ValueError("features() must return a dict: a name and a value for each feature")
-    expressions = [value.alias(name) for name, value in values.items() if isinstance(value, pl.Expr)]
+def check_expressions(values: dict[str, Any], rows: Rows) -> None:
+    """Refuse an expression that looks across rows, or at a column that they do not have."""
     for name, value in values.items():
-        if isinstance(value, pl.Expr) and not rows.height and looks_across(value, arrays=True):
-            raise ValueError(f"the feature {name!r} looks across the rows asked for: make it of the row and of `known`")
+        if isinstance(value, pl.Expr):
+            for column in value.meta.root_names():
+                rows.require(column)
+            if looks_across(value, arrays=True):
+                raise ValueError(
+                    f"the feature {name!r} looks across the rows asked for: make it of the row and `known`"
+                )
+
+
+def make_frame(values: dict[str, Any], rows: pl.DataFrame) -> pl.DataFrame:
+    """Features as String and Float32 columns."""
+    expressions = [value.alias(name) for name, value in values.items() if isinstance(value, pl.Expr)]
     computed = rows.select_seq(expressions).to_dict() if expressions else {}
     return pl.DataFrame([make_column(name, computed.get(name, value), rows.height) for name, value in values.items()])
 

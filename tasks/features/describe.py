@@ -26,6 +26,7 @@ class Description(NamedTuple):
     name: str
     sources: list[str]  # columns of the row, and terms of the past
     nulls: float  # share
+    infinite: int  # rows
     milliseconds: float  # CPU time of its terms for all rows; a term that several features share counts for each
 
 
@@ -56,13 +57,21 @@ def describe_features(features: Features, rows: pl.DataFrame, index: Index) -> l
             sources[name].append(column)
     for term, values in some.items():
         others = [some | {term: values_like(values, altered)} for altered in alter(pl.Series(values))]
-        rest = {other: answer for other, answer in answers.items() if other != term}
+        rest = {other: answer for other, answer in answers.items() if answer is not answers[term]}
         spent = max(0.0, measure_cpu(partial(features.build, rows, index, rest)) - least)
         for name in find_followers(made, [partial(features.build, few, index, other) for other in others]):
             sources[name].append(str(term))
             cost[name] += spent
-    nulls = {name: made[name].null_count() / max(1, made.height) for name in made.columns}
-    return [Description(name, sources[name], nulls[name], cost[name]) for name in made.columns]
+    return [
+        Description(
+            name=column.name,
+            sources=list(dict.fromkeys(sources[column.name])),
+            nulls=column.null_count() / max(1, made.height),
+            infinite=0 if column.dtype == pl.String else int(column.is_infinite().sum()),
+            milliseconds=cost[column.name],
+        )
+        for column in made
+    ]
 
 
 def explain_row(features: Features, row: pl.DataFrame, index: Index) -> list[Explanation]:
@@ -76,8 +85,9 @@ def explain_row(features: Features, row: pl.DataFrame, index: Index) -> list[Exp
 
 def where_found(term: Term) -> tuple:
     """Terms for which this is the same are found in the same rows."""
-    kind = term.measure if term.measure == "each" else term.measure in POINTS
-    return term.table, term.key, term.of_outcomes, term.window, term.nth, kind
+    if term.measure == "each":
+        return term.table, term.measure, term.window
+    return term.table, term.key, term.of_outcomes, term.window, term.nth, term.measure in POINTS
 
 
 def rows_behind(past: Past, term: Term) -> pl.DataFrame:

@@ -27,11 +27,18 @@ class History:
     def require_history(self) -> None:
         """Refuse a table that does not say when its rows became known."""
         if self._table.row_known_at is None:
-            raise ValueError(f"{self._name} was always known, so it has no history: ask for the value of its key")
+            raise ValueError(
+                f"{self._name} was always known, so it has no history: declare its known_at in contract.py, or ask for "
+                "a value by its key"
+            )
 
     def by(self, *columns: str, **renamed: str) -> "History":
         """Only the rows with the same values in these columns; by(origin="dest"): whose origin is the row's dest."""
         key = (*((column, column) for column in columns), *renamed.items())
+        if not all(isinstance(name, str) for pair in key for name in pair):
+            raise ValueError(
+                f"{self._name}.by takes names of columns; values that the row does not hold cannot be a key"
+            )
         for column, of_row in key:
             if column not in self._table.columns or column in self._table.outcomes:
                 raise ValueError(f"{self._name} has no column {column!r} that is known with the row, to find it by")

@@ -26,11 +26,15 @@ class Rows:
 
     def __getitem__(self, column: str) -> Any:
         """A column: numbers as an array with nan for null, anything else as a series."""
+        self.require(column)
+        return as_values(self._frame[column])
+
+    def require(self, column: str) -> None:
+        """Refuse a column that the rows do not have."""
         if column in self._outcomes:
             raise ValueError(f"{column} is an outcome, not known at the prediction: ask `known` for earlier ones")
         if column not in self._frame.columns:
             raise ValueError(f"the rows have no column {column!r}{suggest(column, self._frame.columns)}")
-        return as_values(self._frame[column])
 
     def __len__(self) -> int:
         return self._frame.height

@@ -38,8 +38,8 @@ def test_a_target_that_features_could_see_is_refused(parts):
 
 
 def test_a_name_that_a_module_lacks_is_told(parts):
-    del parts["late_arrivals.target"].WATCHED
-    with pytest.raises(InputError, match="WATCHED.*docs/how-to/your-data.md"):
+    del parts["late_arrivals.target"].TARGET
+    with pytest.raises(InputError, match="TARGET.*docs/how-to/your-data.md"):
         load_use_case("late-arrivals")
 
 

@@ -112,3 +112,17 @@ def test_a_monthly_file_with_another_name_is_named(snapshot, use_case):
     misnamed = Snapshot("misnamed", snapshot.files | january)
     with pytest.raises(InputError, match=r"data/flights/january.parquet: name the files .* such as 2024-03.parquet"):
         months(misnamed, use_case)
+
+
+def test_times_of_another_zone_are_taken_to_utc_and_times_without_one_are_refused_by_file_and_column(
+    orders, orders_case, noon, tmp_path
+):
+    file, version = "orders/2024-01.parquet", orders([(noon, noon)], prices=[noon])
+    rows, at = read_file(version, orders_case, file), pl.col("at").dt
+    berlin = with_files(version, tmp_path, {file: rows.with_columns(at.convert_time_zone("Europe/Berlin"))})
+    read = read_file(berlin, orders_case, file)
+    assert read.equals(rows)
+    assert read.schema == rows.schema
+    naive = with_files(version, tmp_path, {file: rows.with_columns(at.replace_time_zone(None))})
+    with pytest.raises(InputError, match=f"data/{file}: at is a time without a zone: write it with one"):
+        read_file(naive, orders_case, file)

@@ -1,6 +1,7 @@
 """Each line of docs/how-to/features.md is what it says."""
 
 import re
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,8 @@ from tasks.features.index import Index
 from tasks.features.known import Known
 from tasks.features.window import Window
 
-PAGE = (ROOT / "docs" / "how-to" / "features.md").read_text()
+PAGES = ROOT / "docs" / "how-to"
+PAGE = (PAGES / "features.md").read_text()
 SAY = re.findall(r"^\| `(.+?)` \| ", PAGE.split("## The vocabulary")[1].split("## Recipes")[0], re.MULTILINE)
 FUNCTIONS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[:2]
 
@@ -44,6 +46,15 @@ def test_each_line_of_the_table_is_a_feature(say):
     made = build(features)
     assert made.height == 30
     assert all(column.null_count() < 30 for column in made)
+
+
+def test_the_contract_and_target_of_the_page_on_your_own_data_hold():
+    names: dict = {}
+    for text in re.findall(r"```python\n(.*?)```", (PAGES / "your-data.md").read_text(), re.DOTALL):
+        exec(text, names)
+    parts = [names[part] for part in ("TABLES", "ROWS", "PREDICTION_TIME", "TARGET")]
+    case = declare("late-arrivals", *parts, {}, lambda rows, known: {"depot": rows["depot"]})
+    assert case.reach.lead == timedelta(hours=12)
 
 
 @pytest.mark.parametrize("text", FUNCTIONS)

@@ -47,7 +47,7 @@ ODD = {
         lambda rows, known: {"x": rows["price"]},
         "price is an outcome, not known at the predict",
     ),
-    "an outcome by expression": (lambda rows, known: {"x": pl.col("price")}, 'unable to find column "price"'),
+    "an outcome by expression": (lambda rows, known: {"x": pl.col("price")}, "price is an outcome, not known at"),
     "no such column": (
         lambda rows, known: {"x": rows["shopp"]},
         "the rows have no column 'shopp': do you mean 'shop'?",
@@ -63,6 +63,14 @@ ODD = {
     "no such key": (
         lambda rows, known: {"x": known.visits.by("shop").last("1d").count()},
         "visits has no column 'shop'",
+    ),
+    "values as key": (
+        lambda rows, known: {"x": known.visits.by(customer=rows["customer"]).last("1d").count()},
+        "visits.by takes names of columns, and the row must have them",
+    ),
+    "a typo in an expression": (
+        lambda rows, known: {"x": pl.col("shopp")},
+        "the rows have no column 'shopp': do you mean",
     ),
     "an outcome as key": (lambda rows, known: {"x": known.orders.by("kept").last("1d").count()}, "no column 'kept'"),
     "no such column of the row": (
