@@ -66,7 +66,7 @@ ODD = {
     ),
     "values as key": (
         lambda rows, known: {"x": known.visits.by(customer=rows["customer"]).last("1d").count()},
-        "visits.by takes names of columns, and the row must have them",
+        "visits.by takes names of columns; values that the row does not hold cannot be a key",
     ),
     "a typo in an expression": (
         lambda rows, known: {"x": pl.col("shopp")},
