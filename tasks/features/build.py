@@ -9,10 +9,9 @@ import polars as pl
 
 from tasks.features.index import Index, Values, as_values
 from tasks.features.known import Known, Rows
-from tasks.features.past import Past, Term
+from tasks.features.past import NEVER, Past, Term
 from tasks.features.table import looks_across
 
-NEVER = -(2**62)  # microseconds: before any history, for a row without a prediction time
 TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 

@@ -122,13 +122,6 @@ class Timeline:
         """The values, and at the end one that stands for none: numbers with nan for null, anything else as a series."""
         return self._once("values", what, lambda: as_values(self.column(what), end=True))
 
-    def numbers(self, what: What) -> np.ndarray:
-        """The values of something that is a number; an infinite one counts as missing."""
-        values = self.values(what)
-        if not isinstance(values, np.ndarray):
-            raise ValueError(f"{what} is {values.dtype}: only numbers can be summed or compared")
-        return np.where(np.isinf(values), np.nan, values)
-
     def sums(self, what: What) -> tuple[np.ndarray, np.ndarray, float]:
         """At each position: the sum of the whole numbers before it, how many there are, and how many make 1."""
         return self._once("sums", what, lambda: self._sums(what))
@@ -143,8 +136,9 @@ class Timeline:
 
     def _whole(self, what: What) -> tuple[np.ndarray, np.ndarray, float]:
         """Values as whole multiples of their resolution, which of them are there, and how many make 1."""
-        numbers, kind = self.numbers(what)[:-1], self.column(what).dtype
-        scale = 1 if kind.is_integer() or kind == pl.Boolean else self._scale(what)
+        column = self.column(what)
+        numbers = as_numbers(column, what)
+        scale = 1 if column.dtype.is_integer() or column.dtype == pl.Boolean else self._scale(what)
         steps = np.rint(np.nan_to_num(numbers) * scale)
         if not np.abs(steps).sum() < LARGEST_SUM:
             raise ValueError(
@@ -160,7 +154,7 @@ class Timeline:
 
     def extremes(self, what: What, choose: np.ufunc, longest: int) -> list[np.ndarray]:
         """For each power of two up to `longest`: of as many values from each position on, the least or largest."""
-        levels = [self.numbers(what)[:-1]]
+        levels = [self._once("numbers", what, lambda: as_numbers(self.column(what), what))]
         for power in range(int(longest).bit_length() - 1):
             levels.append(self._once((choose, power), what, partial(pair, choose, levels[-1], 2**power)))
         return levels
@@ -183,6 +177,14 @@ def as_values(column: pl.Series, end: bool = False) -> np.ndarray | pl.Series:
         return column.extend_constant(None, 1) if end else column
     numbers = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
     return np.append(numbers, np.nan) if end else numbers
+
+
+def as_numbers(column: pl.Series, what: What) -> np.ndarray:
+    """The values of a column of numbers or truth values; an infinite one counts as missing."""
+    values = as_values(column)
+    if not isinstance(values, np.ndarray):
+        raise ValueError(f"{what} is {column.dtype}: only numbers can be summed or compared")
+    return np.where(np.isinf(values), np.nan, values)
 
 
 def pair(choose: np.ufunc, values: np.ndarray, apart: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import polars as pl
 from tasks.features.durations import micros
 from tasks.features.history import Duration, History, suggest
 from tasks.features.index import Values, as_values
-from tasks.features.past import Past, Term
+from tasks.features.past import NEVER, Past, Term
 from tasks.features.table import TIME
 
 
@@ -83,6 +83,8 @@ def call_for_each(function: Callable[..., Any], name: str, past: Past, spans: di
     start, made = time.monotonic(), np.full(past.rows.height, np.nan)
     windows = {table: timedelta(microseconds=span) for table, span in spans.items()}
     for place, row in enumerate(past.rows.iter_rows(named=True)):
+        if past.at[place] == NEVER:
+            continue
         moment = pl.Series(past.at[place : place + 1]).cast(TIME).item()
         answer = function(row, **{table: past.index.known_before(table, moment, w) for table, w in windows.items()})
         if not isinstance(answer, int | float | np.number | None):

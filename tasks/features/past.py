@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -10,6 +11,8 @@ import polars as pl
 
 from tasks.features.durations import format_duration
 from tasks.features.index import Index, Timeline, Values
+
+NEVER = -(2**62)  # microseconds: before any history, for a row without a prediction time
 
 
 class Term(NamedTuple):
@@ -53,7 +56,7 @@ class Past:
 
     def answer(self, compute: Callable[[], Values], *terms: Term) -> Values:
         """What is known of a term, or of several that are answered as one."""
-        given = [self.given[term] for term in terms if term in self.given]
+        given = [copy(self.given[term]) for term in terms if term in self.given]
         answer = given[0] if given else compute()
         self.answers |= dict.fromkeys(terms, answer)
         return answer

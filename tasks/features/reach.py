@@ -1,7 +1,7 @@
 """How far before and after the rows asked for the tables are read: it follows from windows and contract."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -12,8 +12,8 @@ from tasks.features.past import Term
 from tasks.features.table import Table
 
 NONE, TICK = timedelta(0), timedelta(microseconds=1)
-HOURS = [datetime(2000, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(367 * 24)]
-MOMENTS = [moment - tick for moment in HOURS for tick in (TICK, NONE)]
+HOURS = pl.datetime_range(datetime(2000, 1, 1), datetime(2001, 1, 2), "1h", time_zone="UTC", eager=True)
+MOMENTS = pl.concat([HOURS, HOURS - TICK])
 ASKED = "the prediction time"
 MOST = 6  # columns of bounds, at most: all their combinations are tried
 
@@ -76,7 +76,7 @@ def find_delays(name: str, table: Table, start: pl.Expr | None, end: pl.Expr, wh
 
 
 def make_extremes(table: Table, start: pl.Expr, end: pl.Expr) -> pl.DataFrame:
-    """Rows with the least and the largest value of each column, in all combinations, at the ends of many days."""
+    """Rows with the least and the largest value of each column, in all combinations, around each hour of a year."""
     used = sorted({*start.meta.root_names(), *end.meta.root_names()})
     times = [column for column in used if table.columns[column].dtype.is_temporal()]
     if not set(times) <= set(start.meta.root_names()):

@@ -230,3 +230,15 @@ def test_what_was_built_leaves_nothing_behind():
         assert sys.getrefcount(index) == before
     finally:
         gc.enable()
+
+
+def test_a_row_without_a_prediction_time_knows_nothing():
+    tables = make_tables(np.random.default_rng(0), 5, 20)
+    rows = tables["orders"].with_columns(at=pl.lit(None, tables["orders"].schema["at"]))
+
+    def features(rows, known):
+        return {"count": known.visits.last("2d").count(), "each": known.each(lambda row, visits: 1, visits="2d")}
+
+    made = build_features(features, rows, Index(TABLES, tables))
+    assert made["count"].to_list() == [0] * 5
+    assert made["each"].null_count() == 5
