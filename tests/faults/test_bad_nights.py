@@ -52,7 +52,7 @@ def test_a_storm_over_many_windows_an_event_in_between_and_a_replay_after_a_rest
     sent = hear(stack, "2013-08-01")
     wait_for(lambda: is_idle(stack, DRIFT))
     assert count_trainings(stack) == 2
-    assert len(states(stack, DRIFT)) <= 2 + sent  # that by hand, one for the storm, and those for what came after
+    assert len(states(stack, DRIFT)) < 100 + sent  # of 1,000 events: one for each THROTTLE that the storm takes
     refused = count_refusals(stack, "the drift of window 2013-08-01 has its verdict")
     restart(stack)
     hear(stack, "2013-08-01")

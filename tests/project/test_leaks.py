@@ -128,7 +128,7 @@ def bench(year, use_case, snapshot):
         )
     )
     half = datetime(2013, 7, 1, tzinfo=UTC)
-    by_time = (frame["known_at"] < half, frame["event_time"] >= half)
+    by_time = (frame["label_time"] < half, frame["event_time"] >= half)
     at_random = pl.Series(np.random.default_rng(1).random(frame.height) < 0.5)
     features = year.drop(META).columns
 
