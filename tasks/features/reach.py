@@ -1,7 +1,7 @@
 """How far before and after the rows asked for the tables are read: it follows from windows and contract."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -12,8 +12,7 @@ from tasks.features.past import Term
 from tasks.features.table import Table
 
 NONE, TICK = timedelta(0), timedelta(microseconds=1)
-HOURS = pl.datetime_range(datetime(2000, 1, 1), datetime(2001, 1, 2), "1h", time_zone="UTC", eager=True)
-MOMENTS = pl.concat([HOURS, HOURS - TICK])
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2001, 1, 2, tzinfo=UTC)
 ASKED = "the prediction time"
 MOST = 6  # columns of bounds, at most: all their combinations are tried
 
@@ -85,7 +84,9 @@ def make_extremes(table: Table, start: pl.Expr, end: pl.Expr) -> pl.DataFrame:
     if len(bounded) > MOST:
         raise ValueError(f"since it is made of more than {MOST} columns")
     kinds = table.schema.create_empty().select(used).schema
-    moments = pl.DataFrame({column: MOMENTS for column in times} or {"": [None]})
+    hours = pl.datetime_range(FIRST, LAST, "1h", eager=True)
+    around = pl.concat([hours, hours - TICK])
+    moments = pl.DataFrame(dict.fromkeys(times, around) or {"": [None]})
     corners = pl.DataFrame(list(product(*bounded.values())), schema=list(bounded), orient="row")
     return (moments.join(corners, how="cross") if bounded else moments).select(used).cast(dict(kinds))
 
