@@ -45,3 +45,10 @@ def test_every_module_of_tasks_can_be_imported_without_settings_and_asks_for_non
 
 def test_every_flow_can_be_imported_without_settings(tmp_path):
     assert walk("flows", "print(len(names) > 5)", tmp_path) == "True"
+
+
+@pytest.mark.parametrize("package", ["flows", "tasks", "project"])
+def test_no_module_lets_polars_work_when_imported_whose_threads_a_forked_process_would_wait_for(package, tmp_path):
+    threads = "[thread.read_text().strip() for thread in pathlib.Path('/proc/self/task').glob('*/comm')]"
+    tell = f"import pathlib, re\nprint([name for name in {threads} if re.fullmatch('polars-[0-9]+', name)])"
+    assert walk(package, tell, tmp_path) == "[]"
