@@ -12,6 +12,11 @@ class InputError(Exception):
     """What the user gave cannot be used; the message names it and the fix."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of a library or of the user's code says, in its first line."""
+    return next(iter(str(error).strip().splitlines()), "")
+
+
 @contextmanager
 def exit_on_input_error() -> Generator[None]:
     """End the process with exit code 1 and one sentence on standard error, if the input or the disk is at fault."""

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import polars as pl
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, first_line
 from tasks.core.workspace import CODE
 from tasks.features.build import Features, Function
 from tasks.features.index import Index
@@ -118,7 +118,7 @@ def declare(
     with blame(f"{folder}/features.py"):
         features = learn_terms(Features(function, rows, prediction_time), tables, RESERVED | watched.keys())
     with blame("project/contract.py"):
-        reach = measure_reach(tables, rows, prediction_time, features.terms)
+        reach = measure_reach(tables, rows, prediction_time, features.terms or ())
     return UseCase(model, tables, rows, prediction_time, target, watched, features, reach)
 
 
@@ -152,9 +152,7 @@ def blame(file: str) -> Generator[None]:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(file)]
         where = f"{file}, line {lines[-1]}" if lines else file
         kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
-        raise InputError(
-            f"{where}: {kind}{str(error).strip().splitlines()[0] if str(error).strip() else ''}"
-        ) from error
+        raise InputError(f"{where}: {kind}{first_line(error)}") from error
 
 
 def require_model(model: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, first_line
 from tasks.core.use_case import UseCase
 from tasks.data.snapshot import Snapshot
 from tasks.features.table import as_known
@@ -116,7 +116,7 @@ def tell_time_errors(table: str) -> Generator[None]:
     try:
         yield
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"data/{table}: its times cannot be computed: {str(error).splitlines()[0]}") from None
+        raise InputError(f"data/{table}: its times cannot be computed: {first_line(error)}") from None
 
 
 def read_file(snapshot: Snapshot, use_case: UseCase, file: str) -> pl.DataFrame:
@@ -136,7 +136,7 @@ def read_declared(source: Path | bytes, schema: Any, name: str) -> pl.DataFrame:
     try:
         present = pl.read_parquet_schema(source)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{name} is no parquet file: {str(error).splitlines()[0]}") from None
+        raise InputError(f"{name} is no parquet file: {first_line(error)}") from None
     declared = schema.create_empty().schema
     for column, kind in declared.items():
         if column not in present:

@@ -1,7 +1,7 @@
 """Features of rows: the same code for one row and for a million."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,6 @@ from tasks.features.past import NEVER, Past, Term
 from tasks.features.table import looks_across
 
 TEXT = (pl.String, pl.Categorical, pl.Enum)
-
-
 Function = Callable[[Rows, Known], dict[str, Any]]
 
 
@@ -26,13 +24,13 @@ class Features:
         function: Called with rows and what was known before each; returns a value for each feature by name.
         table: Whose rows are predicted.
         prediction_time: Of its rows.
-        terms: All that the function may ask for; empty while it is learned.
+        terms: All that the function may ask for; None while it is learned.
     """
 
     function: Function
     table: str
     prediction_time: pl.Expr
-    terms: frozenset[Term] = field(default=frozenset())
+    terms: frozenset[Term] | None = None
 
     def build(self, rows: pl.DataFrame, index: Index, given: Mapping[Term, Values] | None = None) -> pl.DataFrame:
         """The features of rows of the table; outcomes are not looked at.
@@ -57,12 +55,12 @@ class Features:
         past = Past(index, frame, np.maximum(at, NEVER), given)
         with np.errstate(divide="ignore", invalid="ignore"):  # what comes of it is checked
             values = self.function(asked := Rows(frame, outcomes), Known(past))
-        if self.terms and not past.answers.keys() <= self.terms:
-            raise ValueError(f"{min(map(str, past.answers.keys() - self.terms))} is asked for with some rows only")
         if not isinstance(values, dict) or not values:
             raise ValueError("features() must return a dict: a name and a value for each feature")
-        if not self.terms:
+        if self.terms is None:
             check_expressions(values, asked)
+        elif unknown := past.answers.keys() - self.terms:
+            raise ValueError(f"{min(map(str, unknown))} is asked for with some rows only")
         return make_frame(values, frame), past
 
 

@@ -11,7 +11,7 @@ LONGEST = timedelta(days=36_500)
 
 def parse_duration(text: Any) -> timedelta:
     """'48h' as a timedelta, which is taken as it is; a number alone could be days or seconds."""
-    found = re.fullmatch(r"([0-9]{1,9})([wdhms])", str(text))
+    found = re.fullmatch(r"([0-9]{1,6})([wdhms])", str(text))
     duration = timedelta(seconds=int(found[1]) * UNITS[found[2]]) if found else text
     if not isinstance(duration, timedelta):
         raise ValueError(f"{text!r} is no duration: give a number with its unit, such as 28d, 12h, 30m or 60s")

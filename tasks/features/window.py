@@ -41,12 +41,7 @@ class Window:
 
     def mean(self, what: What) -> np.ndarray:
         """The mean of the values that are not null."""
-
-        def mean(found: Found) -> np.ndarray:
-            whole, count, scale = self._sums(found, what)
-            return whole / np.where(count > 0, count * scale, np.nan)
-
-        return self._ask("mean", what, mean)
+        return self._ask("mean", what, lambda found: self._mean(found, what))
 
     def share(self, condition: What) -> np.ndarray:
         """The share of the rows that meet a condition, among those where it is not null."""
@@ -54,8 +49,7 @@ class Window:
         def share(found: Found) -> np.ndarray:
             if not found.at.size and found.timeline.column(condition).dtype != pl.Boolean:
                 raise ValueError(f"share({condition}) needs a condition, such as a comparison")
-            whole, count, _ = self._sums(found, condition)
-            return whole / np.where(count > 0, count, np.nan)
+            return self._mean(found, condition)
 
         return self._ask("share", condition, share)
 
@@ -64,12 +58,10 @@ class Window:
 
         def deviation(found: Found) -> np.ndarray:
             whole, count, scale = self._sums(found, what)
-            squares = found.timeline.squares(what)
-            n = count.astype(object)
-            spread = (n * (squares[found.end] - squares[found.start(self._window)]) - whole.astype(object) ** 2).astype(
-                float
-            )
-            return np.sqrt(spread / np.where(count > 1, count * (count - 1.0), np.nan)) / scale
+            sums = found.timeline.squares(what)
+            squares = sums[found.end] - sums[found.start(self._window)]
+            spread = count.astype(object) * squares - whole.astype(object) ** 2  # whole numbers, so exact
+            return np.sqrt(spread.astype(float) / np.where(count > 1, count * (count - 1.0), np.nan)) / scale
 
         return self._ask("std", what, deviation)
 
@@ -91,6 +83,10 @@ class Window:
         """The sum in whole steps, how many values it is of, and how many steps make 1."""
         start, (sums, counts, scale) = found.start(self._window), found.timeline.sums(what)
         return sums[found.end] - sums[start], counts[found.end] - counts[start], scale
+
+    def _mean(self, found: Found, what: What) -> np.ndarray:
+        whole, count, scale = self._sums(found, what)
+        return whole / np.where(count > 0, count * scale, np.nan)
 
     def _extreme(self, found: Found, what: What, choose: np.ufunc) -> np.ndarray:
         """Of two spans of a power of two that cover the window, the more extreme one."""

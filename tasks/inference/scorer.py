@@ -4,7 +4,7 @@ import numpy as np
 import onnxruntime
 import polars as pl
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, first_line
 
 BATCH = 50_000
 
@@ -23,7 +23,7 @@ class Scorer:
         try:
             self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # it raises whatever its parser raises
-            raise InputError(f"the model is no ONNX file that stands alone: {str(error).splitlines()[0]}") from None
+            raise InputError(f"the model is no ONNX file that stands alone: {first_line(error)}") from None
         self.features = {i.name: i.type for i in self.session.get_inputs()}
 
     def missing(self, features: pl.DataFrame) -> set[str]:

@@ -14,7 +14,7 @@ from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, first_line
 from tasks.core.params import Gate
 from tasks.core.use_case import META, UseCase
 from tasks.inference.scorer import Scorer
@@ -59,9 +59,7 @@ def to_bytes(model: Pipeline, schema: pl.Schema) -> bytes:
         options = {"zipmap": False} if is_classifier(model) else None
         onnx = to_onnx(model, initial_types=inputs, options=options, target_opset={"": 20, "ai.onnx.ml": 3})
     except Exception as error:  # it raises whatever its converters raise
-        raise InputError(
-            f"the pipeline of the estimator does not convert to ONNX: {str(error).strip().splitlines()[0]}"
-        ) from None
+        raise InputError(f"the pipeline of the estimator does not convert to ONNX: {first_line(error)}") from None
     opsets = sorted(onnx.opset_import, key=lambda opset: opset.domain)  # their order follows PYTHONHASHSEED
     del onnx.opset_import[:]
     onnx.opset_import.extend(opsets)

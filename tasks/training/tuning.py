@@ -23,7 +23,7 @@ from prefect import task
 from threadpoolctl import threadpool_limits
 
 from tasks.core.cache_keys import digest_rows, make_key
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, first_line
 from tasks.core.params import Tuning
 from tasks.core.use_case import META, UseCase
 from tasks.core.workspace import workspace
@@ -108,7 +108,7 @@ def run_study(
             kept = sum(number < done for number in known)
             show_progress(100 * done / tuning.n_trials if more else 100)
             print(f"tuning: {done} of {tuning.n_trials} trials ({kept} kept), {tell_best(study)}")
-    if not finished(study):
+    if not with_loss(study):
         raise InputError(
             f"none of {done} trials has a loss, the last: {study.trials[-1].user_attrs['failure']}; mend "
             "search_space and make_model of the estimator, or the features"
@@ -116,15 +116,18 @@ def run_study(
     return done
 
 
-def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+def with_loss(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """The trials that have a loss."""
     return study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
 
 
 def tell_best(study: optuna.Study) -> str:
     """The lowest loss so far, and how many trials have none."""
-    have, lost = finished(study), len(study.trials) - len(finished(study))
-    best = f"lowest loss {study.best_value:.4f}" if have else "no loss yet"
+    have = len(with_loss(study))
+    lost, best = (
+        len(study.get_trials(deepcopy=False)) - have,
+        f"lowest loss {study.best_value:.4f}" if have else "no loss yet",
+    )
     return f"{best}, {lost} failed or were pruned" if lost else best
 
 
@@ -191,7 +194,7 @@ def try_trial(evaluate: Evaluate, trial: optuna.Trial, hyperparameters: dict[str
     except InputError:
         raise
     except Exception as error:  # whatever an estimator raises
-        loss, failure = math.nan, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        loss, failure = math.nan, f"{type(error).__name__}: {first_line(error)}"
     if failure:
         trial.set_user_attr("failure", failure)
         print(f"tuning: trial {trial.number} has no loss, {failure}")

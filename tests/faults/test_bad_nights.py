@@ -1,5 +1,6 @@
 """A storm of events, a server that comes back, a machine that slept: on a real server, work is done once."""
 
+import time
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -47,12 +48,15 @@ def test_a_storm_over_many_windows_an_event_in_between_and_a_replay_after_a_rest
     cooled = ["--param", 'params={"retrain": {"cooldown": "130d"}}', "--watch"]
     assert prefect(stack, "deployment", "run", DRIFT, *drift, *cooled).returncode == 0
     assert "cooldown: the last training or rollback was as of 2013-04-01" in flow(stack, "flows.refusals")
+    began = time.monotonic()
     emit(stack, *["2013-08-01", "2013-07-01", "2013-06-01", "2013-05-01"] * 250, ago=60)
     wait_for(lambda: events(stack) >= 1000)
     sent = hear(stack, "2013-08-01")
+    storm = time.monotonic() - began
     wait_for(lambda: is_idle(stack, DRIFT))
     assert count_trainings(stack) == 2
-    assert len(states(stack, DRIFT)) < 100 + sent  # of 1,000 events: one for each THROTTLE that the storm takes
+    more = int(storm // THROTTLE)  # of a storm that takes longer than the trigger waits
+    assert len(states(stack, DRIFT)) <= 2 + sent + more  # by hand, for the storm, and for what came after
     refused = count_refusals(stack, "the drift of window 2013-08-01 has its verdict")
     restart(stack)
     hear(stack, "2013-08-01")

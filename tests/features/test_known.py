@@ -140,7 +140,7 @@ def test_a_row_has_the_same_bits_alone_in_any_pieces_shuffled_and_from_tables_th
         assert_frame_equal(made, together[piece], check_exact=True)
 
 
-def test_values_known_just_before_the_prediction_are_seen_and_those_at_it_are_not(shop):
+def test_values_known_just_before_the_prediction_are_seen_and_those_at_it_are_not():
     def newest(rows, known):
         return {"age": known.visits.age(within="2d"), "count": known.visits.last("1h").count()}
 
@@ -165,7 +165,7 @@ def test_a_key_of_the_table_may_have_another_name_in_the_row():
     assert made["there"].to_list() == [carts.filter(pl.col("at") >= orders["at"][0] - timedelta(days=2)).height] * 5
 
 
-def test_a_function_may_be_called_row_by_row_with_what_was_known(shop):
+def test_a_function_may_be_called_row_by_row_with_what_was_known():
     def longest(row, visits, orders):
         return max([len(visits), orders["price"].drop_nulls().len()])
 
@@ -177,13 +177,14 @@ def test_a_function_may_be_called_row_by_row_with_what_was_known(shop):
             "null": known.each(lambda row, visits: None, visits="1h"),
         }
 
-    made = shop(features)
+    tables = make_tables(np.random.default_rng(1), 40, 60)
+    made = build_features(features, tables["orders"], Index(TABLES, tables))
     assert made["slow"].to_list() == made.select(pl.max_horizontal("visits", "prices")).to_series().to_list()
     assert made["null"].dtype == pl.Float32
     assert made["null"].null_count() == made.height
 
 
-def test_python_arrays_series_and_expressions_mix(shop):
+def test_python_arrays_series_and_expressions_mix():
     def features(rows, known):
         spent = known.visits.by("customer").last("1d").mean("spent")
         return {
@@ -196,7 +197,8 @@ def test_python_arrays_series_and_expressions_mix(shop):
             "truth": rows["shop"] > 1,
         }
 
-    made = shop(features)
+    tables = make_tables(np.random.default_rng(1), 40, 60)
+    made = build_features(features, tables["orders"], Index(TABLES, tables))
     assert made.dtypes == [pl.Float32] * 5 + [pl.String, pl.Float32]
     assert made["mixed"].equals(made["array"], null_equal=True, check_names=False)
     assert made["where"].null_count() == 0 < made["array"].null_count()

@@ -89,6 +89,10 @@ ODD = {
     ),
     "a window of months": (lambda rows, known: {"x": known.visits.last("1mo").count()}, "'1mo' is no duration"),
     "no window": (lambda rows, known: {"x": known.visits.last("0h").count()}, "'0h' is no duration"),
+    "a window beyond all time": (
+        lambda rows, known: {"x": known.visits.last("999999999w").count()},
+        "'999999999w' is no duration: give a number with its unit",
+    ),
     "an endless window": (lambda rows, known: {"x": known.visits.last("99999d").count()}, "'99999d' is no duration"),
     "a lookup in a table that changes": (
         lambda rows, known: {"x": known.visits.by("customer").value("page")},
@@ -212,6 +216,15 @@ def test_a_prediction_time_made_of_an_outcome_is_refused():
 def test_what_is_asked_for_with_some_rows_only_is_refused():
     def features(rows, known):
         return {"x": known.visits.last("9d" if len(rows) else "1d").count()}
+
+    case, tables = use(features), make_tables(np.random.default_rng(5), 3, 3)
+    with pytest.raises(InputError, match=r"visits.last\(9d\).count\(\) is asked for with some rows only"):
+        case.build_features(tables["orders"], Index(case.tables, tables))
+
+
+def test_history_that_is_asked_for_with_some_rows_only_is_refused_where_none_was_learned():
+    def features(rows, known):
+        return {"x": known.visits.last("9d").count() if len(rows) else rows["shop"]}
 
     case, tables = use(features), make_tables(np.random.default_rng(5), 3, 3)
     with pytest.raises(InputError, match=r"visits.last\(9d\).count\(\) is asked for with some rows only"):
