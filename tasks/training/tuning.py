@@ -124,10 +124,8 @@ def with_loss(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 def tell_best(study: optuna.Study) -> str:
     """The lowest loss so far, and how many trials have none."""
     have = len(with_loss(study))
-    lost, best = (
-        len(study.get_trials(deepcopy=False)) - have,
-        f"lowest loss {study.best_value:.4f}" if have else "no loss yet",
-    )
+    lost = len(study.get_trials(deepcopy=False)) - have
+    best = f"lowest loss {study.best_value:.4f}" if have else "no loss yet"
     return f"{best}, {lost} failed or were pruned" if lost else best
 
 
