@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from demo.rehearsal import compare_months, deliver, open_season, read_sample, train_bad_model
+from demo.rehearsal import compare_months, deliver, newest_alarm, open_season, read_sample, train_bad_model
 from demo.storytelling import pause_schedules, show_chart, tell_figures, tell_where, wait_for_run
 from flows.ingest import ingest
 from flows.monitor import monitor
@@ -14,7 +14,7 @@ from tasks.core.params import Params
 from tasks.core.use_case import load_use_case
 from tasks.data.snapshot import pull_snapshot
 from tasks.monitoring.window_check import WindowCheck
-from tasks.registry.versions import read_log
+from tasks.registry.decision_log import read_log
 
 DAYS = [datetime(2013, month, 1, tzinfo=UTC) for month in range(4, 13)]
 PLANTED = "2013-11"  # the month that a bad model serves
@@ -54,7 +54,7 @@ def hear(check: WindowCheck, day: datetime, params: Params) -> str | None:
     """Wait for whatever a check set off in the worker; returns what came of it."""
     if check.alarm:
         print("  Drift: the event data.drifted starts train/train-on-drift in the worker ...")
-        wait_for_run("train/train-on-drift", check.window)
+        wait_for_run("train/train-on-drift", newest_alarm(params.model))
         log = read_log(params.model)
         promoted = any(move.kind == "promotion" and move.as_of == day for move in log.moves)
         print(f"  {'Promoted' if promoted else 'Rejected'}: the champion is version {log.champion()}.")

@@ -15,8 +15,11 @@ from tasks.core.workspace import workspace
 from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.evaluation.metrics import compute_metrics
+from tasks.inference.prediction_log import key_text, read_predictions
 from tasks.monitoring.drift import describe_reference
-from tasks.registry.versions import Challenger, load_champion, read_log, require_champion
+from tasks.registry.decision_log import read_log, resource_of
+from tasks.registry.entries import Checked
+from tasks.registry.versions import Challenger, load_champion, require_champion
 from tasks.training.challenger import Request, describe_training, judge_challenger, register_challenger
 from tasks.training.estimators import DEFAULT
 from tasks.training.fit import export_model, fit_model
@@ -70,7 +73,8 @@ def deliver(tables: dict[str, pl.DataFrame], start: datetime, end: datetime) -> 
 
 def train_bad_model(use_case: UseCase, as_of: datetime, params: Params) -> Challenger:
     """A version that was fitted with shuffled history; the gate rejects it, and it is registered all the same."""
-    snapshot, champion = pull_snapshot.fn(None, params.data), load_champion.fn(read_log(params.model), as_of)
+    log, snapshot = read_log(params.model), pull_snapshot.fn(None, params.data)
+    champion = load_champion.fn(log, as_of)
     frame, _ = build_feature_frame.fn(snapshot, use_case, as_of, None, params.validation)
     sets = split_rows(labelled_rows(frame), as_of, params.split)
     spoiled = sets.fit.with_columns(pl.col(n).shuffle(seed=1) for n in sets.fit.columns if n.endswith(HISTORY))
@@ -78,8 +82,13 @@ def train_bad_model(use_case: UseCase, as_of: datetime, params: Params) -> Chall
     verdict = judge_challenger.fn(scorer, champion, sets, params.gate)
     reference = describe_reference.fn(scorer.score, sets, as_of - params.split.gate, as_of, params.seed)
     request = Request(as_of, reason="planted by the demo: its history columns were shuffled")
-    card = describe_training(scorer, Tuned(DEFAULT), verdict, champion, sets, {}, snapshot, request, params)
+    card = describe_training(scorer, Tuned(DEFAULT), verdict, champion, sets, {}, snapshot, request, params, log.head)
     return register_challenger.fn(scorer, card, verdict, sets, reference, "planted")
+
+
+def newest_alarm(model: str) -> str:
+    """The id by which an event names the newest check that found drift."""
+    return resource_of(model, [entry for entry in read_log(model).of(Checked) if entry.alarm][-1])
 
 
 def compare_months(use_case: UseCase, since: datetime, as_of: datetime, params: Params) -> pl.DataFrame:
@@ -87,9 +96,9 @@ def compare_months(use_case: UseCase, since: datetime, as_of: datetime, params: 
     frozen = require_champion.fn(read_log(params.model), since)
     snapshot = pull_snapshot.fn(None, params.data)
     frame, _ = build_feature_frame.fn(snapshot, use_case, as_of, since, params.validation)
-    files = sorted(workspace().predictions.glob("date=*/*.parquet"))
-    served = pl.read_parquet(files, hive_partitioning=False).select("key", "score", "version")
-    rows = labelled_rows(frame).join(served, on="key", maintain_order="left")
+    rows = labelled_rows(frame)
+    served = read_predictions(params.model, rows, ["key", "score", "version"]).rename({"key": "logged"})
+    rows = rows.with_columns(logged=key_text(rows)).join(served, on="logged", maintain_order="left").drop("logged")
     months = []
     for (month,), part in rows.group_by(pl.col("event_time").dt.strftime("%Y-%m"), maintain_order=True):
         target = part["target"].to_numpy()

@@ -23,15 +23,15 @@ def pause_schedules() -> None:
                 client.update_deployment_schedule(deployment.id, schedule.id, active=False)
 
 
-def wait_for_run(deployment: str, window: str | None = None) -> None:
-    """Return when a run of a deployment, for a window if one is named, is over."""
+def wait_for_run(deployment: str, event: str | None = None) -> None:
+    """Return when a run of a deployment, for an event if one is named, is over."""
     with get_client(sync_client=True) as client:
         found = str(client.read_deployment_by_name(deployment).id)
         chosen = DeploymentFilter.model_validate({"id": {"any_": [found]}})
         for second in range(PATIENCE_SECONDS):
             runs = client.read_flow_runs(deployment_filter=chosen)
             over = [run for run in runs if run.state and run.state.is_final()]
-            if any(window in (None, run.parameters.get("window")) for run in over):
+            if any(event in (None, run.parameters.get("event")) for run in over):
                 return
             time.sleep(1)
             if second % 5 == 4:

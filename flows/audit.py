@@ -1,13 +1,18 @@
-"""Lineage and history of a model version: python -m flows.audit [VERSION] [--json]; alone it lists the versions."""
+"""Lineage and history of a model version: python -m flows.audit [VERSION] [--json]; alone it lists the versions.
+
+--verify tells whether the record is whole: hash chain, anchors, bundles; with --mirror also by what MLflow keeps of it.
+"""
 
 import argparse
 import json
 from typing import Any
 
-from tasks.core.errors import exit_on_input_error
+from tasks.core.errors import InputError, exit_on_input_error
 from tasks.core.params import Params
 from tasks.registry.audit import list_versions, trace_version
-from tasks.registry.versions import read_log
+from tasks.registry.decision_log import read_log
+from tasks.registry.tracking import read_head
+from tasks.registry.verify import verify_record
 
 
 def audit(version: str | None, as_json: bool = False) -> None:
@@ -25,12 +30,26 @@ def audit(version: str | None, as_json: bool = False) -> None:
         print("\n".join(tell(found) if isinstance(found, dict) else tell_versions(found)))
 
 
+def verify(mirrored: bool) -> None:
+    """Print what is wrong with the record, and end with exit code 1 if anything is."""
+    model = Params.load().model
+    faults = verify_record(model, read_head(model) if mirrored else None)
+    if faults:
+        raise InputError("\n       ".join(faults))
+    print(f"the record of {model} is whole: {len(read_log(model).entries):,} entries")
+
+
 def tell_versions(found: list[dict[str, str]]) -> list[str]:
     """A line for each version."""
     return [
-        f"version {v['version']:<4} as of {v['as_of'][:10]}  {v['verdict']:<8} by {v['by']}  {v['now']}".rstrip()
+        f"version {v['version']:<4} as of {v['as_of'][:10]}  {verdict(v):<18} by {v['by']}  {v['now']}".rstrip()
         for v in found
     ] or ["no version yet: python -m flows.train makes the first"]
+
+
+def verdict(version: dict[str, str]) -> str:
+    """What the gate said, and a person after it."""
+    return f"{version['verdict']}, {version['review']}" if version["review"] else version["verdict"]
 
 
 def tell(found: dict[str, Any]) -> list[str]:
@@ -56,13 +75,19 @@ def tell_step(step: dict[str, str]) -> str:
     """One record in a line."""
     who = f" by {step['who']}" if step["who"] else ""
     why = f": {step['why']}" if step["why"] else ""
-    state = "" if step["state"] == "FINISHED" else f" ({step['state'].lower()})"
-    return f"{step['when']}  as of {step['as_of'][:10]}  {step['what']}{who}{why}{state}"
+
+    return f"{step['when']}  as of {step['as_of'][:10]}  {step['what']}{who}{why}"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.audit", description=__doc__)
     parser.add_argument("version", nargs="?")
     parser.add_argument("--json", action="store_true", dest="as_json")
+    parser.add_argument("--verify", action="store_true", help="is the record whole? exit code 1 if not")
+    parser.add_argument("--mirror", action="store_true", help="with --verify: compare with what MLflow keeps, too")
+    given = parser.parse_args()
     with exit_on_input_error():
-        audit(**vars(parser.parse_args()))
+        if given.verify or given.mirror:
+            verify(given.mirror)
+        else:
+            audit(given.version, given.as_json)

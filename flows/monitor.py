@@ -11,11 +11,20 @@ from tasks.core.use_case import load_use_case
 from tasks.data.clock import resolve_as_of
 from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import pull_snapshot
-from tasks.monitoring.check_records import find_check, record_check, says_more, tell_check, tell_degraded
+from tasks.monitoring.check_records import (
+    find_checked,
+    read_check,
+    record_check,
+    says_more,
+    tell_check,
+    tell_degraded,
+)
 from tasks.monitoring.evidently_report import render_report, wants_report
 from tasks.monitoring.window_check import WindowCheck, check_window, newest_window, reject_window
 from tasks.operations.artifacts import name_run, report_check
-from tasks.registry.versions import load_predecessor, read_log, require_champion
+from tasks.registry.decision_log import read_log
+from tasks.registry.tracking import mirror
+from tasks.registry.versions import load_predecessor, require_champion
 
 
 @flow(log_prints=True, flow_run_name=name_run)
@@ -37,24 +46,26 @@ def monitor(
     snapshot = pull_snapshot(data_rev, params.data)
     as_of, log = resolve_as_of(as_of, snapshot, use_case, params.clock), read_log(params.model)
     champion, window = require_champion(log, as_of), newest_window(as_of)
-    known = find_check(log, window, champion.version)
+    known = find_checked(log, window, champion.version)
     try:
         frame, _ = build_feature_frame(snapshot, use_case, as_of, window.start, params.validation)
     except InputError as error:
         frame, check = None, reject_window(window, champion.version, str(error))
     else:
         predecessor = load_predecessor(log, as_of)
-        check = check_window(frame, window, champion, predecessor, params.monitor, params.gate.threshold)
-    if known and not says_more(check, known, params.monitor.min_labels):
+        given = params.monitor, params.gate.threshold
+        check = check_window(params.model, frame, window, champion, predecessor, *given)
+    if known and not says_more(check, read_check(known, with_findings=True), params.monitor.min_labels):
         print(f"nothing new: window {window.name} was checked for version {champion.version}")
-        tell_degraded(log, as_of, known)
-        return known
-    record_check(params.model, as_of, check)
-    tell_check(log, as_of, check, known)
+        tell_degraded(log, known)
+        return read_check(known)
+    tell_check(log, record_check(params.model, as_of, check), known)
     report = None
     if frame is not None and wants_report(check, params.monitor):
         report = render_report(frame, window, champion, check, params.seed)
-    report_check(read_log(params.model), check, report)
+    log = read_log(params.model)
+    report_check(log, check, report)
+    mirror(log)
     print(check)
     return check
 

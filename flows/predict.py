@@ -14,7 +14,8 @@ from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import pull_snapshot
 from tasks.inference.prediction_log import score_rows
 from tasks.operations.artifacts import name_run
-from tasks.registry.versions import read_log, require_champion
+from tasks.registry.decision_log import read_log
+from tasks.registry.versions import load_predecessor, require_champion
 
 
 @flow(log_prints=True, flow_run_name=name_run)
@@ -40,10 +41,12 @@ def predict(
     snapshot = pull_snapshot(data_rev, params.data)
     as_of = resolve_as_of(as_of, snapshot, use_case, params.clock)
     since = resolve_as_of(since, snapshot, use_case, params.clock) if since else as_of - params.predict.backlog
-    champion = require_champion(read_log(params.model), as_of)
+    log = read_log(params.model)
+    champion, before = require_champion(log, as_of), load_predecessor(log, as_of)
     frame, _ = build_feature_frame(snapshot, use_case, as_of, since, params.validation)
     rows = frame.filter(pl.col("event_time") >= since)
-    scored = task(score_rows)(rows, champion.bundle.scorer, champion.version, as_of)
+    scorers = champion.bundle.scorer, champion.version, before and before.bundle.scorer
+    scored = task(score_rows)(params.model, rows, *scorers, snapshot.version, as_of)
     print(f"{scored:,} rows since {since:%Y-%m-%d} scored by version {champion.version}")
     return scored
 

@@ -2,19 +2,19 @@
 
 from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params
-from tasks.registry.versions import read_log
+from tasks.registry.decision_log import read_log
+from tasks.registry.entries import Refused
 
 SHOWN = 20
 
 
 def refusals() -> None:
     """Print a line for each."""
-    records = read_log(Params.load().model).of("refusal")
-    for record in reversed(records[-SHOWN:]):
-        tags = record.tags
-        print(f"{tags['as_of'][:16]}  {tags['cause']:<8}  window {tags['window'] or '-':<10}  {tags['reason']}")
-    if not records:
-        print("no training was refused")
+    refused = read_log(Params.load().model).of(Refused)
+    for entry in reversed(refused[-SHOWN:]):
+        print(f"{entry.as_of:%Y-%m-%dT%H:%M}  {entry.cause:<8}  window {entry.window or '-':<10}  {entry.reason}")
+    if not refused:
+        print("nothing was refused")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params, Prefilled
 from tasks.core.provenance import who
 from tasks.operations.artifacts import name_run
-from tasks.operations.review_form import describe_review, end_holder, take_review
-from tasks.registry.review import Decision, answer_review, find_reviews, settle_reviews
-from tasks.registry.versions import VersionNumber, read_log
+from tasks.operations.review_form import asked_version, describe_review, end_holder, take_review
+from tasks.registry.decision_log import EventId, read_log
+from tasks.registry.entries import VersionNumber
+from tasks.registry.review import Decision, answer_review, settle_reviews
 
 
 class Answer(RunInput):
@@ -25,20 +26,22 @@ class Answer(RunInput):
 
 
 @flow(log_prints=True, flow_run_name=name_run)
-def review(version: VersionNumber | None = None, params: Params = Prefilled.read()) -> None:
+def review(version: VersionNumber | None = None, event: EventId = "", params: Params = Prefilled.read()) -> None:
     """Wait, suspended, for a person's answer; the run takes no place in the worker meanwhile.
 
     Args:
         version: The challenger to ask about; left out, the first that waits.
+        event: Of the request for a review, as model.NAME.ENTRY; the version is that of the entry on record.
         params: Which model.
     """
     params = params.current()
-    waiting = take_review(settle_reviews(read_log(params.model)), version)
+    log = settle_reviews(params.model)
+    waiting = take_review(log, asked_version(log, event) if event else version)
     if waiting is None:
         print("no review waits to be asked")
         return
     if waiting.outcome == "pending":
-        form = Answer.with_initial_data(description=describe_review(params.model, waiting))
+        form = Answer.with_initial_data(description=describe_review(log, waiting))
         answer = suspend_flow_run(wait_for_input=form, timeout=waiting.seconds_left)
         waiting = answer_review(params.model, waiting.version, answer.decision, answer.name, answer.note, params.clock)
     print(f"version {waiting.version} was {waiting.outcome} by {waiting.by}: {waiting.note}")
@@ -54,10 +57,10 @@ def answer_here(version: str, decision: Decision, note: str, name: str) -> None:
 
 def list_reviews() -> None:
     """A line for each review, oldest first."""
-    reviews = find_reviews(read_log(Params.load().model))
-    for found in reviews:
-        answer = f"by {found.by}: {found.note}" if found.by else f"until {found.until:%Y-%m-%d %H:%M} UTC"
-        print(f"version {found.version}, as of {found.as_of:%Y-%m-%d}  {found.outcome} {answer}")
+    reviews = read_log(Params.load().model).reviews
+    for found in reviews.values():
+        answer = f"by {found.by}: {found.note}" if found.by else f"until {found.asked.until:%Y-%m-%d %H:%M} UTC"
+        print(f"version {found.version}, as of {found.asked.as_of:%Y-%m-%d}  {found.outcome} {answer}")
     if not reviews:
         print("no review was asked for; promotion.mode in params.yaml says whether one is")
 

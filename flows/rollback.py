@@ -7,17 +7,17 @@ from prefect import flow
 from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params, Prefilled
 from tasks.monitoring.check_records import require_degraded
-from tasks.monitoring.window_check import WindowName
 from tasks.operations.artifacts import name_run
+from tasks.registry.decision_log import EventId, read_log
+from tasks.registry.entries import VersionNumber
 from tasks.registry.promotion import roll_back
-from tasks.registry.versions import VersionNumber, read_log
 
 
 @flow(log_prints=True, flow_run_name=name_run)
 def rollback(
-    reason: str,
+    reason: str = "",
     champion: VersionNumber | None = None,
-    window: WindowName | None = None,
+    event: EventId = "",
     params: Params = Prefilled.read(),
 ) -> None:
     """Move the champion pointer to the newest earlier champion that was not itself rolled back.
@@ -25,15 +25,15 @@ def rollback(
     Args:
         reason: Why; it goes on the record with the account's name.
         champion: Act only if this version is still champion; left out, whichever is.
-        window: Act only if a check on record found the champion degraded in it, as the event claims.
+        event: Of a degraded champion, as model.NAME.ENTRY; version and reason are those of the entry on record.
         params: Which model, and the clock.
     """
     params = params.current()
-    log = read_log(params.model)
-    if window:
-        require_degraded(log, window, champion)
-    origin, target = roll_back(log, reason, params.clock, champion)
-    print(f"version {target} of {params.model} is the champion again, in place of version {origin}")
+    if event:
+        check = require_degraded(read_log(params.model), event, params.clock)
+        champion, reason = check.version, f"degraded in window {check.window}, entry {check.number}"
+    move = roll_back(params.model, reason, params.clock, champion)
+    print(f"version {move.version} of {params.model} is the champion again, in place of version {move.replaces}")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,26 @@
-"""Mark zombie runs as Crashed and cancel superseded scheduled runs, so that neither blocks a deployment."""
+"""Keep the house in order: zombie runs, superseded scheduled runs, tables of many small files, what MLflow lost."""
 
 from datetime import timedelta
 
 from prefect import flow
 
+from tasks.core.params import Params, Prefilled
+from tasks.core.tables import tidy_table
+from tasks.inference.prediction_log import PREDICTIONS
 from tasks.operations.stale_runs import cancel_missed_runs, close_lost_runs
+from tasks.registry.decision_log import DECISIONS, read_log
+from tasks.registry.tracking import mirror
 
 
 @flow(log_prints=True)
-def tidy(patience: int = 600) -> list[str]:
+def tidy(patience: int = 600, params: Params = Prefilled.read()) -> list[str]:
     """Mark runs without a recent heartbeat as Crashed; cancel all but the newest missed run of each schedule.
+
+    It also compacts the tables of the store, and makes again what is missing in MLflow.
 
     Args:
         patience: Seconds without a sign of life; a run sends one every 30 s.
+        params: Which model.
 
     Returns:
         The names of the crashed runs.
@@ -20,4 +28,7 @@ def tidy(patience: int = 600) -> list[str]:
     print(f"{cancel_missed_runs()} missed runs cancelled")
     closed = close_lost_runs(timedelta(seconds=patience))
     print(f"closed {', '.join(closed)}" if closed else "no run is lost")
+    for table in (DECISIONS, PREDICTIONS):
+        tidy_table(table)
+    mirror(read_log(params.current().model), whole=True)
     return closed

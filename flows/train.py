@@ -15,22 +15,24 @@ from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.evaluation.gate import Verdict, hold_for_review, require_fit
 from tasks.evaluation.metrics import measure_importance
 from tasks.monitoring.drift import describe_reference
-from tasks.monitoring.retrain_policy import decide
-from tasks.monitoring.window_check import WindowName
+from tasks.monitoring.retrain_policy import decide, make_request
 from tasks.operations.artifacts import name_run, report_data, report_verdict
 from tasks.operations.progress import start_progress
+from tasks.registry.decision_log import EventId, read_log
 from tasks.registry.promotion import promote_challenger
 from tasks.registry.review import request_review
-from tasks.registry.versions import Challenger, Log, load_champion
+from tasks.registry.state import Log
+from tasks.registry.tracking import mirror
+from tasks.registry.versions import Challenger, load_champion
 from tasks.training.challenger import (
     Cause,
     Request,
+    claim_training,
     describe_training,
     find_challenger,
     judge_challenger,
     one_training,
     register_challenger,
-    require_reason,
     training_key,
 )
 from tasks.training.feature_checks import check_features
@@ -44,7 +46,7 @@ def train(
     as_of: datetime | None = None,
     data_rev: str | None = None,
     cause: Cause = "hand",
-    window: WindowName | None = None,
+    event: EventId = "",
     force: bool = False,
     reason: str = "",
     params: Params = Prefilled.read(),
@@ -55,7 +57,7 @@ def train(
         as_of: The logical time in UTC; nothing known at or after it is read. Left out, the clock of params.yaml tells.
         data_rev: A git revision or tag, or a data version; the current data.dvc if left out.
         cause: Who asks; a training that answers drift or a schedule is subject to the policy (retrain in params.yaml).
-        window: The window that drifted, as the event names it.
+        event: Of a window that drifted, as model.NAME.ENTRY; window and as_of are those of the entry on record.
         force: Pass cooldown and minimum rows, never the gate; needs a reason.
         reason: For the record.
         params: Anything given here wins over params.yaml, for this run only.
@@ -64,11 +66,10 @@ def train(
         The verdict of the gate, with its evidence; None if the policy refused to train.
     """
     params = params.current()
-    require_reason(force, reason)
     use_case = load_use_case(params.model)
     with one_training(params.model) as log:
         snapshot = pull_snapshot(data_rev, params.data)
-        request = Request(resolve_as_of(as_of, snapshot, use_case, params.clock), cause, window, force, reason)
+        request = make_request(log, resolve_as_of(as_of, snapshot, use_case, params.clock), cause, event, force, reason)
         since = first_event(request.as_of, params.split)
         frame, counts = build_feature_frame(snapshot, use_case, request.as_of, since, params.validation)
         report_data(counts, snapshot.version)
@@ -78,12 +79,13 @@ def train(
             print(f"not trained: {refusal}")
             return None
         key = training_key(use_case, rows, params)
-        challenger = find_challenger(log, key, request.as_of)
-        challenger = challenger or train_challenger(log, rows, snapshot, use_case, request, key, params)
+        known = find_challenger(log, key, request.as_of)
+        challenger = known or train_challenger(log, rows, snapshot, use_case, request, key, params)
         if challenger.verdict.decision == "pending":
-            request_review(log, challenger, request.as_of, params.promotion.review_timeout)
+            request_review(params.model, challenger, request.as_of, params.promotion.review_timeout)
         if challenger.verdict.decision == "promote":
             promote_challenger(params.model, challenger, request.as_of)
+    mirror(read_log(params.model))
     return challenger.verdict
 
 
@@ -92,6 +94,7 @@ def train_challenger(
 ) -> Challenger:
     """From labelled rows to a registered and judged version."""
     as_of, seed = request.as_of, params.seed
+    claim_training(log.model, as_of)
     champion = load_champion(log, as_of)
     sets = split_rows(rows, as_of, params.split)
     check_features(sets)
@@ -103,7 +106,7 @@ def train_challenger(
     verdict = hold_for_review(judged, params.promotion)
     importance = measure_importance(scorer.score, sets.gate.drop(META), sets.gate["target"], seed)
     reference = describe_reference(scorer.score, sets, as_of - params.split.gate, as_of, seed)
-    card = describe_training(scorer, tuned, verdict, champion, sets, importance, snapshot, request, params)
+    card = describe_training(scorer, tuned, verdict, champion, sets, importance, snapshot, request, params, log.head)
     challenger = register_challenger(scorer, card, verdict, sets, reference, key)
     report_verdict(challenger)
     print(f"version {challenger.version}, {challenger.verdict}")

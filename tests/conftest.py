@@ -4,14 +4,17 @@ import atexit
 import importlib
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import tasks
-from stack.local_stack import clean_environment, make_workspace, prefect_server
+from stack.local_stack import clean_environment, free_port, make_workspace, port_is_free, prefect_server
 
 WORKSPACE = make_workspace(Path(tempfile.mkdtemp(prefix="lifecycle-")) / "workspace")
 ENVIRONMENT = clean_environment(WORKSPACE)
@@ -85,29 +88,12 @@ def server():
         yield address
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    """The tracking database as its first use makes it."""
-    from stores import new_workspace, use_workspace
-
-    from tasks.core.workspace import workspace
-    from tasks.registry import decision_log
-
-    use_workspace(new_workspace(tmp_path_factory.mktemp("empty") / "workspace"))
-    decision_log.client()
-    database = workspace().tracking_database
-    use_workspace(WORKSPACE)
-    return database
-
-
 @pytest.fixture
-def own_workspace(tmp_path, empty_database):
+def own_workspace(tmp_path):
     """The root of a workspace of the test's own: the sample's data version, and nothing that the loop makes."""
     from stores import new_workspace, use_workspace
 
-    folder = use_workspace(new_workspace(tmp_path / "work späce"))
-    shutil.copy(empty_database, folder / "state")
-    yield folder
+    yield use_workspace(new_workspace(tmp_path / "work späce"))
     use_workspace(WORKSPACE)
 
 
@@ -130,22 +116,73 @@ def tiny_model(year, use_case, params):
 
 
 @pytest.fixture
-def versions(store, tiny_model):
-    """Three registered versions as of April, June and August; none of them is champion."""
+def make_versions(tiny_model):
+    """Call it to register three versions as of April, June and August; none of them is champion."""
     import numpy as np
 
     from tasks.inference.scorer import Scorer
-    from tasks.registry import decision_log
     from tasks.registry.bundle import write_bundle
-    from tasks.registry.versions import register_version
+    from tasks.registry.decision_log import record
+    from tasks.registry.entries import Judged
 
-    model, probe = tiny_model
-    numbers = []
-    for month in (4, 6, 8):
-        record_id = decision_log.open_record("late-arrivals", "training", datetime(2013, month, 1, tzinfo=UTC), {})
-        seen = np.arange(3, dtype=np.uint64)
-        digests = write_bundle(store / "bundles" / record_id, Scorer(model), {}, seen, probe, {})
-        numbers.append(register_version("late-arrivals", record_id, digests))
-        decision_log.add_tags(record_id, version=numbers[-1], verdict="promote", by="Ada")
-        decision_log.close_record(record_id)
-    return numbers
+    def call() -> list[str]:
+        model, probe = tiny_model
+        facts = {"decision": "promote", "why": "", "judged_against": None, "by": "Ada", "cause": "hand"}
+        numbers = ["1", "2", "3"]
+        for number, month in zip(numbers, (4, 6, 8), strict=True):
+            card, seen = {"model": "late-arrivals", "number": number}, np.arange(3, dtype=np.uint64)
+            bundle, digests = write_bundle(Scorer(model), card, seen, probe, {})
+            facts |= {"key": f"key {number}", "data_version": "", "sha256": "", "bundle": bundle, "digests": digests}
+            record("late-arrivals", Judged(version=number, as_of=datetime(2013, month, 1, tzinfo=UTC), **facts))
+        return numbers
+
+    return call
+
+
+@pytest.fixture
+def versions(store, make_versions):
+    """Three registered versions; none of them is champion."""
+    return make_versions()
+
+
+@pytest.fixture(scope="session")
+def endpoint():
+    """The address of a real S3 server on loopback, a process of its own: a query may hold this one's interpreter."""
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while port_is_free(port):
+        assert server.poll() is None, "moto does not start"
+        time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}"
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture
+def s3_store(endpoint, monkeypatch):
+    """An empty bucket `shared`, in which every workspace of the test has its store."""
+    import s3fs
+
+    settings = {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    for name, value in (settings | {"AWS_DEFAULT_REGION": "us-east-1"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PARAMS_STORE", "s3://shared/prefix")
+    s3fs.S3FileSystem.clear_instance_cache()
+    bucket = s3fs.S3FileSystem(endpoint_url=endpoint, key="key", secret="secret")
+    if bucket.exists("shared"):
+        bucket.rm("shared", recursive=True)
+    bucket.mkdir("shared")
+    return bucket
+
+
+@pytest.fixture
+def two_workspaces(tmp_path):
+    """The roots of two workspaces, as on two machines."""
+    from stores import new_workspace, use_workspace
+
+    yield [new_workspace(tmp_path / name) for name in ("here", "thäre")]
+    use_workspace(WORKSPACE)

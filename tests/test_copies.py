@@ -55,7 +55,7 @@ def test_nothing_is_written_beside_the_workspace(server, tmp_path):
     assert "version 1, verdict: promote" in bash(TRAIN, tmp_path, environment)
     assert "no earlier champion" in bash("python -m flows.rollback bad || true", tmp_path, environment)
     assert listing(folder) == before
-    assert (workspace / "state" / "mlflow.db").is_file()
+    assert (workspace / "store" / "decisions").is_dir() and (workspace / "state" / "mlflow.db").is_file()
     bash("chmod -R u+w .", folder, environment)
 
 

@@ -150,6 +150,9 @@ class Params(Section):
 
     model: str = Field(description="which model of project/", pattern=r"^[a-z0-9][a-z0-9-]*$")
     seed: int = setting(0, "of subsamples, samplers and models", ge=0)
+    store: str = setting(
+        "store", "what the loop keeps, a folder of the workspace or s3://bucket/prefix; one for all runs", min_length=1
+    )
     clock: Literal["data", "wall"] = setting(
         "data", "as_of when a run names none: data (newest known outcome) or wall (now)"
     )

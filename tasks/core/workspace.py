@@ -17,12 +17,10 @@ class Workspace:
         self.root = root
         self.params, self.data, self.data_dvc = root / "params.yaml", root / "data", root / "data.dvc"
         self.store, self.state, self.cache = root / "store", root / "state", root / "cache"
-        self.bundles = self.store / "bundles"
-        self.evidence = self.store / "records"
-        self.predictions = self.store / "predictions"
-        self.quarantine = self.store / "quarantine"
         self.reports = self.store / "reports"
         self.tracking_database = self.state / "mlflow.db"
+        self.tracking_artifacts = self.state / "mlflow"
+        self.fetched = self.cache / "store"  # files of a store elsewhere
         self.features = self.cache / "features"
         self.studies = self.cache / "studies"
         self.locks = self.cache / "locks"

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -17,10 +17,25 @@ from prefect import task
 from tasks.core.errors import InputError
 from tasks.core.files import atomic_write
 from tasks.core.params import Ingest
+from tasks.core.provenance import who
+from tasks.core.tables import Table, insert_new
 from tasks.core.workspace import workspace
 from tasks.data.fetch import object_path, open_repo, read_listing
 from tasks.data.snapshot import Snapshot, cache_folder, md5_of
 from tasks.data.sources import LEDGER, Landed, read_ledger
+
+DATA_VERSIONS = Table(
+    "data_versions",
+    {
+        "version": pl.String,
+        "before": pl.String,  # the version that it follows
+        "made_at": pl.Datetime("us", "UTC"),
+        "by": pl.String,
+        "landed": pl.String,  # as JSON: the mark of each file whose rows are new in it, by name
+    },
+    key=("version",),
+    partition=(),
+)
 
 
 @task
@@ -43,6 +58,9 @@ def publish_version(snapshot: Snapshot, files: dict[str, pl.DataFrame], landed: 
     out = {"md5": version, "size": size, "nfiles": len(listing), "hash": "md5", "path": "data"}
     with atomic_write(workspace().data_dvc) as part:
         part.write_text(yaml.safe_dump({"outs": [out]}, sort_keys=False))
+    marks = json.dumps({delivery.name: delivery.mark for delivery in landed}, sort_keys=True)
+    row = {"version": version, "before": snapshot.version, "made_at": datetime.now(UTC), "by": who(), "landed": marks}
+    insert_new(DATA_VERSIONS, pl.DataFrame([row], schema=DATA_VERSIONS.schema))
     return Snapshot(version, {name: object_path(oid, cache) for name, oid in listing.items()})
 
 

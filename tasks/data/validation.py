@@ -1,15 +1,26 @@
 """Rows that break a rule of the contract are set aside with the name of each rule; too many of them stop the run."""
 
-import hashlib
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import polars as pl
 
 from tasks.core.errors import InputError
-from tasks.core.files import atomic_write
 from tasks.core.params import Validation
+from tasks.core.tables import Table, as_json, insert_new
 from tasks.core.use_case import UseCase
-from tasks.core.workspace import workspace
+
+QUARANTINE = Table(
+    "quarantine",
+    {
+        "table": pl.String,
+        "row": pl.String,  # as JSON, so that rows of unlike tables, and of other contracts, lie side by side
+        "broken_rules": pl.String,  # joined by a comma
+        "found_at": pl.Datetime("us", "UTC"),
+    },
+    key=("table", "row", "broken_rules"),
+    partition=("table",),
+)
 
 
 class Count(NamedTuple):
@@ -24,7 +35,7 @@ class Count(NamedTuple):
 def validate_rows(
     use_case: UseCase, table: str, rows: pl.DataFrame, validation: Validation
 ) -> tuple[pl.DataFrame, Count]:
-    """The valid rows of a table, and the count; the others go to store/quarantine, once.
+    """The valid rows of a table, and the count; the others go to the table `quarantine`, once.
 
     Args:
         use_case: Its contract.
@@ -76,9 +87,6 @@ def describe(use_case: UseCase, table: str, read: int, quarantined: pl.DataFrame
 
 
 def quarantine(table: str, quarantined: pl.DataFrame) -> None:
-    """Write the rows to a file named by their content, if it is not there yet."""
-    content = quarantined.write_json().encode()
-    path = workspace().quarantine / f"{table}-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
-    if not path.exists():
-        with atomic_write(path) as part:
-            quarantined.write_parquet(part)
+    """Keep the rows with the rules they break, once."""
+    found = quarantined.select(pl.col("broken_rules").list.join(", "), row=as_json(quarantined.drop("broken_rules")))
+    insert_new(QUARANTINE, found.with_columns(table=pl.lit(table), found_at=pl.lit(datetime.now(UTC))))

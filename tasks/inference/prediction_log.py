@@ -1,44 +1,79 @@
-"""The prediction log: every row is scored once, and what was scored is never rewritten."""
+"""The prediction log: every row is scored once, whoever scores, and what was scored is never rewritten."""
 
-from datetime import date, datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
-from tasks.core.cache_keys import digest_rows
-from tasks.core.files import atomic_write
-from tasks.core.locks import exclusive
-from tasks.core.workspace import workspace
+from tasks.core.tables import Table, as_json, insert_new, literal, read_rows
 from tasks.inference.scorer import Scorer
 
+PREDICTIONS = Table(
+    "predictions",
+    {
+        "model": pl.String,
+        "day": pl.Date,  # of the event
+        "key": pl.String,  # as JSON
+        "event_time": pl.Datetime("us", "UTC"),
+        "score": pl.Float64,
+        "predecessor_score": pl.Float64,  # of the champion before; null where there is none
+        "version": pl.String,
+        "data_version": pl.String,
+        "as_of": pl.Datetime("us", "UTC"),
+        "made_at": pl.Datetime("us", "UTC"),
+        "request_id": pl.String,  # of an endpoint, as are the inputs; a batch has its data version
+        "inputs": pl.String,
+    },
+    key=("model", "day", "key"),
+    partition=("model", "day"),
+)
 
-def score_rows(rows: pl.DataFrame, scorer: Scorer, version: str, as_of: datetime) -> int:
-    """Score the rows that the log does not hold yet and append them by the date of their event; returns how many.
+
+def score_rows(
+    model: str,
+    rows: pl.DataFrame,
+    scorer: Scorer,
+    version: str,
+    predecessor: Scorer | None,
+    data_version: str,
+    as_of: datetime,
+) -> int:
+    """Score the rows that the log does not hold yet; returns how many.
 
     Args:
+        model: Its name.
         rows: Feature frame; labels are not looked at.
         scorer: The model that scores.
         version: Its number, kept with each score.
+        predecessor: The champion before, if any; its score is kept beside.
+        data_version: Of the rows, kept with each score.
         as_of: The logical time, kept with each score.
     """
-    with exclusive("scoring"):
-        logged = read_predictions(rows)
-        new = rows if logged is None else rows.join(logged, on="key", how="anti", maintain_order="left")
-        scored = new.select("key", "event_time").with_columns(
-            score=scorer.score(new), version=pl.lit(version), scored_as_of=pl.lit(as_of)
-        )
-        for (day,), part in scored.group_by(pl.col("event_time").dt.date(), maintain_order=True):
-            append(day, part)
-    return new.height
+    keyed = rows.with_columns(key=key_text(rows))
+    known = read_predictions(model, rows, ["key"])
+    new = keyed.join(known, on="key", how="anti", maintain_order="left")
+    usable = predecessor is not None and not predecessor.missing(new)
+    scored = new.select("key", "event_time").with_columns(
+        model=pl.lit(model),
+        day=pl.col("event_time").dt.date(),
+        score=scorer.score(new),
+        predecessor_score=predecessor.score(new) if predecessor and usable else pl.lit(None),
+        version=pl.lit(version),
+        data_version=pl.lit(data_version),
+        as_of=pl.lit(as_of),
+        made_at=pl.lit(datetime.now(UTC)),
+    )
+    return insert_new(PREDICTIONS, scored)
 
 
-def append(day: date, rows: pl.DataFrame) -> None:
-    """Add a file to the log."""
-    with atomic_write(workspace().predictions / f"date={day}" / f"{digest_rows(rows)[:16]}.parquet") as part:
-        rows.write_parquet(part)
+def read_predictions(model: str, rows: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    """What is logged for the days of these rows."""
+    if rows.is_empty():
+        return pl.DataFrame(schema={name: PREDICTIONS.schema[name] for name in columns})
+    days = rows["event_time"].dt.date()
+    span = f"day >= {literal(days.min())} AND day <= {literal(days.max())}"
+    return read_rows(PREDICTIONS, f"model = {literal(model)} AND {span}", columns)
 
 
-def read_predictions(rows: pl.DataFrame) -> pl.DataFrame | None:
-    """What is logged for the days of these rows: key, event_time, score, version, scored_as_of; None if nothing is."""
-    days = rows["event_time"].dt.date().unique().sort()
-    files = [file for day in days for file in sorted((workspace().predictions / f"date={day}").glob("*.parquet"))]
-    return pl.read_parquet(files, hive_partitioning=False) if files else None
+def key_text(rows: pl.DataFrame) -> pl.Series:
+    """The key of each row as the log keeps it."""
+    return as_json(rows["key"].struct.unnest())

@@ -6,36 +6,50 @@ from prefect import task
 
 from tasks.core.errors import InputError
 from tasks.core.events import announce
+from tasks.core.store import keep_json, read_json
 from tasks.monitoring.window_check import Window, WindowCheck
-from tasks.registry import decision_log
-from tasks.registry.versions import Log
+from tasks.registry.decision_log import decide, find_entry, record, resource_of
+from tasks.registry.entries import Checked, Refused
+from tasks.registry.state import Log
+
+FINDINGS = "findings"  # the folder of the store
 
 
 @task
-def record_check(model: str, as_of: datetime, check: WindowCheck) -> None:
-    """Keep a check with all its figures."""
+def record_check(model: str, as_of: datetime, check: WindowCheck) -> Checked:
+    """Keep a check with all its figures; returns its entry."""
+    kept = check.model_dump(mode="json")
+    findings = keep_json(FINDINGS, kept.pop("findings"))
     quality = check.quality
-    tags = {
-        "window": check.window,
-        "version": check.version,
-        "alarm": str(check.alarm),
-        "degraded": str(bool(quality and quality.degraded)),
-    }
-    record_id = decision_log.open_record(model, "check", as_of, check.model_dump(mode="json"), **tags)
-    decision_log.log_numbers(record_id, quality.metrics if quality else {}, {"drifted": ", ".join(check.drifted)})
-    decision_log.close_record(record_id)
+    return record(
+        model,
+        Checked(
+            as_of=as_of,
+            window=check.window,
+            version=check.version,
+            alarm=check.alarm,
+            degraded=bool(quality and quality.degraded),
+            check=kept,
+            findings=findings,
+        ),
+    )
 
 
-def find_checks(log: Log, **tags: str) -> list[WindowCheck]:
-    """The checks on record that bear these tags, oldest first."""
-    chosen = [record for record in log.of("check") if record.finished and tags.items() <= record.tags.items()]
-    return [WindowCheck.model_validate(decision_log.read_evidence(log.model, record.id)) for record in chosen]
-
-
-def find_check(log: Log, window: Window, version: str) -> WindowCheck | None:
-    """The newest check of a window for a version."""
-    found = find_checks(log, window=window.name, version=version)
+def find_checked(log: Log, window: Window, version: str) -> Checked | None:
+    """The newest entry of a window and a version."""
+    found = [entry for entry in log.of(Checked) if (entry.window, entry.version) == (window.name, version)]
     return found[-1] if found else None
+
+
+def read_check(entry: Checked, with_findings: bool = False) -> WindowCheck:
+    """A check as it was recorded; its findings, column by column, lie in a file of their own."""
+    findings = []
+    if with_findings:
+        try:
+            findings = read_json(FINDINGS, entry.findings)
+        except InputError as damage:
+            print(f"the check of window {entry.window} has lost its findings: {damage}")
+    return WindowCheck.model_validate({**entry.check, "findings": findings})
 
 
 def says_more(check: WindowCheck, known: WindowCheck, min_labels: int) -> bool:
@@ -48,45 +62,63 @@ def says_more(check: WindowCheck, known: WindowCheck, min_labels: int) -> bool:
     return check.quality is not None and check.quality.rows >= known.quality.rows + min_labels
 
 
-def tell_check(log: Log, as_of: datetime, check: WindowCheck, known: WindowCheck | None = None) -> None:
+def tell_check(log: Log, entry: Checked, known: Checked | None = None) -> None:
     """Emit data.rejected, data.drifted or model.degraded for a check; drift of a window is told once."""
-    facts = describe_check(log.model, as_of, check)
+    check, facts, subject = read_check(entry), describe_check(log, entry), resource_of(log.model, entry)
     if check.rejected:
         announce("data.rejected", f"data.{log.model}.{check.window}", **facts, reason=check.rejected)
     if check.alarm and not (known and known.alarm):
-        announce("data.drifted", f"model.{log.model}.{check.window}", **facts, columns=check.drifted)
-    tell_degraded(log, as_of, check)
+        announce("data.drifted", subject, **facts, columns=check.drifted)
+    tell_degraded(log, entry)
 
 
-def tell_degraded(log: Log, as_of: datetime, check: WindowCheck) -> None:
+def tell_degraded(log: Log, entry: Checked) -> None:
     """Emit model.degraded, as long as nobody has answered it."""
-    if check.quality and check.quality.degraded and not was_answered(log, check):
-        facts = describe_check(log.model, as_of, check)
-        reason = f"window {check.window}: loss gain over version {check.quality.predecessor} is {check.quality.gain}"
-        announce("model.degraded", f"model.{log.model}.{check.window}", **facts, reason=reason)
+    quality = read_check(entry).quality
+    if quality and entry.degraded and not was_answered(log, entry):
+        reason = f"window {entry.window}: loss gain over version {quality.predecessor} is {quality.gain}"
+        announce("model.degraded", resource_of(log.model, entry), **describe_check(log, entry), reason=reason)
 
 
-def describe_check(model: str, as_of: datetime, check: WindowCheck) -> dict[str, str]:
+def describe_check(log: Log, entry: Checked) -> dict[str, str]:
     """The payload that all events of a check share."""
-    return {"model": model, "window": check.window, "as_of": as_of.isoformat(), "version": check.version}
+    return {
+        "model": log.model,
+        "window": entry.window,
+        "as_of": entry.as_of.isoformat(),
+        "version": entry.version,
+    }
 
 
-def was_answered(log: Log, check: WindowCheck) -> bool:
+def was_answered(log: Log, entry: Checked) -> bool:
     """Whether the version was rolled back since that window; if it is champion again, somebody wants it so."""
-    since = [move for move in log.moves if f"{move.as_of:%Y-%m-%d}" >= check.window]
-    return any(move.kind == "rollback" and move.origin == check.version for move in since)
+    since = [move for move in log.moves if f"{move.as_of:%Y-%m-%d}" >= entry.window]
+    return any(move.kind == "rollback" and move.replaces == entry.version for move in since)
 
 
-def require_degraded(log: Log, window: str, version: str | None) -> None:
-    """Check an event against the log: this version was found degraded in this window, and nobody acted on it.
+def require_degraded(log: Log, event: str, clock: str) -> Checked:
+    """The check that an event names: by the log, it found its version degraded, and nobody acted on it.
 
     Raises:
-        InputError: It does not.
+        InputError: There is no such check, or it was answered; the refusal is on record.
     """
-    checks = find_checks(log, window=window, version=version or "")
-    if not (checks and checks[-1].quality and checks[-1].quality.degraded):
-        raise InputError(
-            f"no check on record says that version {version} degraded in window {window}: nothing was done"
-        )
-    if was_answered(log, checks[-1]):
-        raise InputError(f"version {version} was rolled back for window {window} already: nothing was done")
+    entry = find_entry(log, event, Checked)
+    if entry is None or not entry.degraded:
+        why = f"{event} names no check on record that found a version degraded: nothing was done"
+    elif was_answered(log, entry):
+        why = f"version {entry.version} was rolled back for window {entry.window} already: nothing was done"
+    else:
+        return entry
+    refuse(log.model, Refused(work="rollback", cause="degraded", event=event, reason=why, as_of=log.now(clock)))
+    raise InputError(why)
+
+
+def refuse(model: str, refusal: Refused) -> None:
+    """Record a refusal, once for whoever asked and why."""
+
+    def judge(log: Log) -> Refused | None:
+        seen = {(entry.work, entry.cause, entry.window, entry.event, entry.reason) for entry in log.of(Refused)}
+        mine = (refusal.work, refusal.cause, refusal.window, refusal.event, refusal.reason)
+        return None if mine in seen else refusal
+
+    decide(model, judge)

@@ -30,7 +30,7 @@ def render_report(frame: pl.DataFrame, window: Window, champion: Champion, check
     rows = frame.filter(pl.col("event_time") >= window.start, pl.col("event_time") < window.end)
     rows = rows.sample(min(SAMPLE_ROWS, rows.height), seed=seed)
     current = watched_columns(rows).with_columns(score=champion.bundle.scorer.score(rows))
-    reference = pl.read_parquet(champion.bundle.folder / "reference.parquet")
+    reference = pl.read_parquet(champion.bundle.files["reference.parquet"])
     html = make_html(reference, current, check.findings, f"window {check.window}")
     path = workspace().reports / f"{window.name}-version-{champion.version}.html"
     with atomic_write(path) as part:

@@ -6,9 +6,11 @@ from typing import NamedTuple
 import polars as pl
 
 from tasks.core.params import Retrain
-from tasks.registry import decision_log
-from tasks.registry.versions import Log
-from tasks.training.challenger import Request
+from tasks.monitoring.check_records import refuse
+from tasks.registry.decision_log import find_entry
+from tasks.registry.entries import Checked, Judged, Move, Refused
+from tasks.registry.state import Log
+from tasks.training.challenger import Cause, Request, require_reason
 
 
 class Past(NamedTuple):
@@ -17,6 +19,18 @@ class Past(NamedTuple):
     trainings: list[datetime]  # as_of of each that ended in a verdict
     rollbacks: list[datetime]
     alarms: dict[str, bool]  # by window, in order: whether it drifted, whoever was champion
+
+
+def make_request(log: Log, as_of: datetime, cause: Cause, event: str, force: bool, reason: str) -> Request:
+    """Who asks for a training, and why; of an event, time and window are what the check on record says.
+
+    Raises:
+        InputError: It is forced without a reason.
+    """
+    require_reason(force, reason)
+    check = find_entry(log, event, Checked)
+    window = check.window if check else None
+    return Request(check.as_of if check else as_of, cause, window, force, reason, event)
 
 
 def decide(request: Request, log: Log, rows: pl.DataFrame, retrain: Retrain) -> str | None:
@@ -33,19 +47,21 @@ def decide(request: Request, log: Log, rows: pl.DataFrame, retrain: Retrain) -> 
     new_rows = rows.filter(pl.col("label_time") >= since).height if since else rows.height
     reason = refusal_reason(request, past, new_rows, retrain)
     if reason:
-        facts = {"cause": request.cause, "window": request.window or "", "reason": reason}
-        decision_log.close_record(decision_log.open_record(log.model, "refusal", request.as_of, facts, **facts))
+        asked = {"cause": request.cause, "window": request.window or "", "event": request.event}
+        refuse(
+            log.model, Refused.model_validate({"work": "training", "as_of": request.as_of, "reason": reason, **asked})
+        )
     return reason
 
 
 def read_past(log: Log, as_of: datetime) -> Past:
     """What the log says of trainings, rollbacks and checks up to as_of."""
-    known = [record for record in log.records if record.finished and record.as_of <= as_of]
     alarms: dict[str, bool] = {}
-    for record in known:
-        if record.kind == "check":
-            alarms[record.tags["window"]] = alarms.get(record.tags["window"], False) or record.tags["alarm"] == "True"
-    trainings, rollbacks = ([r.as_of for r in known if r.kind == kind] for kind in ("training", "rollback"))
+    for check in log.of(Checked):
+        if check.as_of <= as_of:
+            alarms[check.window] = alarms.get(check.window, False) or check.alarm
+    trainings = [entry.as_of for entry in log.of(Judged) if entry.as_of <= as_of]
+    rollbacks = [move.as_of for move in log.of(Move) if move.kind == "rollback" and move.as_of <= as_of]
     return Past(trainings, rollbacks, dict(sorted(alarms.items())))
 
 
@@ -60,6 +76,8 @@ def refusal_reason(request: Request, past: Past, new_rows: int, retrain: Retrain
     """
     if request.cause == "hand":
         return None
+    if request.event and request.window is None:
+        return f"{request.event} names no check on record"
     if reason := no_cause(request, past, retrain):
         return reason
     if request.force:

@@ -15,7 +15,7 @@ from tasks.core.params import Monitor
 from tasks.data.feature_frame import watched_columns
 from tasks.evaluation.intervals import Interval, mean_gain
 from tasks.evaluation.metrics import compute_metrics, losses
-from tasks.inference.prediction_log import read_predictions
+from tasks.inference.prediction_log import key_text, read_predictions
 from tasks.monitoring.drift import REFERENCES, Finding, Reference, find_drift
 from tasks.registry.bundle import Bundle
 from tasks.registry.versions import Champion
@@ -85,6 +85,7 @@ class WindowCheck(BaseModel):
 
 @task
 def check_window(
+    model: str,
     frame: pl.DataFrame,
     window: Window,
     champion: Champion,
@@ -110,13 +111,13 @@ def check_window(
         drifted=drifted,
         alarm=len(drifted) >= monitor.min_columns,
         missing=[f.column for f in findings if f.missing - f.missing_before > monitor.missing_rise],
-        quality=measure_quality(rows, champion, predecessor, monitor, threshold),
+        quality=measure_quality(model, rows, champion, predecessor, monitor, threshold),
     )
 
 
 def read_references(bundle: Bundle) -> dict[str, Reference]:
     """How each watched column was distributed when the version was fitted."""
-    return REFERENCES.validate_json((bundle.folder / "drift.json").read_bytes())
+    return REFERENCES.validate_json(bundle.files["drift.json"])
 
 
 def reject_window(window: Window, version: str, why: str) -> WindowCheck:
@@ -126,14 +127,19 @@ def reject_window(window: Window, version: str, why: str) -> WindowCheck:
 
 
 def measure_quality(
-    rows: pl.DataFrame, champion: Champion, predecessor: Champion | None, monitor: Monitor, threshold: float
+    model: str,
+    rows: pl.DataFrame,
+    champion: Champion,
+    predecessor: Champion | None,
+    monitor: Monitor,
+    threshold: float,
 ) -> Quality | None:
     """Outcomes against what the champion predicted; None until enough labels have arrived."""
-    logged = read_predictions(rows)
-    if logged is None:
-        return None
-    own = logged.filter(pl.col("version") == champion.version).select("key", "score")
-    labelled = rows.filter(pl.col("target").is_not_null()).join(own, on="key", maintain_order="left")
+    logged = read_predictions(model, rows, ["key", "version", "score"])
+    own = logged.filter(pl.col("version") == champion.version).select(logged="key", score="score")
+    known = rows.filter(pl.col("target").is_not_null())
+    known = known.with_columns(logged=key_text(known))
+    labelled = known.join(own, on="logged", maintain_order="left").drop("logged")
     if labelled.height < monitor.min_labels or labelled["target"].n_unique() < 2:
         return None
     target, score = labelled["target"].to_numpy(), labelled["score"].to_numpy()

@@ -16,10 +16,12 @@ from tasks.data.merge import Change
 from tasks.data.sources import Landed
 from tasks.data.validation import Count
 from tasks.evaluation.gate import Verdict
-from tasks.monitoring.check_records import find_checks
+from tasks.monitoring.check_records import read_check
 from tasks.monitoring.window_check import WindowCheck
 from tasks.operations.pictures import draw_drift, draw_gain
-from tasks.registry.versions import Challenger, Log
+from tasks.registry.entries import Checked
+from tasks.registry.state import Log
+from tasks.registry.versions import Challenger
 
 # Where markup, a link, an image or an address begins: split there by a space of no width, it is read as text.
 MARKUP = re.compile(r"(?<=<)|(?<=])(?=[(:[])|(?<=:)(?=//)|(?i:(?<=www))(?=\.)|(?=@)")
@@ -32,7 +34,7 @@ def name_run() -> str:
     words = []
     if "as_of" in given:
         words.append(f"as of {str(given['as_of'])[:16]}" if given["as_of"] else "as of the newest data")
-    words += [f"{what} {given[what]}" for what in ("cause", "window", "version", "champion") if given.get(what)]
+    words += [f"{what} {given[what]}" for what in ("cause", "event", "version", "champion") if given.get(what)]
     return ", ".join(words)[:100] or flow_run.flow_name
 
 
@@ -93,7 +95,7 @@ def report_check(log: Log, check: WindowCheck, report: Path | None) -> None:
     show_table(rows, key="drift", description=inert(str(check), 1000))
     if check.findings:
         create_image_artifact(draw_drift(check.findings), key="drift-picture", description=inert(str(check), 1000))
-    trend = pl.DataFrame([describe_trend(past) for past in find_checks(log)]).fill_null("")
+    trend = pl.DataFrame([describe_trend(read_check(past)) for past in log.of(Checked)]).fill_null("")
     show_table(trend.to_dicts(), key="trend", description="All windows")
     if report:
         address = os.environ.get("REPORTS_URL", report.parent.as_uri())

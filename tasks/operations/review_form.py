@@ -12,23 +12,41 @@ from tasks.core.events import server_answers
 from tasks.evaluation.gate import Verdict
 from tasks.operations.artifacts import as_markdown, inert, verdict_tables
 from tasks.operations.pictures import draw_gain
-from tasks.registry import decision_log
-from tasks.registry.review import Review, find_reviews
-from tasks.registry.versions import Log, load_version
+from tasks.registry.decision_log import decide, find_entry
+from tasks.registry.entries import Asked, Claim
+from tasks.registry.state import Log, Review
+from tasks.registry.versions import load_version
+
+
+def asked_version(log: Log, event: str) -> str:
+    """The version of the question that an event names; one that no review has where there is no such question."""
+    asked = find_entry(log, event, Asked)
+    return asked.version if asked else ""
 
 
 @task
 def take_review(log: Log, version: str | None) -> Review | None:
     """The review that this run holds; else the first pending one, of `version` if given, that no living run holds."""
-    run, reviews = flow_run.id, find_reviews(log)
-    for review in reviews:
+    run = str(flow_run.id)
+    for review in log.reviews.values():
         if review.holder == run:
             return review
-    for review in reviews:
-        if review.outcome == "pending" and version in (None, review.version) and not is_alive(review.holder):
-            decision_log.add_tags(review.record_id, holder=run)
+    for review in log.reviews.values():
+        wanted = log.is_pending(review.version) and version in (None, review.version)
+        if wanted and not is_alive(review.holder) and claim_review(log, review, run):
             return review
     return None
+
+
+def claim_review(log: Log, review: Review, run: str) -> bool:
+    """Record that this run shows the question; False if it was answered, or another run took it, just now."""
+
+    def judge(now: Log) -> Claim | None:
+        if now.reviews[review.version] != review:
+            return None
+        return Claim(work="review", version=review.version, run=run, as_of=review.asked.as_of)
+
+    return decide(log.model, judge) is not None
 
 
 def is_alive(holder: str) -> bool:
@@ -52,17 +70,17 @@ def end_holder(review: Review) -> None:
             )
 
 
-def describe_review(model: str, review: Review) -> str:
+def describe_review(log: Log, review: Review) -> str:
     """The challenger against the champion, as markdown: checks with intervals, metrics, slices, and the gain by day."""
-    card = load_version(model, review.version).card
+    card, asked = load_version(log, review.version).card, review.asked
     verdict = Verdict.model_validate(card["verdict"])
-    against = f"champion version {review.champion}" if review.champion else "no champion: this is the first"
+    against = f"champion version {asked.champion}" if asked.champion else "no champion: this is the first"
     tables = verdict_tables(verdict)
     lines = [
-        f"### Version {review.version} of {model}, against {against}",
-        f"Trained as of {review.as_of:%Y-%m-%d %H:%M} on data version `{card['data_version']}`, cause {card['cause']}, "
+        f"### Version {review.version} of {log.model}, against {against}",
+        f"Trained as of {asked.as_of:%Y-%m-%d %H:%M} on data version `{card['data_version']}`, cause {card['cause']}, "
         f"{card['rows']['fit']:,} rows fitted, {card['rows']['gate']:,} judged. No answer until "
-        f"{review.until:%Y-%m-%d %H:%M} UTC counts as a rejection.",
+        f"{asked.until:%Y-%m-%d %H:%M} UTC counts as a rejection.",
         "Every check of the gate holds; scroll for metrics, slices and the gain by day.",
         "\n".join(f"- {inert(str(check))}" for check in verdict.checks),
         as_markdown(tables["Metrics on the gate rows"]),

@@ -1,16 +1,14 @@
-"""Everything on record about one model version, from raw files to what it served."""
+"""Everything on record about one model version, from raw files to what it served; and whether the record is whole."""
 
 from typing import Any
 
-import polars as pl
-
-from tasks.core.workspace import workspace
+from tasks.core.tables import literal, read_rows
 from tasks.data.fetch import object_path, read_listing
 from tasks.data.snapshot import cache_folder
-from tasks.registry.decision_log import Record
-from tasks.registry.versions import Log, load_version
-
-KINDS = ("training", "review", "promotion", "rollback", "check")
+from tasks.inference.prediction_log import PREDICTIONS
+from tasks.registry.entries import Answered, Asked, Checked, Claim, Entry, Judged, Move
+from tasks.registry.state import Log
+from tasks.registry.versions import load_version
 
 
 def trace_version(log: Log, version: str) -> dict[str, Any]:
@@ -19,62 +17,78 @@ def trace_version(log: Log, version: str) -> dict[str, Any]:
     Raises:
         InputError: There is no such version, or its files are not those that were registered.
     """
-    card = load_version(log.model, version).card
-    records = [record for record in log.of(*KINDS) if version in versions_of(record)]
+    card = load_version(log, version).card
     return {
         "model": log.model,
         "version": version,
-        "files": list_files(card["data_version"]),
+        "files": list_files(card["data_version"]) if "data_version" in card else None,
         "card": card,
-        "history": [describe(record, version) for record in records],
-        "predictions": count_predictions(version),
+        "history": [describe(entry, version) for entry in log.entries if version in versions_of(entry)],
+        "predictions": count_predictions(log.model, version),
     }
 
 
 def list_versions(log: Log) -> list[dict[str, str]]:
-    """Each version in order, what the gate said of it, and which one is champion now."""
-    chosen = ("version", "as_of", "verdict", "by")
+    """Each version in order: what the gate said, what a person said, and since when it served."""
+    champion = log.champion()
     return [
-        {name: record.tags[name] for name in chosen}
-        | {"now": "champion" if record.tags["version"] == log.champion() else ""}
-        for record in log.of("training")
-        if "version" in record.tags
+        {
+            "version": entry.version,
+            "as_of": entry.as_of.isoformat(),
+            "verdict": entry.decision,
+            "review": log.reviews[entry.version].outcome if entry.version in log.reviews else "",
+            "by": entry.by,
+            "now": "champion" if entry.version == champion else was_champion(log, entry.version),
+        }
+        for entry in log.versions.values()
     ]
 
 
-def versions_of(record: Record) -> set[str]:
-    """The versions that a record is about."""
-    return {record.tags.get(name, "") for name in ("version", "target", "origin")}
+def was_champion(log: Log, version: str) -> str:
+    """From when to when, by the record; empty if it never was."""
+    spans = zip(log.moves, log.moves[1:], strict=False)
+    served = [f"{a.as_of:%Y-%m-%d} to {b.as_of:%Y-%m-%d}" for a, b in spans if a.version == version]
+    return f"champion {', '.join(served)}" if served else ""
 
 
-def describe(record: Record, version: str) -> dict[str, str]:
-    """Who, when, what and why of a record."""
-    tags = record.tags
+def versions_of(entry: Entry) -> set[str | None]:
+    """The versions that an entry is about."""
+    return {getattr(entry, name, None) for name in ("version", "replaces")}
+
+
+def describe(entry: Entry, version: str) -> dict[str, str]:
+    """Who, when, what and why of an entry."""
     return {
-        "when": f"{record.made_at:%Y-%m-%d %H:%M:%S}",
-        "as_of": tags["as_of"],
-        "what": describe_kind(record, version),
-        "who": tags.get("by", ""),
-        "why": tags.get("reason") or tags.get("note", ""),
-        "state": record.status,
-        "record": record.id,
+        "when": f"{entry.made_at:%Y-%m-%d %H:%M:%S}",
+        "as_of": entry.as_of.isoformat(),
+        "what": describe_kind(entry, version),
+        "who": entry.by,
+        "why": entry.reason,
+        "entry": str(entry.number),
     }
 
 
-def describe_kind(record: Record, version: str) -> str:
+def describe_kind(entry: Entry, version: str) -> str:
     """What happened, as seen from a version."""
-    tags, replaced = record.tags, record.tags.get("origin") == version
-    if record.kind == "training":
-        return f"trained ({tags.get('cause')}), verdict {tags.get('verdict')}"
-    if record.kind == "review":
-        return f"review {tags.get('outcome', 'pending')}"
-    if record.kind == "check":
-        found = [name for name in ("alarm", "degraded") if tags.get(name) == "True"]
-        return f"checked on window {tags.get('window')}: {', '.join(found) or 'in order'}"
-    if replaced:
-        return f"{'replaced' if record.kind == 'promotion' else 'rolled back'}, version {tags['target']} is champion"
-    how = "promoted" if record.kind == "promotion" else "champion again"
-    return f"{how} in place of version {tags['origin'] or 'none'}"
+    match entry:
+        case Judged():
+            return f"trained ({entry.cause}), verdict {entry.decision}"
+        case Asked():
+            return f"review asked, until {entry.until:%Y-%m-%d %H:%M}"
+        case Claim():
+            return f"{entry.work} shown by run {entry.run}"
+        case Answered():
+            return f"review {entry.outcome}"
+        case Checked():
+            found = [name for name in ("alarm", "degraded") if getattr(entry, name)]
+            return f"checked on window {entry.window}: {', '.join(found) or 'in order'}"
+        case Move() if entry.replaces == version:
+            how = "replaced" if entry.kind == "promotion" else "rolled back"
+            return f"{how}, version {entry.version} is champion"
+        case Move():
+            how = "promoted" if entry.kind == "promotion" else "champion again"
+            return f"{how} in place of version {entry.replaces or 'none'}"
+    return entry.kind
 
 
 def list_files(data_version: str) -> dict[str, str] | None:
@@ -85,11 +99,10 @@ def list_files(data_version: str) -> dict[str, str] | None:
     return read_listing(data_version, cache)
 
 
-def count_predictions(version: str) -> dict[str, Any]:
+def count_predictions(model: str, version: str) -> dict[str, Any]:
     """How many rows a version scored, from which event time to which."""
-    files = sorted(workspace().predictions.glob("date=*/*.parquet"))
-    if not files:
+    times = read_rows(PREDICTIONS, f"model = {literal(model)} AND version = {literal(version)}", ["event_time"])
+    if times.is_empty():
         return {"rows": 0}
-    own = pl.scan_parquet(files, hive_partitioning=False).filter(pl.col("version") == version)
-    span = own.select(rows=pl.len(), first=pl.min("event_time"), last=pl.max("event_time")).collect()
-    return {name: value if name == "rows" else str(value) for name, value in span.row(0, named=True).items()}
+    times = times["event_time"]
+    return {"rows": times.len(), "first": str(times.min()), "last": str(times.max())}

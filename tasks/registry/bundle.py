@@ -1,15 +1,16 @@
-"""All files of one model version, written once and checked on every loading."""
+"""All files of one model version: written once into the store, fetched by who needs them, checked on every loading."""
 
 import hashlib
+import io
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from tasks.core.errors import InputError
+from tasks.core.store import sha256, store
 from tasks.inference.scorer import Scorer
 
 FILES = ("model.onnx", "card.json", "seen.parquet", "probe.parquet")
@@ -19,24 +20,22 @@ FILES = ("model.onnx", "card.json", "seen.parquet", "probe.parquet")
 class Bundle:
     """A loaded model version."""
 
-    folder: Path
+    files: dict[str, bytes]  # by name
     scorer: Scorer
     card: dict[str, Any]
     seen: np.ndarray  # digests of the keys it was fitted or tuned on
 
 
 def write_bundle(
-    folder: Path,
     scorer: Scorer,
     card: dict[str, Any],
     seen: np.ndarray,
     probe: pl.DataFrame,
     files: dict[str, bytes],
-) -> dict[str, str]:
-    """Write the files of a model version.
+) -> tuple[str, dict[str, str]]:
+    """Put the files of a model version into the store.
 
     Args:
-        folder: Made here.
         scorer: The model.
         card: What there is to know about the version, as JSON.
         seen: Digests of the keys it was fitted or tuned on.
@@ -44,42 +43,53 @@ def write_bundle(
         files: Further files by name, such as what monitoring compares with.
 
     Returns:
-        The sha256 of each file by name.
+        The name of the bundle, which follows from its content, and the sha256 of each file by name.
     """
-    folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(scorer.model)
-    (folder / "card.json").write_text(json.dumps(card, indent=2))
-    pl.DataFrame({"key": seen}).sort("key").write_parquet(folder / "seen.parquet")
-    probe.with_columns(score=scorer.score(probe)).write_parquet(folder / "probe.parquet")
+    files = files | {
+        "model.onnx": scorer.model,
+        "card.json": json.dumps(card, indent=2).encode(),
+        "seen.parquet": to_parquet(pl.DataFrame({"key": seen}).sort("key")),
+        "probe.parquet": to_parquet(probe.with_columns(score=scorer.score(probe))),
+    }
+    digests = {name: sha256(files[name]) for name in sorted(files)}
+    bundle = sha256(json.dumps(digests).encode())[:32]
     for name, content in files.items():
-        (folder / name).write_bytes(content)
-    return {path.name: sha256(path) for path in sorted(folder.iterdir())}
+        store().put(f"bundles/{bundle}/{name}", content)
+    return bundle, digests
 
 
-def load_bundle(folder: Path, digests: dict[str, str]) -> Bundle:
+def to_parquet(frame: pl.DataFrame) -> bytes:
+    content = io.BytesIO()
+    frame.write_parquet(content)
+    return content.getvalue()
+
+
+def load_bundle(bundle: str, digests: dict[str, str]) -> Bundle:
     """Load a model version, if its files are those that were registered and it still scores alike.
 
     Raises:
         InputError: A file is missing or changed, or this machine scores the probe rows differently.
     """
     if missing := set(FILES) - digests.keys():
-        raise InputError(f"the record of {folder} names no {min(missing)}: it is not loaded")
-    for name, digest in digests.items():
-        path = folder / name
-        if not path.is_file():
-            raise InputError(f"{path} is missing: restore it from a backup, or roll back to another version")
-        if sha256(path) != digest:
-            raise InputError(f"{path} is not the file that was registered (sha256 differs): it is not loaded")
-    scorer = Scorer((folder / "model.onnx").read_bytes())
-    probe = pl.read_parquet(folder / "probe.parquet")
+        raise InputError(f"the record of bundle {bundle} names no {min(missing)}: it is not loaded")
+    files = {name: read_file(bundle, name, digest) for name, digest in digests.items()}
+    scorer, probe = Scorer(files["model.onnx"]), pl.read_parquet(files["probe.parquet"])
     if not np.allclose(scorer.score(probe), probe["score"], rtol=0, atol=1e-5):
-        raise InputError(f"{folder}: the model scores its probe rows differently here than when it was registered")
-    seen = pl.read_parquet(folder / "seen.parquet")["key"].to_numpy()
-    return Bundle(folder, scorer, json.loads((folder / "card.json").read_text()), seen)
+        raise InputError(f"{bundle}: the model scores its probe rows differently here than when it was registered")
+    seen = pl.read_parquet(files["seen.parquet"])["key"].to_numpy()
+    return Bundle(files, scorer, json.loads(files["card.json"]), seen)
 
 
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def read_file(bundle: str, name: str, digest: str) -> bytes:
+    """A file of a bundle, from the store or the copy of it on this machine.
+
+    Raises:
+        InputError: It is missing or changed.
+    """
+    try:
+        return store().read(f"bundles/{bundle}/{name}", digest)
+    except InputError as fault:
+        raise InputError(f"{fault}, or roll back to another version") from None
 
 
 def digest_keys(frame: pl.DataFrame) -> np.ndarray:

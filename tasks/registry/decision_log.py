@@ -1,156 +1,136 @@
-"""The decision log: each training, check, review, promotion, rollback and refusal is an MLflow run with its evidence.
+"""The decision log of a model: numbered entries, each chained to the one before, in the table `decisions`.
 
-It lies in state/mlflow.db and store/records unless MLFLOW_TRACKING_URI names a server. Evidence of the embedded store
-is found by run id, so that a moved folder keeps its records.
+Whoever decides reads the log, judges by it and inserts entry n + 1 if nobody did; was somebody first, he judges again.
+So a decision is one atomic step, on one machine or many, without a lock, a server or a clock.
 """
 
+import hashlib
 import json
-import tempfile
-import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, TypeVar
 
-from filelock import FileLock
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
-from mlflow.environment_variables import MLFLOW_TRACKING_URI
-from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+import polars as pl
+from pydantic import Field
 
 from tasks.core.errors import InputError
+from tasks.core.store import store
+from tasks.core.tables import Table, compact, insert_new, literal, read_rows
 from tasks.core.workspace import workspace
+from tasks.registry.entries import Entry, parse_entry
+from tasks.registry.state import Head, Log
 
-EVIDENCE = "evidence.json"
-TAG_LENGTH = 1_000
+DECISIONS = Table(
+    "decisions",
+    {
+        "model": pl.String,
+        "number": pl.Int64,
+        "kind": pl.String,
+        "made_at": pl.Datetime("us", "UTC"),
+        "entry": pl.String,  # as JSON
+        "before": pl.String,  # digest of the entry before
+    },
+    key=("model", "number"),
+    partition=("model",),
+)
+COMPACT_EVERY = 100
 
-
-class Record(NamedTuple):
-    """One entry of the log, without its evidence."""
-
-    id: str
-    kind: str  # training, review, promotion, rollback, check or refusal
-    as_of: datetime  # the logical time
-    made_at: datetime
-    status: str  # RUNNING: what it announces has not happened yet; FINISHED or FAILED
-    tags: dict[str, str]  # short facts
-
-    @property
-    def finished(self) -> bool:
-        return self.status == "FINISHED"
-
-
-def client() -> MlflowClient:
-    """The tracking client of this workspace, or of the server that MLFLOW_TRACKING_URI names."""
-    return open_client(MLFLOW_TRACKING_URI.get() or f"sqlite:///{workspace().tracking_database}")
+EventId = Annotated[str, Field(max_length=200, description="the entry that an event names: model.NAME.ENTRY")]
+Made = TypeVar("Made", bound=Entry)
 
 
-@cache
-def open_client(uri: str) -> MlflowClient:
-    """A client; the embedded database is created atomically by the first process that needs it."""
-    database = workspace().tracking_database
-    if not MLFLOW_TRACKING_URI.get():
-        if (old := workspace().store / "mlflow.db").exists():
-            raise InputError(f"{old} belongs to an earlier layout: move it to {database}")
-        database.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(database.with_suffix(".lock")):
-            if not database.exists():
-                part = database.with_suffix(".part")
-                part.unlink(missing_ok=True)
-                MlflowClient(f"sqlite:///{part}").search_experiments(max_results=1)
-                part.replace(database)
-    return MlflowClient(uri)
+def read_entries(model: str) -> pl.DataFrame:
+    """The rows of a model, in order.
+
+    Raises:
+        InputError: The store is that of an earlier layout, or cannot be read.
+    """
+    rows = read_rows(DECISIONS, f"model = {literal(model)}").sort("number")
+    if rows.is_empty():
+        refuse_old_layout()
+    return rows
 
 
-def experiment(model: str) -> str:
-    """The id of the model's experiment."""
-    return open_experiment(client(), model)
+def refuse_old_layout() -> None:
+    """Records of versions before the decision log are not read; they are not touched either."""
+    if (workspace().store / "records").is_dir() or (workspace().store / "mlflow.db").exists():
+        raise InputError(
+            f"{workspace().store} holds records of an earlier version of this code, which this one does not read: keep "
+            "them by moving store/ and state/ elsewhere, then train anew; nothing was deleted"
+        )
 
 
-@cache
-def open_experiment(tracking: MlflowClient, model: str) -> str:
-    """The id of an experiment, which is made on first use."""
-    location = None if MLFLOW_TRACKING_URI.get() else workspace().evidence.as_uri()
-    try:
-        return tracking.create_experiment(model, artifact_location=location)
-    except MlflowException:
-        found = tracking.get_experiment_by_name(model)
-        assert found, f"MLflow neither makes nor finds the experiment {model}"
-        return found.experiment_id
+def read_log(model: str) -> Log:
+    """The log of a model."""
+    return fold(model, read_entries(model))
 
 
-def artifacts(model: str, record_id: str) -> Any:
-    """Where the artifacts of a record are kept."""
-    root = workspace().evidence.as_uri()
-    if MLFLOW_TRACKING_URI.get():
-        root = client().get_experiment(experiment(model)).artifact_location
-    return get_artifact_repository(f"{root}/{record_id}/artifacts")
+def fold(model: str, rows: pl.DataFrame) -> Log:
+    """What follows from the rows.
+
+    Raises:
+        InputError: One is missing, cannot be read or does not follow from those before it.
+    """
+    if rows["number"].to_list() != list(range(1, rows.height + 1)):
+        raise InputError(f"entries of the decision log of {model} are missing or doubled: restore a backup")
+    entries = [parse_entry(*row) for row in rows.select("number", "made_at", "entry").iter_rows()]
+    head = Head(rows.height, digest(rows.row(-1, named=True))) if entries else Head()
+    return Log(model, entries, head)
 
 
-def open_record(model: str, kind: str, as_of: datetime, evidence: dict[str, Any], **tags: str) -> str:
-    """Record the intent before acting on it; returns the id of the record.
+def decide(model: str, judge: Callable[[Log], Made | None]) -> Made | None:
+    """Record what `judge` makes of the log; it judges again as long as somebody else was first.
 
     Args:
-        model: The registered model.
-        kind: As in Record.
-        as_of: The logical time.
-        evidence: Anything that JSON holds.
-        tags: Short facts to search by.
+        model: Whose log.
+        judge: Returns the next entry, or None to record nothing; what it raises ends the decision.
+
+    Returns:
+        The entry as recorded.
     """
-    tags = {"kind": kind, "as_of": as_of.isoformat(), **tags}
-    name = f"{kind} as of {as_of:%Y-%m-%d}"
-    record_id = client().create_run(experiment(model), next_moment(model), tags, name).info.run_id
-    add_evidence(model, record_id, evidence)
-    return record_id
+    while True:
+        log = read_log(model)
+        entry = judge(log)
+        if entry is None:
+            return None
+        if objection := log.objection(entry):
+            raise objection
+        number, made_at = log.head.number + 1, datetime.now(UTC)
+        text = json.dumps(entry.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        row = {"model": model, "number": number, "kind": entry.kind, "made_at": made_at, "entry": text}
+        row["before"] = log.head.digest
+        if insert_new(DECISIONS, pl.DataFrame([row], schema=DECISIONS.schema)):
+            if number % COMPACT_EVERY == 0:
+                compact(DECISIONS)
+            return entry.model_copy(update={"number": number, "made_at": made_at})
 
 
-def next_moment(model: str) -> int:
-    """A timestamp in milliseconds, later than every record: the order holds even if the clock goes back."""
-    newest = client().search_runs([experiment(model)], order_by=["attributes.start_time DESC"], max_results=1)
-    return max([time.time_ns() // 1_000_000, *(run.info.start_time + 1 for run in newest)])
+def record(model: str, entry: Made) -> Made:
+    """Record an entry that needs no judging."""
+    made = decide(model, lambda log: entry)
+    assert made is not None
+    return made
 
 
-def add_evidence(model: str, record_id: str, evidence: dict[str, Any]) -> None:
-    """Keep the evidence of a record, in place of what was kept before."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / EVIDENCE
-        file.write_text(json.dumps(evidence, indent=2, default=str))
-        artifacts(model, record_id).log_artifact(file)
+def digest(row: dict[str, Any]) -> str:
+    """The sha256 of an entry with everything that is stored of it."""
+    parts = [row[name].isoformat() if name == "made_at" else row[name] for name in DECISIONS.schema]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
-def close_record(record_id: str, done: bool = True) -> None:
-    """Mark a record as finished or failed."""
-    client().set_terminated(record_id, "FINISHED" if done else "FAILED")
+def resource_of(model: str, entry: Entry) -> str:
+    """The id by which an event names an entry."""
+    return f"model.{model}.{entry.number}"
 
 
-def log_numbers(record_id: str, metrics: dict[str, float], params: dict[str, Any]) -> None:
-    """Metrics and params for the comparison views of the MLflow UI."""
-    measured = [Metric(name, value, 0, 0) for name, value in metrics.items()]
-    client().log_batch(record_id, measured, [Param(name, str(value)) for name, value in params.items()])
+def find_entry(log: Log, resource: str, kind: type[Made]) -> Made | None:
+    """The entry of a kind that an event names; None if the log holds no such entry."""
+    name, _, number = resource.removeprefix("model.").rpartition(".")
+    if name != log.model or not number.isdecimal() or not 0 < int(number) <= len(log.entries):
+        return None
+    entry = log.entries[int(number) - 1]
+    return entry if isinstance(entry, kind) else None
 
 
-def add_tags(record_id: str, **tags: str) -> None:
-    client().log_batch(record_id, tags=[RunTag(name, value) for name, value in tags.items()])
-
-
-def read_records(model: str) -> list[Record]:
-    """All records of a model, oldest first."""
-    page = client().search_runs([experiment(model)], order_by=["attributes.start_time"])
-    runs = list(page)
-    while page.token:
-        page = client().search_runs([experiment(model)], order_by=["attributes.start_time"], page_token=page.token)
-        runs += page
-    return [to_record(run) for run in runs if "kind" in run.data.tags]
-
-
-def to_record(run: Run) -> Record:
-    """A record from the MLflow run that holds it."""
-    tags, made_at = run.data.tags, datetime.fromtimestamp(run.info.start_time / 1000, UTC)
-    as_of = datetime.fromisoformat(tags["as_of"])
-    return Record(run.info.run_id, tags["kind"], as_of, made_at, run.info.status, tags)
-
-
-def read_evidence(model: str, record_id: str) -> dict[str, Any]:
-    """The evidence of a record."""
-    return json.loads(Path(artifacts(model, record_id).download_artifacts(EVIDENCE)).read_text())
+def where_is(log: Log) -> str:
+    return f"{store().address}/{DECISIONS.name}, model {log.model}"

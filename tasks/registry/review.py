@@ -1,51 +1,35 @@
 """Human review: a challenger that passed the gate waits for a person's answer; reject is the default."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from prefect import task
 
 from tasks.core.errors import InputError
 from tasks.core.events import announce
-from tasks.core.locks import exclusive
-from tasks.registry import decision_log
-from tasks.registry.decision_log import Record
-from tasks.registry.promotion import LOCK_SECONDS, NotMovedError, move_pointer
-from tasks.registry.versions import Challenger, Log, read_log
+from tasks.registry.decision_log import decide, read_log, resource_of
+from tasks.registry.entries import Answered, Asked, Move
+from tasks.registry.promotion import announce_move, make_move
+from tasks.registry.state import Log, NotMovedError, Review
+from tasks.registry.versions import Challenger
 
 Decision = Literal["approve", "reject"]
 
 
-class Review(NamedTuple):
-    """One question to a person, and its answer."""
-
-    record_id: str
-    version: str
-    champion: str | None  # that the gate compared with; it must still be champion
-    as_of: datetime  # of the training
-    until: datetime  # after it, no answer counts as a rejection
-    outcome: str  # pending, approved, rejected, expired, refused
-    by: str
-    note: str
-    holder: str  # the flow run that shows the question in the Prefect UI
-
-    @property
-    def seconds_left(self) -> int:
-        """For an answer, at least one."""
-        return max(1, int((self.until - datetime.now(UTC)).total_seconds()))
-
-
 @task
-def request_review(log: Log, challenger: Challenger, as_of: datetime, timeout: timedelta) -> None:
+def request_review(model: str, challenger: Challenger, as_of: datetime, timeout: timedelta) -> None:
     """Record the request for a review, once per version, and emit review.requested."""
-    model = log.model
-    if any(review.version == challenger.version for review in find_reviews(log)):
-        return
-    until = f"{datetime.now(UTC) + timeout:%Y-%m-%dT%H:%M:%S+00:00}"
-    facts = {"version": challenger.version, "champion": challenger.judged_against or "", "until": until}
-    decision_log.open_record(model, "review", as_of, facts, **facts)
-    print(f"version {challenger.version} waits for a person until {until}: {how_to_answer(challenger.version)}")
-    announce("review.requested", f"model.{model}", model=model, **facts, as_of=as_of.isoformat())
+    version, until = challenger.version, (datetime.now(UTC) + timeout).replace(microsecond=0)
+
+    def judge(log: Log) -> Asked | None:
+        if version in log.reviews:
+            return None
+        return Asked(version=version, champion=challenger.judged_against, until=until, as_of=as_of)
+
+    if asked := decide(model, judge):
+        print(f"version {version} waits for a person until {until:%Y-%m-%d %H:%M} UTC: {how_to_answer(version)}")
+        facts = {"version": version, "champion": asked.champion, "until": until.isoformat()}
+        announce("review.requested", resource_of(model, asked), model=model, **facts, as_of=as_of.isoformat())
 
 
 def how_to_answer(version: str) -> str:
@@ -62,77 +46,68 @@ def answer_review(model: str, version: str, decision: Decision, by: str, note: s
     """
     if not (by.strip() and note.strip()):
         raise InputError("a review needs the name of who answers and a note why: the record will show them")
-    with exclusive("answer to a review", LOCK_SECONDS):
-        log = settle_reviews(read_log(model))
-        review = require_review(log, version)
-        if review.outcome != "pending":
-            raise InputError(f"version {version} of {model} was {review.outcome} already by {review.by}: {review.note}")
-        if decision == "reject":
-            close(model, review, "rejected", by, note)
-        else:
-            approve(log, review, by, note, clock)
-    return require_review(read_log(model), version)
-
-
-def approve(log: Log, review: Review, by: str, note: str, clock: str) -> None:
-    """Promote, unless the champion has changed since the gate compared with it."""
-    try:
-        now = max(log.now(clock), review.as_of)
-        move_pointer("promotion", log.model, review.version, review.champion, now, note, by)
-    except NotMovedError as hindrance:
-        close(log.model, review, "refused", by, f"{note} ({hindrance})")
+    require_pending(settle_reviews(model), version)
+    if decision == "reject":
+        close_review(model, version, "rejected", by, note)
     else:
-        close(log.model, review, "approved", by, note)
+        try:
+            approve(model, version, by, note, clock)
+        except NotMovedError as hindrance:
+            close_review(model, version, "refused", by, f"{note} ({hindrance})")
+    return read_log(model).reviews[version]
 
 
-def settle_reviews(log: Log) -> Log:
-    """Close what needs no answer any more: its time is over, or the version was promoted; returns the log after it."""
-    moves, now = {move.target: move for move in log.moves}, datetime.now(UTC)
-    pending = [review for review in find_reviews(log) if review.outcome == "pending"]
-    settled = [review for review in pending if review.version in moves or now > review.until]
-    for review in settled:
-        if move := moves.get(review.version):
-            close(log.model, review, "approved", move.by, move.reason)
-        else:
-            close(log.model, review, "expired", "nobody", f"no answer until {review.until:%Y-%m-%d %H:%M}")
-    return read_log(log.model) if settled else log
+def approve(model: str, version: str, by: str, note: str, clock: str) -> None:
+    """Promote, unless the champion has changed since the gate compared with it."""
+
+    def judge(log: Log) -> Move:
+        asked = require_pending(log, version).asked
+        return make_move(log, "promotion", version, asked.champion, max(log.now(clock), asked.as_of), note, by)
+
+    announce_move(model, decide(model, judge))
 
 
-def close(model: str, review: Review, outcome: str, by: str, note: str) -> None:
-    """Record the answer; anything but an approval emits model.rejected."""
-    decision_log.add_evidence(model, review.record_id, {**review._asdict(), "outcome": outcome, "by": by, "note": note})
-    decision_log.add_tags(review.record_id, outcome=outcome, by=by, note=note[: decision_log.TAG_LENGTH])
-    decision_log.close_record(review.record_id)
-    if outcome != "approved":
-        facts = {"model": model, "version": review.version, "reason": f"{outcome} by {by}: {note}"}
-        announce("model.rejected", f"model.{model}", **facts, as_of=review.as_of.isoformat())
+def require_pending(log: Log, version: str) -> Review:
+    """The review of a version that waits for its answer.
+
+    Raises:
+        InputError: It does not.
+    """
+    if version not in log.reviews:
+        raise InputError(
+            f"version {version!r} of {log.model} waits for no review: `python -m flows.review` lists what does"
+        )
+    review = log.reviews[version]
+    if review.outcome != "pending":
+        raise InputError(f"version {version} of {log.model} was {review.outcome} already by {review.by}: {review.note}")
+    return review
 
 
-def require_review(log: Log, version: str) -> Review:
-    """The review of a version."""
-    for review in find_reviews(log):
-        if review.version == version:
-            return review
-    raise InputError(
-        f"version {version!r} of {log.model} waits for no review: `python -m flows.review` lists what does"
-    )
+def settle_reviews(model: str) -> Log:
+    """Reject what nobody answered in time; returns the log after it."""
+    log = read_log(model)
+    late = [review for review in log.reviews.values() if log.is_pending(review.version) and is_over(review)]
+    for review in late:
+        note = f"no answer until {review.asked.until:%Y-%m-%d %H:%M}"
+        close_review(model, review.version, "expired", "nobody", note)
+    return read_log(model) if late else log
 
 
-def find_reviews(log: Log) -> list[Review]:
-    """All reviews on record, oldest first."""
-    return [to_review(record) for record in log.of("review")]
+def is_over(review: Review) -> bool:
+    return datetime.now(UTC) > review.asked.until
 
 
-def to_review(record: Record) -> Review:
-    tags = record.tags
-    return Review(
-        record_id=record.id,
-        version=tags["version"],
-        champion=tags["champion"] or None,
-        as_of=record.as_of,
-        until=datetime.fromisoformat(tags["until"]),
-        outcome=tags.get("outcome", "pending"),
-        by=tags.get("by", ""),
-        note=tags.get("note", ""),
-        holder=tags.get("holder", ""),
-    )
+def close_review(
+    model: str, version: str, outcome: Literal["rejected", "expired", "refused"], by: str, note: str
+) -> None:
+    """Record an answer that is no approval, unless somebody was first, and emit model.rejected."""
+
+    def judge(log: Log) -> Answered | None:
+        if outcome == "expired" and not log.is_pending(version):
+            return None
+        asked = require_pending(log, version).asked
+        return Answered(version=version, outcome=outcome, by=by, reason=note, as_of=asked.as_of)
+
+    if answer := decide(model, judge):
+        facts = {"version": version, "reason": f"{outcome} by {by}: {note}", "as_of": answer.as_of.isoformat()}
+        announce("model.rejected", resource_of(model, answer), model=model, **facts)

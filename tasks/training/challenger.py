@@ -1,6 +1,7 @@
 """The challenger: one training at a time, none where nothing is new, and a version with everything that made it."""
 
 import hashlib
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,14 +18,15 @@ from tasks.core.locks import exclusive
 from tasks.core.params import Gate, Params
 from tasks.core.provenance import describe_code, who
 from tasks.core.use_case import META, UseCase
-from tasks.core.workspace import workspace
 from tasks.data.snapshot import Snapshot
 from tasks.evaluation.gate import Scores, Verdict, judge
 from tasks.inference.scorer import Scorer
-from tasks.registry import decision_log
 from tasks.registry.bundle import digest_keys, load_bundle, write_bundle
+from tasks.registry.decision_log import decide, record, resource_of
+from tasks.registry.entries import Claim, Judged
 from tasks.registry.review import settle_reviews
-from tasks.registry.versions import Challenger, Champion, Log, read_log, register_version
+from tasks.registry.state import Head, Log
+from tasks.registry.versions import Challenger, Champion, load_version
 from tasks.training.split import Sets
 from tasks.training.tuning import Tuned
 
@@ -33,7 +35,7 @@ SOURCE = ("tasks/training/*.py", "tasks/evaluation/*.py", "tasks/inference/*.py"
 
 # Excluded from the cache key: no effect, or already in the feature frame.
 EXCLUDED: dict[str, Any] = dict.fromkeys(
-    ("clock", "data", "ingest", "validation", "predict", "monitor", "retrain"), True
+    ("store", "clock", "data", "ingest", "validation", "predict", "monitor", "retrain"), True
 )
 EXCLUDED |= {"tuning": {"workers"}, "promotion": {"review_timeout"}}  # the mode decides what a verdict is
 
@@ -48,17 +50,19 @@ class Request(NamedTuple):
     window: str | None = None  # that drifted, if an event named one
     force: bool = False  # passes cooldown and minimum rows, and nothing else
     reason: str = ""
+    event: str = ""  # the id of the event that asked
 
 
 @contextmanager
 def one_training(model: str) -> Generator[Log]:
-    """Wait for other trainings of this model; close those that died and reviews that expired; yields the log."""
+    """Wait for other trainings of this model on this machine, close reviews that expired; yields the log."""
     with exclusive(f"training of {model}"):
-        log = read_log(model)
-        for record in log.of("training"):
-            if record.status == "RUNNING":
-                decision_log.close_record(record.id, done=False)
-        yield settle_reviews(log)
+        yield settle_reviews(model)
+
+
+def claim_training(model: str, as_of: datetime) -> None:
+    """Record that a training has begun: advice to other machines, where the same training may go on unharmed."""
+    record(model, Claim(work="training", as_of=as_of, run=os.environ.get("PREFECT__FLOW_RUN_ID", "")))
 
 
 def require_reason(force: bool, reason: str) -> None:
@@ -76,13 +80,15 @@ def training_key(use_case: UseCase, frame: pl.DataFrame, params: Params) -> str:
 def find_challenger(log: Log, key: str, as_of: datetime) -> Challenger | None:
     """The newest challenger that was trained under this key and either is champion or was judged against it."""
     champion = log.champion(as_of)
-    for record in reversed(log.of("training")):
-        if record.finished and record.tags.get("key") == key:
-            card, version = decision_log.read_evidence(log.model, record.id), record.tags["version"]
-            if champion in (version, card["judged_against"]):
-                known = Challenger(version, Verdict.model_validate(card["verdict"]), card["judged_against"])
-                print(f"nothing new since version {version} was trained: it stands, {known.verdict.decision}")
-                return known
+    for entry in reversed(log.of(Judged)):
+        if entry.key == key and champion in (entry.version, entry.judged_against):
+            try:
+                verdict = Verdict.model_validate(load_version(log, entry.version).card["verdict"])
+            except InputError as damage:
+                print(f"version {entry.version} was trained of the same, but cannot be used: {damage}")
+                return None
+            print(f"nothing new since version {entry.version} was trained: it stands, {verdict.decision}")
+            return Challenger(entry.version, verdict, entry.judged_against)
     return None
 
 
@@ -123,9 +129,11 @@ def describe_training(
     snapshot: Snapshot,
     request: Request,
     params: Params,
+    head: Head,
 ) -> dict[str, Any]:
     """The card: everything that made this version, and what was found of it."""
     return {
+        "log_head": head._asdict(),  # an anchor: who changes the log before it is found out
         "model": params.model,
         "sha256": hashlib.sha256(scorer.model).hexdigest(),
         "as_of": request.as_of.isoformat(),
@@ -154,23 +162,18 @@ def register_challenger(
     scorer: Scorer, card: dict[str, Any], verdict: Verdict, sets: Sets, reference: dict[str, bytes], key: str
 ) -> Challenger:
     """Keep the challenger as a version, whatever the verdict, and record the training under its key."""
-    name, as_of = card["model"], datetime.fromisoformat(card["as_of"])
-    tags = {tag: card[tag] or "" for tag in ("data_version", "sha256", "cause", "window", "by")}
-    tags |= {"key": key, "verdict": verdict.decision, "reason": card["reason"][: decision_log.TAG_LENGTH]}
-    record_id = decision_log.open_record(name, "training", as_of, card, **tags)
-    settings = {"seed": card["params"]["seed"], **card["hyperparameters"]}
-    decision_log.log_numbers(record_id, verdict.metrics.get("challenger", {}), settings)
-    probe = sets.gate.head(PROBE_ROWS).drop(META)
-    folder = workspace().bundles / record_id
-    digests = write_bundle(folder, scorer, card, digest_keys(sets.fit), probe, reference)
-    load_bundle(folder, digests)  # as every later run will
-    version = register_version(name, record_id, digests)
-    decision_log.add_tags(record_id, version=version)
-    decision_log.close_record(record_id)
+    model, probe = card["model"], sets.gate.head(PROBE_ROWS).drop(META)
+    bundle, digests = write_bundle(scorer, card, digest_keys(sets.fit), probe, reference)
+    load_bundle(bundle, digests)  # as every later run will
+    facts = {name: card[name] for name in ("as_of", "by", "reason", "cause", "window", "data_version", "sha256")}
+    facts |= {"decision": verdict.decision, "why": verdict.reason, "judged_against": card["judged_against"]}
+    facts |= {"key": key, "bundle": bundle, "digests": digests}
+    entry = decide(model, lambda log: Judged.model_validate({"version": log.next_version(), **facts}))
+    assert entry is not None
     if verdict.decision == "reject":
-        facts = {"version": version, "reason": verdict.reason, "as_of": card["as_of"]}
-        announce("model.rejected", f"model.{name}", model=name, **facts)
-    return Challenger(version, verdict, card["judged_against"])
+        news = {"version": entry.version, "reason": verdict.reason, "as_of": card["as_of"]}
+        announce("model.rejected", resource_of(model, entry), model=model, **news)
+    return Challenger(entry.version, verdict, entry.judged_against)
 
 
 def interval(rows: Any) -> list[str]:

@@ -187,7 +187,7 @@ def test_only_settings_that_matter_to_a_training_are_in_its_key(params, year, us
         return training_key(use_case, rows, params.model_copy(update=update))
 
     same = key()
-    assert key("tuning", workers=7) == key("data", timeout=DAY) == key(clock="wall") == same
+    assert key("tuning", workers=7) == key("data", timeout=DAY) == key(clock="wall") == key(store="s3://b/p") == same
     assert key("promotion", review_timeout=DAY) == same
     code("tasks/operations/artifacts.py")
     assert key() == same

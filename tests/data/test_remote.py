@@ -15,7 +15,6 @@ from urllib.request import Request, urlopen
 import polars as pl
 import pytest
 import s3fs
-from moto.server import ThreadedMotoServer
 
 from stack.local_stack import ROOT, free_port
 from tasks.core.errors import InputError
@@ -29,16 +28,6 @@ from tasks.data.sources import read_landed
 DEADLINE = timedelta(seconds=120)
 SLACK = 60  # seconds that a busy machine may take on top; a server that hangs would take minutes
 REMOTE = ROOT / ".dvc" / "remote" / "files" / "md5"
-
-
-@pytest.fixture(scope="module")
-def endpoint():
-    """A real S3 server on loopback that holds the sample's objects."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    address = "http://{}:{}".format(*server.get_host_and_port())
-    yield address
-    server.stop()
 
 
 @pytest.fixture

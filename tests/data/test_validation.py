@@ -1,11 +1,15 @@
 """Rows that break the contract are named, counted, kept, and never lost."""
 
+import json
+from datetime import datetime
+
 import polars as pl
 import pytest
 
 from tasks.core.errors import InputError
 from tasks.core.params import Validation
-from tasks.data.validation import separate_rows, validate_rows
+from tasks.core.tables import read_rows
+from tasks.data.validation import QUARANTINE, separate_rows, validate_rows
 
 
 def test_the_sample_holds_one_bad_row_the_wind_of_1048_mph(snapshot, use_case):
@@ -53,8 +57,10 @@ def test_quarantined_rows_are_written_once(tables, use_case, store):
     for _ in range(2):
         valid, count = validate_rows(use_case, "weather", bad, Validation(max_bad_share=0.01))
     assert (valid.height, count.quarantined, count.broken_rules) == (199, 1, {"temp|max": 1})
-    (file,) = (store / "quarantine").iterdir()
-    assert pl.read_parquet(file)["broken_rules"].to_list() == [["temp|max"]]
+    (kept,) = read_rows(QUARANTINE).iter_rows(named=True)
+    assert (kept["table"], kept["broken_rules"]) == ("weather", "temp|max")
+    row = json.loads(kept["row"])
+    assert row["temp"] == 999 and datetime.fromisoformat(row["time_hour"]) == bad["time_hour"][3]
 
 
 def test_a_column_of_the_wrong_type_is_named(tables, use_case, store):

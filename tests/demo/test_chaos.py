@@ -16,8 +16,10 @@ from stores import check_registry, use_workspace
 
 from demo import rehearsal
 from stack.local_stack import clean_environment, deploy, free_port, make_workspace, start_server, start_worker, stop
-from tasks.registry import decision_log
-from tasks.registry.versions import read_log
+from tasks.core.tables import read_rows
+from tasks.inference.prediction_log import PREDICTIONS
+from tasks.registry.decision_log import read_log
+from tasks.registry.entries import Checked, Judged
 
 pytestmark = [pytest.mark.server, pytest.mark.chaos]
 
@@ -106,19 +108,17 @@ def check_loop(workspace, environment, tables) -> None:
     """What must hold of the workspace after all that."""
     assert active_runs(environment, ["RUNNING", "PENDING", "CANCELLING"]) == []
     data = pl.read_parquet(workspace / "data" / "flights" / "*.parquet")
-    expected = tables["flights"].filter(LAST > rehearsal.EVENT)
+    expected = tables["flights"].filter(rehearsal.FLIGHTS.event_time < LAST)
     assert data.select(KEY).is_unique().all() and data.height == expected.height
-    predicted = pl.read_parquet(workspace / "store" / "predictions" / "*" / "*.parquet", hive_partitioning=False)
+    predicted = read_rows(PREDICTIONS)
     assert predicted["key"].is_unique().all()
     span = pl.col("event_time").is_between(FIRST, LAST - timedelta(days=1), closed="left")
-    due = expected.with_columns(event_time=rehearsal.EVENT).filter(span)
+    due = expected.with_columns(event_time=rehearsal.FLIGHTS.event_time).filter(span)
     assert predicted.filter(span).height == due.height
     check_registry(MODEL)
     log = read_log(MODEL)
-    checks = [record for record in log.of("check") if record.finished]
-    found = [str(decision_log.read_evidence(MODEL, record.id)) for record in checks]
+    found = [(entry.window, entry.version, entry.findings, str(entry.check)) for entry in log.of(Checked)]
     assert len(found) == len(set(found))
-    assert "2013-06-01" in {record.tags["window"] for record in checks}
-    trainings = [record for record in log.of("training") if record.finished and record.tags["cause"] == "drift"]
-    windows = [record.tags["window"] for record in trainings]
+    assert "2013-06-01" in {entry.window for entry in log.of(Checked)}
+    windows = [entry.window for entry in log.of(Judged) if entry.cause == "drift"]
     assert len(windows) == len(set(windows))

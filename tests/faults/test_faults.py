@@ -1,6 +1,5 @@
 """Processes that are killed or run at once leave one whole champion, every move on record, and no trial lost."""
 
-import os
 import random
 import signal
 import sys
@@ -13,11 +12,11 @@ import pytest
 from kills import State, both, die_at, processes
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from stores import use_workspace
+from stores import check_registry, use_workspace
 
 from tasks.core.errors import InputError
-from tasks.registry import decision_log
-from tasks.registry.versions import load_version, read_log
+from tasks.registry.decision_log import read_log, record
+from tasks.registry.entries import Claim, Judged
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -25,26 +24,20 @@ MODEL = "late-arrivals"
 FIRST = datetime(2013, 3, 20, tzinfo=UTC)
 RANDOM_KILLS = 30
 
-LOG, CLIENT = "tasks.registry.decision_log", "mlflow:MlflowClient"
-MOVE = [
-    *both(f"{LOG}:open_record"),
-    State(f"{LOG}:add_evidence"),  # the record is there, its evidence is not
-    *both(f"{CLIENT}.set_registered_model_alias"),
-    *both(f"{LOG}:close_record"),
-]
+INSERT = "tasks.registry.decision_log:insert_new"
+MOVE = both(INSERT)
 TRAINING = [
     *both("tasks.data.feature_frame:keep_partition"),
+    *both(INSERT),  # of the claim
     *both("tasks.training.tuning:keep_trial"),
     *both("tasks.training.tuning:keep_trial", 3),
     State("tasks.training.tuning:keep_trial", 4, "after"),
-    *both(f"{LOG}:open_record"),
-    State(f"{LOG}:add_evidence"),
     *both("tasks.training.challenger:write_bundle"),
-    State("pathlib:Path.write_text", 2),  # the bundle has its model, and no card yet
-    *both(f"{CLIENT}.create_model_version"),
-    *both(f"{CLIENT}.set_registered_model_alias"),
-    *both(f"{LOG}:add_tags"),
-    *both(f"{LOG}:close_record"),
+    State("tasks.core.store:Store.put", 2),  # the bundle has one file, and no card yet
+    *both(INSERT, 2),  # of the verdict
+    *both(INSERT, 3),  # of the promotion
+    *both("tasks.registry.tracking:prepare_database"),
+    *both("tasks.registry.tracking:Mirror._register"),
 ]
 
 
@@ -83,7 +76,7 @@ def work(death: State | None, folder: Path, address: str, action: str, *argument
             tuned = tune_model.fn(load_use_case(MODEL), *frames, None, tuning, params.seed)
             (folder / "chosen").write_text(str(tuned.hyperparameters))
         elif action == "record":
-            decision_log.close_record(decision_log.open_record(MODEL, "training", FIRST, {"by": os.getpid()}))
+            record(MODEL, Claim(work="training", as_of=FIRST))
         else:
             {"promote": promote, "rollback": rollback}[action].fn(*arguments, params=params)
     except InputError as error:
@@ -127,20 +120,7 @@ def kept_trials(folder: Path) -> dict[str, set[int]]:
 
 
 def count_versions() -> int:
-    return len(decision_log.client().search_model_versions(f"name='{MODEL}'"))
-
-
-def check_registry(model: str) -> None:
-    """One whole champion or none, and its evidence for every move that took effect.
-
-    A process that died between a record and its evidence leaves a record that stays open, and is then called failed.
-    """
-    log = read_log(model)
-    if champion := log.champion():
-        assert load_version(model, champion).card["model"] == model
-    for record in log.of("promotion", "rollback"):
-        if record.finished:
-            assert decision_log.read_evidence(model, record.id)["target"] == record.tags["target"]
+    return len(read_log(MODEL).versions)
 
 
 def check_trained(folder: Path, before: dict[str, set[int]], as_of: datetime) -> None:
@@ -148,12 +128,10 @@ def check_trained(folder: Path, before: dict[str, set[int]], as_of: datetime) ->
     after = kept_trials(folder)
     assert all(after[study] >= trials for study, trials in before.items())
     assert {study: trials for study, trials in after.items() if trials != set(range(4))} == {}
-    found = [record for record in read_log(MODEL).of("training") if record.as_of == as_of]
-    assert [record.status for record in found].count("FINISHED") == 1 and found[-1].finished
-    assert "RUNNING" not in {record.status for record in found}
+    assert [entry.as_of for entry in read_log(MODEL).of(Judged)].count(as_of) == 1
 
 
-@pytest.mark.parametrize("states", [TRAINING[:9], TRAINING[9:]], ids=["until it is recorded", "from then on"])
+@pytest.mark.parametrize("states", [TRAINING[:10], TRAINING[10:]], ids=["until it is recorded", "from then on"])
 def test_a_training_that_is_killed_at_any_state_loses_nothing_and_the_next_one_makes_its_version(
     server, own_workspace, states
 ):
@@ -170,38 +148,24 @@ def test_a_training_that_is_killed_at_any_state_loses_nothing_and_the_next_one_m
         check_trained(own_workspace, before, call[-1])
 
 
-def test_a_move_that_is_killed_at_any_state_happened_or_did_not_and_the_next_one_closes_its_record(
-    server, own_workspace
-):
+def test_a_move_that_is_killed_at_any_state_happened_or_did_not(server, own_workspace):
     for day in range(3):
         assert run_all((own_workspace, server, "train", FIRST + timedelta(days=day))) == [0]
     for number, state in enumerate(MOVE):
         for action in ("promote", "rollback"):
             before = read_log(MODEL)
-            reason = f"{action} {number}"
             other = next(version for version in "123" if version != before.champion())
-            call = own_workspace, server, action, *([other] if action == "promote" else []), reason
+            call = own_workspace, server, action, *([other] if action == "promote" else []), f"{action} {number}"
             target = other if action == "promote" else before.predecessor()
-            left_open = [record.status for record in before.of("promotion", "rollback")].count("RUNNING")
-            closing = state.function == f"{LOG}:close_record"  # what kills left open is closed first
-            kill_at(state._replace(call=1 + left_open) if closing else state, *call)
-            after = check_moved(before, target, state)
-            if after.champion() != target:
+            kill_at(state, *call)
+            check_registry(MODEL)
+            done = state.when == "after"
+            assert read_log(MODEL).champion() == (target if done else before.champion())
+            assert len(read_log(MODEL).moves) == len(before.moves) + done
+            if not done:
                 assert run_all(call) == [0]
                 check_registry(MODEL)
                 assert read_log(MODEL).champion() == target
-    intents = [record.status for record in read_log(MODEL).of("promotion", "rollback")]
-    assert intents.count("RUNNING") <= 1  # that of the last kill: the next move closes it
-
-
-def check_moved(before, target: str, state: State):
-    """The move is whole or nothing: done from the moment on that the alias stands; returns the log."""
-    check_registry(MODEL)
-    after = read_log(MODEL)
-    done = state in MOVE[MOVE.index(State(f"{CLIENT}.set_registered_model_alias", 1, "after")) :]
-    assert after.champion() == (target if done else before.champion())
-    assert len(after.moves) == len(before.moves) + done
-    return after
 
 
 @pytest.mark.chaos
@@ -230,8 +194,6 @@ def test_thirty_kills_at_random_moments_lose_nothing(server, own_workspace):
         elif len(read_log(MODEL).moves) == moved:
             run_all((own_workspace, server, action, *arguments))
         check_registry(MODEL)
-    intents = [record.status for record in read_log(MODEL).of("promotion", "rollback")]
-    assert intents.count("RUNNING") <= 1
 
 
 def test_a_study_that_is_killed_again_and_again_ends_as_if_it_never_was(year, own_workspace, tmp_path):
@@ -268,11 +230,10 @@ def trials_of(folder: Path) -> dict:
 
 
 def test_four_first_starts_and_trainings_at_once_make_one_version(server, own_workspace):
-    (own_workspace / "state" / "mlflow.db").unlink()
     assert run_all(*[(own_workspace, server, "record")] * 4) == [0, 0, 0, 0]
-    assert len(read_log(MODEL).of("training")) == 4
+    assert len(read_log(MODEL).of(Claim)) == 4
     assert run_all(*[(own_workspace, server, "train", FIRST)] * 4) == [0, 0, 0, 0]
-    assert [move.target for move in read_log(MODEL).moves] == ["1"]
+    assert [move.version for move in read_log(MODEL).moves] == ["1"]
     assert count_versions() == 1
     check_registry(MODEL)
 
@@ -285,6 +246,6 @@ def test_two_promotions_at_once_are_two_records_in_order(server, own_workspace):
     codes = run_all(*((own_workspace, server, "promote", version, f"I want {version}") for version in others))
     assert codes == [0, 0]
     first, second = read_log(MODEL).moves[len(before.moves) :]
-    assert {first.target, second.target} == set(others)
-    assert (first.origin, second.origin) == (before.champion(), first.target)
+    assert {first.version, second.version} == set(others)
+    assert (first.replaces, second.replaces) == (before.champion(), first.version)
     check_registry(MODEL)

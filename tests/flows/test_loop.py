@@ -31,15 +31,15 @@ def test_one_turn_from_drift_to_verdict(stack):
     assert "2 columns drifted: temp, flights_of_hour" in said and "ALARM" in said
     wait_for(lambda: states(stack, "train/train-on-drift") == ["Completed"])
     (run,) = runs(stack, "train/train-on-drift")
-    assert run["name"] == "as of 2013-06-01 00:00, cause drift, window 2013-06-01"
+    assert run["name"] == "as of the newest data, cause drift, event model.late-arrivals.4"
     assert "the drift of window 2013-06-01 has its verdict" not in flow(stack, "flows.refusals")
     nothing = flow(stack, "flows.train", "--as-of", "2013-06-01")
     assert "nothing new since version 2 was trained: it stands, promote" in nothing
 
 
 def test_a_repeated_event_and_the_schedule_find_the_window_answered(stack):
-    payload = json.dumps({"window": "2013-06-01", "as_of": "2013-06-01T00:00:00+00:00"})
-    emit = ["event", "emit", "data.drifted", "--resource-id", "model.late-arrivals.again", "--payload", payload]
+    payload = json.dumps({"window": "2013-07-01", "as_of": "2031-06-01T00:00:00+00:00"})  # nobody believes it
+    emit = ["event", "emit", "data.drifted", "--resource-id", "model.late-arrivals.4", "--payload", payload]
     assert prefect(stack, *emit).returncode == 0
     wait_for(lambda: states(stack, "train/train-on-drift") == ["Completed", "Completed"])
     done = prefect(stack, "deployment", "run", "train/train-weekly", "--param", "as_of=2013-06-01", "--watch")
@@ -76,7 +76,7 @@ def test_every_deployment_runs_from_the_command_line_and_says_what_is_wrong(stac
     asked = {
         "train/train-by-hand": ["as_of=2013-08-02"],
         "train/train-weekly": ["as_of=2013-08-02"],
-        "train/train-on-drift": ["as_of=2013-05-02", "window=2013-05-01"],
+        "train/train-on-drift": ["as_of=2013-05-02", "event=model.late-arrivals.1"],
         "ingest/ingest-hourly": [],
         "predict/predict-daily": ["as_of=2013-06-02"],
         "monitor/monitor-daily": ["as_of=2013-06-02"],
@@ -88,8 +88,8 @@ def test_every_deployment_runs_from_the_command_line_and_says_what_is_wrong(stac
         assert run(name, *params).returncode == 0
     missing = run("train/train-weekly", "trials=3")
     assert missing.returncode == 1 and "trials" in missing.stdout + missing.stderr
-    inert = run("train/train-on-drift", "window=../../x")
-    assert inert.returncode == 1 and "window" in inert.stdout + inert.stderr
+    long = run("train/train-on-drift", f"event={'x' * 201}")
+    assert long.returncode == 1 and "event" in long.stdout + long.stderr
     for name in asked:
         wait_for(lambda name=name: is_idle(stack, name))
         assert states(stack, name)[-1] == "Completed", name

@@ -20,14 +20,15 @@ def scored(params, monkeypatch):
         heard, champion = [], SimpleNamespace(version="1", bundle=SimpleNamespace(scorer=None))
         for name, stub in {
             "load_use_case": lambda model: None,
-            "pull_snapshot": lambda *given: None,
+            "pull_snapshot": lambda *given: SimpleNamespace(version="data"),
+            "load_predecessor": lambda *given: None,
             "resolve_as_of": lambda as_of, *given: as_of,
             "read_log": lambda model: None,
             "require_champion": lambda *given: champion,
             "build_feature_frame": lambda snapshot, use_case, as_of, since, validation: (
                 heard.append(since) or (frame, [])
             ),
-            "score_rows": lambda rows, *given: heard.extend(rows["event_time"]) or rows.height,
+            "score_rows": lambda model, rows, *given: heard.extend(rows["event_time"]) or rows.height,
             "task": lambda function: function,
         }.items():
             monkeypatch.setattr(module, name, stub)

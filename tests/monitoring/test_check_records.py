@@ -6,12 +6,13 @@ import pytest
 
 from tasks.core.errors import InputError
 from tasks.evaluation.intervals import Interval
-from tasks.monitoring.check_records import record_check, require_degraded, says_more, was_answered
+from tasks.monitoring.check_records import read_check, record_check, require_degraded, says_more, was_answered
 from tasks.monitoring.window_check import Quality, WindowCheck
-from tasks.registry.promotion import move_pointer, promote_by_hand, roll_back
-from tasks.registry.versions import read_log
+from tasks.registry.decision_log import read_log, resource_of
+from tasks.registry.entries import Refused
+from tasks.registry.promotion import promote_by_hand, roll_back
 
-MODEL, APRIL, JUNE = "late-arrivals", datetime(2013, 4, 1, tzinfo=UTC), datetime(2013, 6, 1, tzinfo=UTC)
+MODEL, JUNE = "late-arrivals", datetime(2013, 6, 1, tzinfo=UTC)
 
 
 def degraded(window: str) -> WindowCheck:
@@ -23,18 +24,29 @@ def degraded(window: str) -> WindowCheck:
 @pytest.fixture
 def champion(versions):
     """Version 2 is champion after version 1."""
-    move_pointer("promotion", MODEL, "1", None, APRIL, "first")
-    move_pointer("promotion", MODEL, "2", "1", JUNE, "better")
+    promote_by_hand(MODEL, "1", "first", "data")
+    promote_by_hand(MODEL, "2", "better", "data")
 
 
-def test_an_event_without_a_check_that_says_so_rolls_nothing_back(champion):
-    with pytest.raises(InputError, match="no check on record says that version 2 degraded in window 2013-06-01"):
-        require_degraded(read_log(MODEL), "2013-06-01", "2")
-    record_check.fn(MODEL, JUNE, degraded("2013-06-01"))
-    require_degraded(read_log(MODEL), "2013-06-01", "2")
-    for window, version in (("2013-07-01", "2"), ("2013-06-01", "1"), ("2013-06-01", None)):
-        with pytest.raises(InputError, match="no check on record"):
-            require_degraded(read_log(MODEL), window, version)
+def keep(window: str, check: WindowCheck | None = None) -> str:
+    """Record a check; returns the id by which an event names it."""
+    return resource_of(MODEL, record_check.fn(MODEL, JUNE, check or degraded(window)))
+
+
+def require(event: str) -> str:
+    return require_degraded(read_log(MODEL), event, "data").version
+
+
+def test_an_event_acts_only_by_a_check_on_record_that_found_the_champion_degraded(champion):
+    assert require(keep("2013-06-01")) == "2"
+    fine = keep("2013-06-01", degraded("2013-06-01").model_copy(update={"quality": None}))
+    number = len(read_log(MODEL).entries)
+    forged = [fine, "", "model", f"model.{MODEL}.1", f"model.{MODEL}.{number + 9}", f"model.other.{number}"]
+    forged += [f"model.{MODEL}.-1", f"model.{MODEL}.0", f"model.{MODEL}.2013-06-01", f"model.{MODEL}.²", "{{ x }}"]
+    for event in forged * 2:
+        with pytest.raises(InputError, match="names no check on record that found a version degraded"):
+            require(event)
+    assert [entry.event for entry in read_log(MODEL).of(Refused)] == forged
 
 
 def test_a_window_is_judged_again_when_enough_labels_have_come_in(champion):
@@ -47,13 +59,21 @@ def test_a_window_is_judged_again_when_enough_labels_have_come_in(champion):
 
 
 def test_a_persons_word_after_a_rollback_stands_until_a_later_window_says_otherwise(champion):
-    record_check.fn(MODEL, JUNE, degraded("2013-06-01"))
-    assert not was_answered(read_log(MODEL), degraded("2013-06-01"))
-    roll_back(read_log(MODEL), "degraded", "data", champion="2")
+    event = keep("2013-06-01")
+    assert require(event) == "2"
+    roll_back(MODEL, "degraded", "data", champion="2")
     promote_by_hand(MODEL, "2", "the labels were wrong", "data")
-    log = read_log(MODEL)
-    assert log.moves[-2].as_of == datetime(2013, 8, 1, tzinfo=UTC)
+    assert read_log(MODEL).moves[-2].as_of == datetime(2013, 8, 1, tzinfo=UTC)
     windows = ("2013-06-01", "2013-08-01", "2013-08-02", "2013-09-01")
-    assert [was_answered(log, degraded(window)) for window in windows] == [True, True, False, False]
+    found = [record_check.fn(MODEL, JUNE, degraded(window)) for window in windows]
+    assert [was_answered(read_log(MODEL), entry) for entry in found] == [True, True, False, False]
     with pytest.raises(InputError, match="version 2 was rolled back for window 2013-06-01 already"):
-        require_degraded(read_log(MODEL), "2013-06-01", "2")
+        require(event)
+
+
+def test_a_check_whose_findings_are_damaged_is_still_a_check(champion, store, capsys):
+    entry = record_check.fn(MODEL, JUNE, degraded("2013-06-01"))
+    (file,) = store.glob("findings/*.json")
+    file.write_bytes(b"")
+    assert read_check(entry, with_findings=True).quality.rows == 9
+    assert f"{file} is not the file that was registered" in capsys.readouterr().out

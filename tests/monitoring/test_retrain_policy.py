@@ -6,8 +6,8 @@ import pytest
 
 from tasks.core.errors import InputError
 from tasks.monitoring.retrain_policy import Past, read_past, refusal_reason
-from tasks.registry.decision_log import Record
-from tasks.registry.versions import Log
+from tasks.registry.entries import Checked, Judged, Move
+from tasks.registry.state import Log
 from tasks.training.challenger import Request, require_reason
 
 JUNE, AUGUST = datetime(2013, 6, 1, tzinfo=UTC), datetime(2013, 8, 1, tzinfo=UTC)
@@ -38,6 +38,10 @@ def test_a_training_of_the_day_on_which_a_window_ends_is_its_verdict_and_one_of_
     for moment, answered in ((JUNE, True), (JUNE - timedelta(seconds=1), False)):
         reason = ask(params, PAST._replace(trainings=[moment]), **later)
         assert (reason == "the drift of window 2013-06-01 has its verdict") is answered
+
+
+def test_an_event_that_names_nothing_on_record_asks_in_vain(params):
+    assert ask(params, event="model.m.7", window=None) == "model.m.7 names no check on record"
 
 
 def test_an_event_that_no_record_bears_out_changes_nothing(params):
@@ -77,27 +81,34 @@ def test_a_training_without_drift_is_due_when_its_time_has_come_and_not_a_second
     assert ask(params, calm, changed={"every": every + timedelta(seconds=1)}, **asked) is not None
 
 
-def test_the_past_holds_what_happened_up_to_the_very_moment_and_ended():
-    def record(kind: str, as_of: datetime, status: str = "FINISHED", **tags: str) -> Record:
-        return Record("id", kind, as_of, JUNE, status, tags)
+def trained(as_of: datetime, version: str) -> Judged:
+    facts = {"decision": "reject", "why": "", "judged_against": None, "key": "", "cause": "hand", "data_version": ""}
+    return Judged(version=version, as_of=as_of, sha256="", bundle="", digests={}, **facts)
 
-    second, drifted = timedelta(seconds=1), {"window": "2013-06-01", "alarm": "True"}
-    records = [
-        record(kind, as_of, **(drifted if kind == "check" else {}))
-        for kind in ("training", "rollback", "check")
-        for as_of in (JUNE, JUNE + second)
-    ]
-    died = [record("training", APRIL, "FAILED"), record("check", APRIL, "RUNNING", **drifted)]
-    log = Log("m", died + records, [])
+
+def checked(as_of: datetime, window: str, alarm: bool) -> Checked:
+    return Checked(as_of=as_of, window=window, version="1", alarm=alarm, degraded=False, check={}, findings="")
+
+
+def test_the_past_holds_what_happened_up_to_the_very_moment():
+    second = timedelta(seconds=1)
+    later = JUNE + second
+    moves = [("promotion", "1", None, APRIL), ("promotion", "2", "1", APRIL), ("promotion", "3", "2", APRIL)]
+    moves += [("rollback", "2", "3", JUNE), ("rollback", "1", "2", later)]
+    log = Log("m", [trained(JUNE, "1"), trained(later, "2"), trained(later, "3")])
+    for kind, version, replaces, as_of in moves:
+        log.add(Move(kind=kind, version=version, replaces=replaces, as_of=as_of))
+    for as_of in (JUNE, later):
+        log.add(checked(as_of, "2013-06-01", True))
     assert read_past(log, JUNE) == Past([JUNE], [JUNE], {"2013-06-01": True})
     assert read_past(log, JUNE - second) == Past([], [], {})
-    assert read_past(log, JUNE + second) == Past([JUNE, JUNE + second], [JUNE, JUNE + second], {"2013-06-01": True})
+    assert read_past(log, later) == Past([JUNE, later, later], [JUNE, later], {"2013-06-01": True})
 
 
 def test_a_window_drifted_if_any_check_of_it_says_so_whoever_was_champion():
-    checks = [("2013-07-01", "False"), ("2013-06-01", "True"), ("2013-06-01", "False")]
-    records = [Record("id", "check", JUNE, JUNE, "FINISHED", {"window": w, "alarm": a}) for w, a in checks]
-    assert list(read_past(Log("m", records, []), JUNE).alarms.items()) == [("2013-06-01", True), ("2013-07-01", False)]
+    checks = [("2013-07-01", False), ("2013-06-01", True), ("2013-06-01", False)]
+    log = Log("m", [checked(JUNE, window, alarm) for window, alarm in checks])
+    assert list(read_past(log, JUNE).alarms.items()) == [("2013-06-01", True), ("2013-07-01", False)]
 
 
 def test_too_few_new_rows_are_not_enough(params):

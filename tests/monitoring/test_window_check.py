@@ -7,44 +7,44 @@ import pytest
 
 from tasks.core.errors import InputError
 from tasks.core.use_case import META
-from tasks.core.workspace import workspace
 from tasks.data.feature_frame import watched_columns
-from tasks.inference.prediction_log import read_predictions, score_rows
+from tasks.inference.prediction_log import key_text, read_predictions, score_rows
 from tasks.inference.scorer import Scorer
 from tasks.monitoring import evidently_report
-from tasks.monitoring.check_records import find_check, record_check
+from tasks.monitoring.check_records import find_checked, read_check, record_check
 from tasks.monitoring.drift import describe_reference, find_drift, fit_references
 from tasks.monitoring.evidently_report import make_html, make_safe
 from tasks.monitoring.window_check import check_window, newest_window, read_references
 from tasks.registry.bundle import digest_keys, load_bundle, write_bundle
-from tasks.registry.versions import Champion, read_log
+from tasks.registry.decision_log import read_log
+from tasks.registry.versions import Champion
 from tasks.training.estimators import DEFAULT
 from tasks.training.fit import fit_model, to_bytes
 from tasks.training.split import split_rows
 
 pytestmark = pytest.mark.sample
 
+MODEL = "late-arrivals"
 APRIL, JUNE = datetime(2013, 4, 1, tzinfo=UTC), datetime(2013, 6, 1, tzinfo=UTC)
 WINDOW = newest_window(JUNE)
 
 
-def make_champion(use_case, rows, folder, version, params, sets):
+def make_champion(use_case, rows, version, params, sets):
     fitted = fit_model.fn(use_case, rows, DEFAULT | {"max_iter": 60}, params.seed)
     model = Scorer(to_bytes(fitted, rows.drop(META).schema))
     reference = describe_reference.fn(model.score, sets, APRIL - params.split.gate, APRIL, params.seed)
-    digests = write_bundle(folder, model, {}, digest_keys(rows), rows.head(20).drop(META), reference)
-    return Champion(version, load_bundle(folder, digests), DEFAULT)
+    bundle = write_bundle(model, {}, digest_keys(rows), rows.head(20).drop(META), reference)
+    return Champion(version, load_bundle(*bundle), DEFAULT)
 
 
 @pytest.fixture(scope="module")
-def versions(year, use_case, params, tmp_path_factory):
+def versions(year, use_case, params):
     """A good version of April and one that was fitted on shuffled labels."""
     sets = split_rows(year.filter(pl.col("label_time") < APRIL), APRIL, params.split)
     spoiled = sets.fit.with_columns(pl.col("target").shuffle(seed=1))
-    folder = tmp_path_factory.mktemp("versions")
     return (
-        make_champion(use_case, sets.fit, folder / "good", "1", params, sets),
-        make_champion(use_case, spoiled, folder / "bad", "2", params, sets),
+        make_champion(use_case, sets.fit, "1", params, sets),
+        make_champion(use_case, spoiled, "2", params, sets),
     )
 
 
@@ -54,11 +54,11 @@ def may(year):
 
 
 def check(may, params, champion, predecessor=None):
-    return check_window.fn(may, WINDOW, champion, predecessor, params.monitor, params.gate.threshold)
+    return check_window.fn(MODEL, may, WINDOW, champion, predecessor, params.monitor, params.gate.threshold)
 
 
 def score(rows, champion) -> int:
-    return score_rows(rows, champion.bundle.scorer, champion.version, JUNE)
+    return score_rows(MODEL, rows, champion.bundle.scorer, champion.version, None, "data", JUNE)
 
 
 def test_a_row_is_scored_once_and_its_score_never_rewritten(may, versions, store):
@@ -66,10 +66,20 @@ def test_a_row_is_scored_once_and_its_score_never_rewritten(may, versions, store
     assert score(may.head(1000), good) == 1000
     assert score(may.head(1500), bad) == 500
     assert score(may.head(1500), bad) == 0
-    logged = read_predictions(may.head(1500))
+    logged = read_predictions(MODEL, may.head(1500), ["key", "version"])
     assert logged["key"].n_unique() == logged.height == 1500
     assert dict(logged["version"].value_counts().iter_rows()) == {"1": 1000, "2": 500}
-    assert all(path.parent.name.startswith("date=2013-05-") for path in workspace().predictions.rglob("*.parquet"))
+    assert read_predictions("another", may.head(1500), ["key"]).is_empty()
+
+
+def test_the_score_of_the_predecessor_is_kept_beside(may, versions, store):
+    good, bad = (version.bundle.scorer for version in versions)
+    score_rows(MODEL, may.head(100), bad, "2", good, "data", JUNE)
+    logged = read_predictions(MODEL, may.head(100), ["key", "score", "predecessor_score", "data_version"])
+    rows = may.head(100).select(key_text(may.head(100)).alias("key"), own=bad.score(may.head(100)))
+    rows = rows.with_columns(before=good.score(may.head(100))).join(logged, on="key")
+    assert rows["own"].cast(pl.Float64).equals(rows["score"]) and set(rows["data_version"]) == {"data"}
+    assert rows["before"].cast(pl.Float64).equals(rows["predecessor_score"])
 
 
 def test_drift_of_may_is_an_alarm_and_quality_waits_for_predictions(may, versions, params, store):
@@ -132,18 +142,17 @@ def test_features_are_compared_with_whole_weeks_before_the_gate_and_scores_with_
 
 def test_a_check_is_found_again_with_all_its_figures(may, versions, params, store):
     found = check(may, params, versions[0])
-    record_check.fn("late-arrivals", JUNE, found)
-    assert find_check(read_log("late-arrivals"), WINDOW, "1") == found
-    assert find_check(read_log("late-arrivals"), WINDOW, "2") is None
-    (record,) = read_log("late-arrivals").of("check")
-    assert (record.tags["window"], record.tags["alarm"]) == ("2013-06-01", "True")
+    record_check.fn(MODEL, JUNE, found)
+    entry = find_checked(read_log(MODEL), WINDOW, "1")
+    assert read_check(entry, with_findings=True) == found and (entry.window, entry.alarm) == ("2013-06-01", True)
+    assert find_checked(read_log(MODEL), WINDOW, "2") is None
 
 
 def test_the_report_shows_the_scores_that_decided_and_nothing_of_the_data_runs_in_it(may, versions, params):
     found = check(may, params, versions[0])
     evil = "</script><script>document.title='run'</script>"
     now = watched_columns(may.head(500)).with_columns(score=pl.lit(0.3), carrier=pl.lit(evil))
-    before = pl.read_parquet(versions[0].bundle.folder / "reference.parquet").head(500)
+    before = pl.read_parquet(versions[0].bundle.files["reference.parquet"]).head(500)
     html = make_html(before, now, found.findings, "window")
     assert evil not in html and "\\u003c/script>" in html
     assert f'"value": "{sum(finding.drifted for finding in found.findings)}.0"' in html

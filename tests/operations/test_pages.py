@@ -20,12 +20,15 @@ from tasks.data.merge import Change
 from tasks.evaluation.gate import Check, Verdict
 from tasks.evaluation.intervals import Interval
 from tasks.monitoring import evidently_report as evidence
+from tasks.monitoring.check_records import record_check
 from tasks.monitoring.drift import Finding, find_drift, fit_references
 from tasks.monitoring.window_check import WindowCheck
 from tasks.operations.artifacts import as_markdown, inert, report_check, report_landing, report_verdict, verdict_tables
-from tasks.registry.versions import Challenger, Log
+from tasks.registry.state import Log
+from tasks.registry.versions import Challenger
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+JUNE = datetime(2013, 6, 1, tzinfo=UTC)
 MARK = "document.documentElement.dataset.pwned=1"
 PAYLOADS = [
     f"<script>{MARK}</script>",
@@ -70,8 +73,7 @@ def test_the_check_would_see_a_script_that_runs(tmp_path):
 
 @needs_browser
 @pytest.mark.server
-def test_in_the_prefect_ui_nothing_of_it_runs(server, use_case, store, monkeypatch):
-    monkeypatch.setattr("tasks.operations.artifacts.find_checks", lambda log: [check])
+def test_in_the_prefect_ui_nothing_of_it_runs(server, use_case, store):
     findings = [
         Finding(column=evil[:999], psi=1.0, threshold=0.1, missing=0.0, missing_before=0.0, new_categories=[evil])
         for evil in PAYLOADS
@@ -93,7 +95,7 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, use_case, store, monkeypat
 
     @flow
     def show() -> str:
-        report_check(Log(PAYLOADS[0], [], []), check, None)
+        report_check(Log("late-arrivals", [record_check.fn("late-arrivals", JUNE, check)]), check, None)
         report_verdict(Challenger("1", verdict, None))
         report_landing(use_case, changes, [], "version")
         create_markdown_artifact(

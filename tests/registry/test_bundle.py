@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from tasks.core.errors import InputError
+from tasks.core.store import sha256
 from tasks.core.use_case import META
 from tasks.inference.scorer import Scorer
-from tasks.registry.bundle import load_bundle, sha256, write_bundle
+from tasks.registry.bundle import load_bundle, write_bundle
 from tasks.training.fit import fit_model, to_bytes
 
 EXTRA = {"drift.json": b"{}", "reference.parquet": b"rows"}
@@ -27,11 +28,15 @@ def models(year, use_case, params):
 
 
 @pytest.fixture
-def bundle(models, tmp_path):
-    """A written bundle: its folder, and the digests of its files."""
-    folder = tmp_path / "bundle"
-    card = {"rows": 2000}
-    return folder, write_bundle(folder, Scorer(models[0][0]), card, np.arange(3, dtype=np.uint64), models[1], EXTRA)
+def bundle(models, own_workspace):
+    """A written bundle: its name, and the digests of its files."""
+    return write_bundle(Scorer(models[0][0]), {"rows": 2000}, np.arange(3, dtype=np.uint64), models[1], EXTRA)
+
+
+@pytest.fixture
+def folder(bundle, store):
+    """Where its files lie."""
+    return store / "bundles" / bundle[0]
 
 
 def with_external_data(folder) -> bytes:
@@ -68,46 +73,46 @@ def test_a_whole_bundle_is_loaded(bundle):
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_another_file_under_the_name_of_the_model_is_refused_by_name(bundle, models, tmp_path, lie):
-    folder, digests = bundle
+def test_another_file_under_the_name_of_the_model_is_refused_by_name(bundle, folder, models, tmp_path, lie):
+    name, digests = bundle
     (folder / "model.onnx").write_bytes(other_bytes(models, tmp_path)[lie])
     with pytest.raises(InputError, match=r"model\.onnx is not the file that was registered"):
-        load_bundle(folder, digests)
+        load_bundle(name, digests)
 
 
 @pytest.mark.parametrize("lie", ["a truncation", "nothing", "another valid model", "a pickle", "external data"])
-def test_it_is_refused_even_if_the_registry_was_changed_with_it(bundle, models, tmp_path, monkeypatch, lie):
-    folder, digests = bundle
+def test_it_is_refused_even_if_the_registry_was_changed_with_it(bundle, folder, models, tmp_path, monkeypatch, lie):
+    name, digests = bundle
     monkeypatch.chdir(tmp_path)
     (folder / "model.onnx").write_bytes(other_bytes(models, tmp_path)[lie])
     with pytest.raises(InputError, match="no ONNX file that stands alone|scores its probe rows differently"):
-        load_bundle(folder, digests | {"model.onnx": sha256(folder / "model.onnx")})
+        load_bundle(name, digests | {"model.onnx": sha256((folder / "model.onnx").read_bytes())})
 
 
-@pytest.mark.parametrize("name", ["card.json", "seen.parquet", "probe.parquet", "drift.json", "reference.parquet"])
-def test_every_other_file_is_checked_too(bundle, name):
-    folder, digests = bundle
-    (folder / name).write_bytes((folder / name).read_bytes() + b" ")
-    with pytest.raises(InputError, match=f"{name} is not the file that was registered"):
-        load_bundle(folder, digests)
-    (folder / name).unlink()
-    with pytest.raises(InputError, match=f"{name} is missing"):
-        load_bundle(folder, digests)
+@pytest.mark.parametrize("file", ["card.json", "seen.parquet", "probe.parquet", "drift.json", "reference.parquet"])
+def test_every_other_file_is_checked_too(bundle, folder, file):
+    name, digests = bundle
+    (folder / file).write_bytes((folder / file).read_bytes() + b" ")
+    with pytest.raises(InputError, match=f"{file} is not the file that was registered"):
+        load_bundle(name, digests)
+    (folder / file).unlink()
+    with pytest.raises(InputError, match=f"{file} is missing"):
+        load_bundle(name, digests)
 
 
-def test_an_edited_card_is_refused(bundle):
-    folder, digests = bundle
+def test_an_edited_card_is_refused(bundle, folder):
+    name, digests = bundle
     (folder / "card.json").write_text(json.dumps({"rows": 9}))
     with pytest.raises(InputError, match=r"card\.json is not the file that was registered"):
-        load_bundle(folder, digests)
+        load_bundle(name, digests)
 
 
 def test_a_bundle_without_a_model_in_the_record_is_refused(bundle):
-    folder, digests = bundle
+    name, digests = bundle
     with pytest.raises(InputError, match=r"the record of .* names no model\.onnx"):
-        load_bundle(folder, {name: digest for name, digest in digests.items() if name != "model.onnx"})
+        load_bundle(name, {name: digest for name, digest in digests.items() if name != "model.onnx"})
 
 
-def test_the_probe_keeps_the_scores_of_the_registered_model(bundle, models):
-    probe = pl.read_parquet(bundle[0] / "probe.parquet")
+def test_the_probe_keeps_the_scores_of_the_registered_model(folder, models):
+    probe = pl.read_parquet(folder / "probe.parquet")
     assert probe.drop("score").equals(models[1]) and probe["score"].is_between(0, 1).all()

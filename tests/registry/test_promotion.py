@@ -1,17 +1,15 @@
-"""The champion pointer: on the record, under the lock, never back and forth, never by a replay."""
+"""The champion: each move on record, never back and forth, never by a replay."""
 
-import time
 from datetime import UTC, datetime, timedelta
 
-import polars as pl
 import pytest
 from stores import use_workspace
 
 from tasks.core.errors import InputError
 from tasks.evaluation.gate import Check, Verdict
-from tasks.registry import decision_log
-from tasks.registry.promotion import close_open_moves, promote_by_hand, promote_challenger, roll_back
-from tasks.registry.versions import Challenger, current_alias, read_log
+from tasks.registry.decision_log import read_log
+from tasks.registry.promotion import promote_by_hand, promote_challenger, roll_back
+from tasks.registry.versions import Challenger, load_version
 
 MODEL = "late-arrivals"
 APRIL, JUNE, AUGUST = (datetime(2013, month, 1, tzinfo=UTC) for month in (4, 6, 8))
@@ -25,19 +23,24 @@ def promote(version: str, champion: str | None, as_of: datetime, reason: str) ->
 
 
 def back(reason: str, champion: str | None = None) -> tuple[str, str]:
-    return roll_back(read_log(MODEL), reason, "data", champion)
+    move = roll_back(MODEL, reason, "data", champion)
+    return move.replaces, move.version
+
+
+def champion() -> str | None:
+    return read_log(MODEL).champion()
 
 
 def targets() -> list[str]:
-    return [move.target for move in read_log(MODEL).moves]
+    return [move.version for move in read_log(MODEL).moves]
 
 
 def test_every_move_is_on_record_and_the_champion_of_a_moment_is_found_by_it(versions):
     assert read_log(MODEL).champion(AUGUST) is None
     promote("1", None, APRIL, "first")
     promote("2", "1", JUNE, "better")
-    assert current_alias(MODEL) == "2"
-    assert [(m.origin, m.target, m.reason) for m in read_log(MODEL).moves] == [
+    assert champion() == "2"
+    assert [(m.replaces, m.version, m.reason) for m in read_log(MODEL).moves] == [
         (None, "1", "first: 1, required 1"),
         ("1", "2", "better: 1, required 1"),
     ]
@@ -54,7 +57,7 @@ def test_a_replay_and_a_verdict_on_another_champion_move_nothing_and_say_why(ver
     assert "a replay moves nothing" in capsys.readouterr().out
     promote("3", "1", AUGUST, "stale")
     assert "is version 2 now, not 1" in capsys.readouterr().out
-    assert current_alias(MODEL) == "2" and len(read_log(MODEL).moves) == 1
+    assert champion() == "2" and len(read_log(MODEL).moves) == 1
 
 
 def test_a_version_that_was_rolled_back_is_not_promoted_again_by_its_old_verdict(versions, capsys):
@@ -63,12 +66,12 @@ def test_a_version_that_was_rolled_back_is_not_promoted_again_by_its_old_verdict
     back("worse")
     promote("2", "1", AUGUST, "better")
     assert "version 2 of late-arrivals has been champion already" in capsys.readouterr().out
-    assert current_alias(MODEL) == "1"
+    assert champion() == "1"
 
 
 def test_rollback_returns_to_the_newest_earlier_champion_and_does_not_ping_pong(versions):
     for version, as_of in zip(versions, (APRIL, JUNE, AUGUST), strict=True):
-        promote(version, current_alias(MODEL), as_of, "better")
+        promote(version, champion(), as_of, "better")
     assert back("worse") == ("3", "2")
     assert back("worse still") == ("2", "1")
     with pytest.raises(InputError, match="no earlier champion to roll back to"):
@@ -82,7 +85,7 @@ def test_rollback_acts_only_on_the_champion_it_was_asked_to_replace(versions):
     promote("2", "1", JUNE, "better")
     with pytest.raises(InputError, match="version 1 of late-arrivals is not the champion any more"):
         back("late event", champion="1")
-    assert current_alias(MODEL) == "2"
+    assert champion() == "2"
 
 
 def test_a_version_with_a_changed_file_or_an_unknown_one_does_not_become_champion(versions, store):
@@ -95,54 +98,7 @@ def test_a_version_with_a_changed_file_or_an_unknown_one_does_not_become_champio
             promote_by_hand(MODEL, version, "try", "data")
     with pytest.raises(InputError, match="a reason is needed"):
         promote_by_hand(MODEL, "1", " ", "data")
-    assert current_alias(MODEL) is None and read_log(MODEL).moves == []
-
-
-def test_a_process_that_died_in_a_move_leaves_whole_records(versions):
-    promote("1", None, APRIL, "first")
-    facts = {"origin": "1", "target": "2", "reason": "died before the pointer moved", "by": "x"}
-    decision_log.open_record(MODEL, "promotion", JUNE, facts, **facts)
-    assert targets() == ["1"]
-    close_open_moves(read_log(MODEL))
-    facts["reason"] = "died after it"
-    decision_log.open_record(MODEL, "promotion", JUNE, facts, **facts)
-    decision_log.client().set_registered_model_alias(MODEL, "champion", "2")
-    assert targets() == ["1", "2"]
-    promote("3", "2", AUGUST, "next")
-    assert targets() == ["1", "2", "3"]
-
-
-def test_an_alias_moved_by_hand_is_noticed(versions):
-    promote("1", None, APRIL, "first")
-    decision_log.client().set_registered_model_alias(MODEL, "champion", "3")
-    with pytest.raises(InputError, match="points at version 3, but by the record it is 1"):
-        read_log(MODEL)
-
-
-def test_a_clock_that_was_fast_and_is_put_right_leaves_the_order_of_moves(versions, monkeypatch):
-    real = time.time_ns
-    monkeypatch.setattr("tasks.registry.decision_log.time.time_ns", lambda: real() + 3600 * 10**9)
-    promote("1", None, APRIL, "first")
-    monkeypatch.undo()
-    promote("2", "1", JUNE, "better")
-    assert targets() == ["1", "2"]
-
-
-def test_who_reads_while_another_process_moves_the_champion_reads_again(versions, monkeypatch):
-    promote("1", None, APRIL, "first")
-    readings = iter(["2", "1"])
-    monkeypatch.setattr("tasks.registry.versions.current_alias", lambda model: next(readings))
-    assert targets() == ["1"]
-
-
-def test_evidence_is_found_in_a_workspace_that_was_moved(versions, own_workspace):
-    promote("1", None, APRIL, "first")
-    moved = use_workspace(own_workspace.rename(own_workspace.with_name("moved")))
-    (record,) = read_log(MODEL).of("promotion")
-    assert decision_log.read_evidence(MODEL, record.id)["reason"] == "first: 1, required 1"
-    promote_by_hand(MODEL, "2", "after the move", "data")
-    assert read_log(MODEL).moves[-1].reason == "after the move"
-    assert pl.read_parquet(next(moved.glob("store/bundles/*/seen.parquet"))).height == 3
+    assert champion() is None and read_log(MODEL).moves == []
 
 
 def test_a_move_as_of_the_newest_is_no_replay_and_one_a_second_before_it_is(versions, capsys):
@@ -159,3 +115,11 @@ def test_the_champion_of_a_moment_is_that_of_a_move_at_that_very_moment(versions
     log = read_log(MODEL)
     assert (log.champion(JUNE - timedelta(seconds=1)), log.champion(JUNE)) == ("1", "2")
     assert (log.predecessor(JUNE - timedelta(seconds=1)), log.predecessor(JUNE)) == (None, "1")
+
+
+def test_versions_and_moves_are_found_in_a_workspace_that_was_moved(versions, own_workspace):
+    promote("1", None, APRIL, "first")
+    use_workspace(own_workspace.rename(own_workspace.with_name("moved")))
+    promote_by_hand(MODEL, "2", "after the move", "data")
+    assert read_log(MODEL).moves[-1].reason == "after the move"
+    assert len(load_version(read_log(MODEL), "1").seen) == 3

@@ -45,7 +45,7 @@ def sets_as_of(year, month, params, history=None):
 
 
 @pytest.fixture(scope="module")
-def trained(year, use_case, params, tmp_path_factory):
+def trained(year, use_case, params):
     """Challengers of the default recipe by (month, history), each fitted once."""
     kept = {}
 
@@ -53,10 +53,8 @@ def trained(year, use_case, params, tmp_path_factory):
         if (month, history) not in kept:
             sets = sets_as_of(year, month, params, history)
             model = export_model.fn(fit_model.fn(use_case, sets.fit, DEFAULT, params.seed), sets, params.gate)
-            folder = tmp_path_factory.mktemp("bundle") / "b"
-            probe = sets.gate.head(20).drop(META)
-            digests = write_bundle(folder, model, {}, digest_keys(sets.fit), probe, {})
-            kept[month, history] = sets, model, Champion(f"{month}", load_bundle(folder, digests), DEFAULT)
+            bundle = write_bundle(model, {}, digest_keys(sets.fit), sets.gate.head(20).drop(META), {})
+            kept[month, history] = sets, model, Champion(f"{month}", load_bundle(*bundle), DEFAULT)
         return kept[month, history]
 
     return train

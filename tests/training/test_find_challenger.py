@@ -2,26 +2,45 @@
 
 from datetime import UTC, datetime
 
-from tasks.registry import decision_log
+import numpy as np
+
+from tasks.inference.scorer import Scorer
+from tasks.registry.bundle import write_bundle
+from tasks.registry.decision_log import read_log, record
+from tasks.registry.entries import Judged
 from tasks.registry.promotion import promote_by_hand, roll_back
-from tasks.registry.versions import read_log
 from tasks.training.challenger import find_challenger
 
 MODEL = "late-arrivals"
 JUNE, LATER = datetime(2013, 6, 1, tzinfo=UTC), datetime(2014, 1, 1, tzinfo=UTC)
+VERDICT = {"decision": "reject", "reason": "", "checks": [], "metrics": {}}
 
 
-def test_a_verdict_stands_while_the_champion_it_was_judged_against_does(versions):
-    verdict = {"decision": "reject", "reason": "", "checks": [], "metrics": {}}
-    card = {"verdict": verdict, "judged_against": "2"}
-    record_id = decision_log.open_record(MODEL, "training", JUNE, card, key="same", version="3")
-    decision_log.close_record(record_id)
+def register(tiny_model, key: str) -> None:
+    """Version 4, judged against version 2."""
+    model, probe = tiny_model
+    bundle, digests = write_bundle(Scorer(model), {"verdict": VERDICT}, np.arange(3, dtype=np.uint64), probe, {})
+    facts = {"decision": "reject", "why": "", "judged_against": "2", "key": key, "cause": "hand", "data_version": ""}
+    record(MODEL, Judged(version="4", as_of=JUNE, sha256="", bundle=bundle, digests=digests, **facts))
+
+
+def find(key: str):
+    return find_challenger(read_log(MODEL), key, LATER)
+
+
+def test_a_verdict_stands_while_the_champion_it_was_judged_against_does(versions, tiny_model):
+    register(tiny_model, "same")
     promote_by_hand(MODEL, "1", "first", "data")
-    assert find_challenger(read_log(MODEL), "same", LATER) is None
+    assert find("same") is None
     promote_by_hand(MODEL, "2", "better", "data")
-    assert (
-        find_challenger(read_log(MODEL), "same", LATER).version == "3"
-        and find_challenger(read_log(MODEL), "other", LATER) is None
-    )
-    roll_back(read_log(MODEL), "worse", "data")
-    assert find_challenger(read_log(MODEL), "same", LATER) is None
+    assert find("same").version == "4" and find("other") is None
+    roll_back(MODEL, "worse", "data")
+    assert find("same") is None
+
+
+def test_a_challenger_whose_files_are_damaged_is_trained_again(versions, tiny_model, store, capsys):
+    register(tiny_model, "same")
+    promote_by_hand(MODEL, "2", "first", "data")
+    (store / "bundles" / read_log(MODEL).versions["4"].bundle / "card.json").write_text("{}")
+    assert find("same") is None
+    assert "version 4 was trained of the same, but cannot be used" in capsys.readouterr().out

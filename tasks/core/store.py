@@ -1,0 +1,105 @@
+"""The store: what the loop keeps for good, in a folder of the workspace or under s3://bucket/prefix."""
+
+import hashlib
+import json
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fsspec.core import url_to_fs
+
+from tasks.core.errors import InputError, first_line
+from tasks.core.files import atomic_write
+from tasks.core.params import Params
+from tasks.core.workspace import workspace
+
+
+class Store:
+    """Files by name; tables lie beside them (tasks/core/tables.py)."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address if "://" in address else str(workspace().root / address)
+        self.remote = "://" in address
+        if set("[]") & set(self.address):
+            raise InputError(
+                f"{self.address}: tables cannot lie in a folder with [ or ] in its path; set store to another"
+            )
+
+    def read(self, name: str, digest: str) -> bytes:
+        """A file that was kept under this sha256; one of a store elsewhere is fetched once, and again if damaged.
+
+        Raises:
+            InputError: It is missing or changed.
+        """
+        path = (workspace().fetched if self.remote else Path(self.address)) / name
+        try:
+            content = path.read_bytes() if path.is_file() else None
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {first_line(error)}") from None
+        if self.remote and (content is None or sha256(content) != digest):
+            content = self._fetch(name)
+            with atomic_write(path) as part:
+                part.write_bytes(content)
+        if content is None:
+            raise InputError(f"{path} is missing: restore it from a backup")
+        if sha256(content) != digest:
+            raise InputError(f"{path} is not the file that was registered (sha256 differs): restore it from a backup")
+        return content
+
+    def forget_copies(self) -> None:
+        """Let everything be fetched again, as who checks the store itself must."""
+        if self.remote:
+            shutil.rmtree(workspace().fetched, ignore_errors=True)
+
+    def put(self, name: str, content: bytes) -> None:
+        """Keep a file, whole or not at all."""
+        if self.remote:
+            files, root = self._open()
+            files.pipe_file(f"{root}/{name}", content)
+        else:
+            with atomic_write(Path(self.address) / name) as part:
+                part.write_bytes(content)
+
+    def _fetch(self, name: str) -> bytes:
+        files, root = self._open()
+        try:
+            return files.cat_file(f"{root}/{name}")
+        except FileNotFoundError:
+            raise InputError(f"{self.address}/{name} is missing: restore it from a backup") from None
+        except Exception as error:  # whatever a client of an object store raises
+            raise InputError(f"{self.address}/{name} cannot be read: {first_line(error)}") from None
+
+    def _open(self) -> tuple[Any, str]:
+        return url_to_fs(self.address)
+
+
+def store() -> Store:
+    """The store of this workspace, as `store` of params.yaml names it."""
+    return _open_store(workspace().root)
+
+
+@cache
+def _open_store(root: Path) -> Store:
+    return Store(Params.load().store)
+
+
+def keep_json(folder: str, content: Any) -> str:
+    """Keep a JSON file under its own sha256; returns the digest."""
+    text = json.dumps(content, sort_keys=True, default=str).encode()
+    digest = sha256(text)
+    store().put(f"{folder}/{digest}.json", text)
+    return digest
+
+
+def read_json(folder: str, digest: str) -> Any:
+    """A JSON file that was kept under this digest.
+
+    Raises:
+        InputError: It is missing or changed.
+    """
+    return json.loads(store().read(f"{folder}/{digest}.json", digest))
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,145 @@
+"""Tables of the store: Delta Lake, written by any number of machines, read by polars, DuckDB, Spark and others."""
+
+import os
+import random
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import polars as pl
+from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from tasks.core.errors import InputError, first_line
+from tasks.core.store import store
+
+TRIES = 40
+KEPT = timedelta(days=7)  # how long files that a table no longer needs stay, for those who read it meanwhile
+
+
+class Table(NamedTuple):
+    """A table by its name in the store."""
+
+    name: str
+    schema: dict[str, pl.DataType | type[pl.DataType]]
+    key: tuple[str, ...]  # tells rows apart; never null
+    partition: tuple[str, ...]  # folders; each must follow from the key, else two writers could both insert a key
+
+    @property
+    def address(self) -> str:
+        return f"{store().address}/{self.name}"
+
+
+def insert_new(table: Table, rows: pl.DataFrame) -> int:
+    """Insert the rows whose key the table does not hold yet, atomically, whoever else writes; returns how many.
+
+    Args:
+        table: It is made on first use.
+        rows: Columns of the table's schema; one that is left out is null.
+
+    Raises:
+        InputError: The table cannot be read or written.
+    """
+    missing = [pl.lit(None, kind).alias(name) for name, kind in table.schema.items() if name not in rows.columns]
+    rows = rows.with_columns(missing).select(table.schema.keys()).cast(pl.Schema(table.schema))
+    rows = rows.unique(table.key, keep="first", maintain_order=True)
+    assert not sum(rows[name].null_count() for name in table.key), f"a key of {table.name} is null"
+    if rows.is_empty():
+        return 0
+    same = [f"t.{name} = s.{name}" for name in table.key]
+    near = [f"t.{name} {sign} {literal(found)}" for name in bounds(table, rows) for sign, found in ends(rows[name])]
+    for attempt in range(TRIES):
+        try:
+            merge = _open_or_make(table).merge(rows, " AND ".join(same + near), "s", "t")
+            return int(merge.when_not_matched_insert_all().execute()["num_target_rows_inserted"])
+        except CommitFailedError:
+            time.sleep(random.uniform(0, min(1, 0.01 * 2**attempt)))  # noqa: S311
+        except (DeltaError, OSError) as error:
+            raise unusable(table, error) from None
+    raise InputError(f"{table.address}: {TRIES} other writers were first: try again")
+
+
+def read_rows(table: Table, where: str = "true", columns: Sequence[str] = ()) -> pl.DataFrame:
+    """The rows that satisfy an SQL condition; none where the table was not made yet.
+
+    Raises:
+        InputError: The table cannot be read.
+    """
+    chosen = list(columns or table.schema)
+    try:
+        query = QueryBuilder().register("t", DeltaTable(table.address, storage_options=options()))
+        found = query.execute(f"SELECT {', '.join(chosen)} FROM t WHERE {where}").read_all()  # noqa: S608
+    except TableNotFoundError:
+        return pl.DataFrame(schema={name: table.schema[name] for name in chosen})
+    except Exception as error:  # the engine has an exception of its own for each layer
+        raise unusable(table, error) from None
+    return pl.DataFrame(found).cast(pl.Schema({name: table.schema[name] for name in chosen}))
+
+
+def compact(table: Table) -> None:
+    """Rewrite many small files as few; who writes meanwhile is not disturbed, and a conflict leaves it for later."""
+    try:
+        _open_or_make(table).optimize.compact()
+    except CommitFailedError:
+        print(f"{table.name} is being written to: it is compacted another time")
+
+
+def tidy_table(table: Table) -> None:
+    """Compact, and remove the files that no version of the last days needs."""
+    if DeltaTable.is_deltatable(table.address, storage_options=options()):
+        compact(table)
+        _open_or_make(table).vacuum(int(KEPT / timedelta(hours=1)), dry_run=False)
+
+
+def literal(value: Any) -> str:
+    """A value in SQL."""
+    if isinstance(value, int):
+        return str(value)
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
+    return "'" + text.replace("'", "''") + "'"
+
+
+def as_json(rows: pl.DataFrame) -> pl.Series:
+    """Each row as JSON text, names sorted and times in ISO with microseconds: it outlives an edit of their types."""
+    times = pl.selectors.datetime().dt.cast_time_unit("us")
+    text = rows.select(sorted(rows.columns)).with_columns(times)
+    text = text.with_columns(pl.selectors.temporal().dt.to_string("iso:strict"))
+    return text.to_struct("row").struct.json_encode()
+
+
+def bounds(table: Table, rows: pl.DataFrame) -> list[str]:
+    """The columns by which a merge leaves most files out: those of the folders, and whole numbers of the key."""
+    return [*table.partition, *(n for n in table.key if n not in table.partition and rows.schema[n].is_integer())]
+
+
+def ends(column: pl.Series) -> list[tuple[str, Any]]:
+    """The least and the greatest value, each with its comparison."""
+    return [(">=", column.min()), ("<=", column.max())]
+
+
+def _open_or_make(table: Table) -> DeltaTable:
+    try:
+        return DeltaTable(table.address, storage_options=options())
+    except TableNotFoundError:
+        empty, parts = pl.DataFrame(schema=table.schema), {"partition_by": list(table.partition)}
+        with suppress(CommitFailedError):  # another process made it first
+            empty.write_delta(table.address, mode="ignore", storage_options=options(), delta_write_options=parts)
+        return DeltaTable(table.address, storage_options=options())
+
+
+def options() -> dict[str, str]:
+    """How the library reaches the store: the AWS_* variables, http where the endpoint says so, a minute of patience."""
+    if not store().remote:
+        return {}
+    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+    return {"aws_allow_http": "true"} if plain else {}
+
+
+def unusable(table: Table, error: BaseException) -> InputError:
+    """One sentence for whatever the library says."""
+    return InputError(
+        f"the table {table.address} cannot be used: {first_line(error)[:300]}; look at the folder's permissions or the "
+        "AWS_* variables, or restore the table from a backup"
+    )

@@ -1,0 +1,123 @@
+"""The kinds of entries of the decision log; each bears its version, so that a later one can still be read."""
+
+import os
+import socket
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from tasks.core.errors import InputError
+from tasks.core.provenance import who
+
+VersionNumber = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")]
+RESERVED = ("undecided", "second_look", "superseded", "rollout_step", "broken_day", "correction")
+
+
+class Entry(BaseModel):
+    """One decision on record."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int = Field(default=0, exclude=True)  # its place in the log of the model; given when it is recorded
+    made_at: AwareDatetime = Field(default=datetime.min.replace(tzinfo=UTC), exclude=True)
+    kind: str
+    v: Literal[1] = 1
+    as_of: AwareDatetime  # the logical time
+    by: str = Field(default_factory=who)
+    reason: str = ""
+
+
+class Claim(Entry):
+    """Somebody has begun: advice to others, never a lock."""
+
+    kind: Literal["claim"] = "claim"
+    work: Literal["training", "review"]
+    version: str | None = None  # that is reviewed
+    run: str = ""  # flow run
+    host: str = Field(default_factory=socket.gethostname)
+    pid: int = Field(default_factory=os.getpid)
+
+
+class Judged(Entry):
+    """A version with the verdict of the gate; the card in its bundle holds all the evidence."""
+
+    kind: Literal["verdict"] = "verdict"
+    version: str
+    decision: str
+    why: str  # of the verdict
+    judged_against: str | None  # the champion's version
+    key: str  # what version and verdict depend on besides the champion
+    cause: str
+    window: str | None = None
+    data_version: str
+    sha256: str  # of the model file
+    bundle: str
+    digests: dict[str, str]  # sha256 of each file of the bundle
+
+
+class Checked(Entry):
+    """A window check; its findings lie in the file that `findings` names."""
+
+    kind: Literal["check"] = "check"
+    window: str
+    version: str
+    alarm: bool
+    degraded: bool
+    check: dict[str, Any]
+    findings: str
+
+
+class Refused(Entry):
+    """What was asked for and not done, once for each asker and reason."""
+
+    kind: Literal["refusal"] = "refusal"
+    work: Literal["training", "rollback", "review"]
+    cause: str
+    window: str = ""
+    event: str = ""  # the id of the event that asked
+
+
+class Asked(Entry):
+    """The question whether a version becomes champion."""
+
+    kind: Literal["review"] = "review"
+    version: str
+    champion: str | None  # that the gate compared with; it must still be champion
+    until: AwareDatetime  # after it, no answer counts as a rejection
+
+
+class Answered(Entry):
+    """The answer to a review; an approval is the promotion itself."""
+
+    kind: Literal["answer"] = "answer"
+    version: str
+    outcome: Literal["rejected", "expired", "refused"]
+
+
+class Move(Entry):
+    """The champion changes."""
+
+    kind: Literal["promotion", "rollback"]
+    version: str  # the champion from here on
+    replaces: str | None
+
+
+Known = Annotated[Claim | Judged | Checked | Refused | Asked | Answered | Move, Field(discriminator="kind")]
+KNOWN: TypeAdapter[Known] = TypeAdapter(Known)
+
+
+def parse_entry(number: int, made_at: datetime, text: str) -> Entry:
+    """An entry as it was recorded.
+
+    Raises:
+        InputError: This version of the code does not know its kind, or it is damaged.
+    """
+    try:
+        return KNOWN.validate_json(text).model_copy(update={"number": number, "made_at": made_at})
+    except ValidationError as error:
+        (fault, *_) = error.errors()
+        raise InputError(
+            f"entry {number} of the decision log cannot be read ({'.'.join(map(str, fault['loc']))}: {fault['msg']}): "
+            "it was made by a later version of this code, which then must read it, or it is damaged: restore a backup"
+        ) from None
