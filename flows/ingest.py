@@ -11,7 +11,8 @@ from tasks.data.merge import merge_landed
 from tasks.data.publish import commit_and_push, place_version, publish_version, refuse_edits
 from tasks.data.snapshot import pull_snapshot
 from tasks.data.sources import read_landed
-from tasks.operations.artifacts import name_run, report_landing
+from tasks.operations.artifacts import report_landing
+from tasks.operations.naming import name_run
 
 
 @flow(log_prints=True, flow_run_name=name_run)

@@ -21,7 +21,8 @@ from tasks.monitoring.check_records import (
 )
 from tasks.monitoring.evidently_report import render_report, wants_report
 from tasks.monitoring.window_check import WindowCheck, check_window, newest_window, reject_window
-from tasks.operations.artifacts import name_run, report_check
+from tasks.operations.artifacts import report_check
+from tasks.operations.naming import name_run
 from tasks.registry.decision_log import read_log
 from tasks.registry.tracking import mirror
 from tasks.registry.versions import load_predecessor, require_champion

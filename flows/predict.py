@@ -13,7 +13,7 @@ from tasks.data.clock import resolve_as_of
 from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import pull_snapshot
 from tasks.inference.prediction_log import score_rows
-from tasks.operations.artifacts import name_run
+from tasks.operations.naming import name_run
 from tasks.registry.decision_log import read_log
 from tasks.registry.versions import load_predecessor, require_champion
 

@@ -6,7 +6,7 @@ from prefect import flow
 
 from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params, Prefilled
-from tasks.operations.artifacts import name_run
+from tasks.operations.naming import name_run
 from tasks.registry.entries import VersionNumber
 from tasks.registry.promotion import promote_by_hand
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params, Prefilled
 from tasks.core.provenance import who
-from tasks.operations.artifacts import name_run
+from tasks.operations.naming import name_run
 from tasks.operations.review_form import asked_version, describe_review, end_holder, take_review
 from tasks.registry.decision_log import EventId, read_log
 from tasks.registry.entries import VersionNumber

@@ -6,11 +6,11 @@ from prefect import flow
 
 from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params, Prefilled
-from tasks.monitoring.check_records import require_degraded
-from tasks.operations.artifacts import name_run
+from tasks.operations.naming import name_run
 from tasks.registry.decision_log import EventId, read_log
 from tasks.registry.entries import VersionNumber
 from tasks.registry.promotion import roll_back
+from tasks.registry.refusals import require_degraded
 
 
 @flow(log_prints=True, flow_run_name=name_run)

@@ -12,11 +12,13 @@ from tasks.core.use_case import META, UseCase, load_use_case
 from tasks.data.clock import resolve_as_of
 from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import Snapshot, pull_snapshot
-from tasks.evaluation.gate import Verdict, hold_for_review, require_fit
+from tasks.evaluation.gate import hold_for_review, require_fit
 from tasks.evaluation.metrics import measure_importance
+from tasks.evaluation.verdict import Verdict
 from tasks.monitoring.drift import describe_reference
 from tasks.monitoring.retrain_policy import decide, make_request
-from tasks.operations.artifacts import name_run, report_data, report_verdict
+from tasks.operations.artifacts import report_data, report_verdict
+from tasks.operations.naming import name_run
 from tasks.operations.progress import start_progress
 from tasks.registry.decision_log import EventId, read_log
 from tasks.registry.promotion import promote_challenger

@@ -1,16 +1,16 @@
 """The gate: reject is the default, and promotion needs evidence on rows that neither model has seen."""
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel
 
 from tasks.core.errors import InputError
 from tasks.core.params import Gate, Promotion
-from tasks.evaluation.intervals import Interval, auc_gain, mean_gain
+from tasks.evaluation.intervals import auc_gain, mean_gain
 from tasks.evaluation.metrics import CLASSIFICATION, REGRESSION, compute_metrics, losses
+from tasks.evaluation.verdict import Check, Interval, Verdict
 
 # The least a challenger must show where params.yaml names no gate.minimum.
 MINIMUM = {"Boolean": {"roc_auc": 0.55}, "a number": {"r2": 0.0}}
@@ -29,39 +29,6 @@ class Scores(NamedTuple):
     def loss(self) -> str:
         """What the loss of a row is called."""
         return "log loss" if self.target.dtype == bool else "squared error"
-
-
-class Check(BaseModel):
-    """One reason for or against: what was measured, the bound, and whether it holds."""
-
-    name: str
-    passed: bool
-    measured: str
-    required: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.measured}, required {self.required}"
-
-
-class Verdict(BaseModel):
-    """The gate's decision with its evidence: every check, and the metrics of each model on the gate rows."""
-
-    decision: Literal["promote", "pending", "reject"]  # pending: the gate would promote, a person has the last word
-    checks: list[Check]
-    metrics: dict[str, dict[str, float]]  # by challenger, champion, baseline
-    slices: dict[str, dict[str, Interval]] = {}  # by column and value: gain over the champion
-    gain_by_day: dict[str, float] = {}  # mean loss of the champion, or the baseline, less that of the challenger
-
-    @property
-    def reason(self) -> str:
-        """The checks that decided, in one line."""
-        deciding = [check for check in self.checks if check.passed == (self.decision != "reject")]
-        return "; ".join(str(check) for check in deciding)
-
-    def __str__(self) -> str:
-        """The decision, and a line for every check."""
-        lines = (f"  {'yes' if check.passed else 'NO ':<3}  {check}" for check in self.checks)
-        return "\n".join([f"verdict: {self.decision}", *lines])
 
 
 def require_fit(gate: Gate, frame: pl.DataFrame) -> None:

@@ -1,17 +1,9 @@
 """Intervals of the difference between two models on the same rows; a gain above 0 speaks for the new one."""
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy import stats
 
-
-class Interval(NamedTuple):
-    """A paired difference with its two-sided interval; each end is one-sided at the level asked for."""
-
-    low: float
-    difference: float
-    high: float
+from tasks.evaluation.verdict import Interval
 
 
 def auc_influence(target: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarray]:

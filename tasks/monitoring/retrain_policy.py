@@ -6,9 +6,9 @@ from typing import NamedTuple
 import polars as pl
 
 from tasks.core.params import Retrain
-from tasks.monitoring.check_records import refuse
 from tasks.registry.decision_log import find_entry
 from tasks.registry.entries import Checked, Judged, Move, Refused
+from tasks.registry.refusals import refuse
 from tasks.registry.state import Log
 from tasks.training.challenger import Cause, Request, require_reason
 

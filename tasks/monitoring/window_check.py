@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field
 
 from tasks.core.params import Monitor
 from tasks.data.feature_frame import watched_columns
-from tasks.evaluation.intervals import Interval, mean_gain
+from tasks.evaluation.intervals import mean_gain
 from tasks.evaluation.metrics import compute_metrics, losses
+from tasks.evaluation.verdict import Interval
 from tasks.inference.prediction_log import key_text, read_predictions
 from tasks.monitoring.drift import REFERENCES, Finding, Reference, find_drift
 from tasks.registry.bundle import Bundle

@@ -1,4 +1,4 @@
-"""What a run shows in the Prefect UI: its name, tables and pictures; text from data is escaped."""
+"""What a run shows in the Prefect UI: tables and pictures; text from data is escaped."""
 
 import os
 import re
@@ -8,14 +8,13 @@ from typing import Any
 import polars as pl
 from prefect import task
 from prefect.artifacts import create_image_artifact, create_link_artifact, create_table_artifact
-from prefect.runtime import flow_run
 
 from tasks.core.events import announce
 from tasks.core.use_case import UseCase
 from tasks.data.merge import Change
 from tasks.data.sources import Landed
 from tasks.data.validation import Count
-from tasks.evaluation.gate import Verdict
+from tasks.evaluation.verdict import Verdict
 from tasks.monitoring.check_records import read_check
 from tasks.monitoring.window_check import WindowCheck
 from tasks.operations.pictures import draw_drift, draw_gain
@@ -26,16 +25,6 @@ from tasks.registry.versions import Challenger
 # Where markup, a link, an image or an address begins: split there by a space of no width, it is read as text.
 MARKUP = re.compile(r"(?<=<)|(?<=])(?=[(:[])|(?<=:)(?=//)|(?i:(?<=www))(?=\.)|(?=@)")
 NO_WIDTH = "\u200b"
-
-
-def name_run() -> str:
-    """The name of a flow run: as of when, why, and for which window or version."""
-    given = flow_run.parameters
-    words = []
-    if "as_of" in given:
-        words.append(f"as of {str(given['as_of'])[:16]}" if given["as_of"] else "as of the newest data")
-    words += [f"{what} {given[what]}" for what in ("cause", "event", "version", "champion") if given.get(what)]
-    return ", ".join(words)[:100] or flow_run.flow_name
 
 
 def show_table(rows: list[dict[str, str]], key: str, description: str) -> None:

@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from tasks.core.events import server_answers
-from tasks.evaluation.gate import Verdict
+from tasks.evaluation.verdict import Verdict
 from tasks.operations.artifacts import as_markdown, inert, verdict_tables
 from tasks.operations.pictures import draw_gain
 from tasks.registry.decision_log import decide, find_entry

@@ -73,7 +73,7 @@ def fold(model: str, rows: pl.DataFrame) -> Log:
     """
     if rows["number"].to_list() != list(range(1, rows.height + 1)):
         raise InputError(f"entries of the decision log of {model} are missing or doubled: restore a backup")
-    entries = [parse_entry(*row) for row in rows.select("number", "made_at", "entry").iter_rows()]
+    entries = [parse_entry(*row) for row in rows.select("number", "entry").iter_rows()]
     head = Head(rows.height, digest(rows.row(-1, named=True))) if entries else Head()
     return Log(model, entries, head)
 
@@ -95,14 +95,14 @@ def decide(model: str, judge: Callable[[Log], Made | None]) -> Made | None:
             return None
         if objection := log.objection(entry):
             raise objection
-        number, made_at = log.head.number + 1, datetime.now(UTC)
+        entry = entry.model_copy(update={"number": log.head.number + 1, "made_at": datetime.now(UTC)})
         text = json.dumps(entry.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
-        row = {"model": model, "number": number, "kind": entry.kind, "made_at": made_at, "entry": text}
+        row = {"model": model, "number": entry.number, "kind": entry.kind, "made_at": entry.made_at, "entry": text}
         row["before"] = log.head.digest
         if insert_new(DECISIONS, pl.DataFrame([row], schema=DECISIONS.schema)):
-            if number % COMPACT_EVERY == 0:
+            if entry.number % COMPACT_EVERY == 0:
                 compact(DECISIONS)
-            return entry.model_copy(update={"number": number, "made_at": made_at})
+            return entry
 
 
 def record(model: str, entry: Made) -> Made:

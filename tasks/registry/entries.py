@@ -19,8 +19,8 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    number: int = Field(default=0, exclude=True)  # its place in the log of the model; given when it is recorded
-    made_at: AwareDatetime = Field(default=datetime.min.replace(tzinfo=UTC), exclude=True)
+    number: int = 0  # its place in the log of the model, from 1; given when it is recorded, as is made_at
+    made_at: AwareDatetime = datetime.min.replace(tzinfo=UTC)
     kind: str
     v: Literal[1] = 1
     as_of: AwareDatetime  # the logical time
@@ -107,14 +107,14 @@ Known = Annotated[Claim | Judged | Checked | Refused | Asked | Answered | Move, 
 KNOWN: TypeAdapter[Known] = TypeAdapter(Known)
 
 
-def parse_entry(number: int, made_at: datetime, text: str) -> Entry:
+def parse_entry(number: int, text: str) -> Entry:
     """An entry as it was recorded.
 
     Raises:
         InputError: This version of the code does not know its kind, or it is damaged.
     """
     try:
-        return KNOWN.validate_json(text).model_copy(update={"number": number, "made_at": made_at})
+        return KNOWN.validate_json(text)
     except ValidationError as error:
         (fault, *_) = error.errors()
         raise InputError(

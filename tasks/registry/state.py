@@ -50,6 +50,7 @@ class Log:
         self.moves: list[Move] = []
         self.versions: dict[str, Judged] = {}
         self.reviews: dict[str, Review] = {}
+        self._line: dict[str, None] = {}  # champions in order; who was rolled back is out
         for entry in entries:
             self.add(entry)
 
@@ -73,6 +74,7 @@ class Log:
                 self._settle(entry.version, entry.outcome, entry)
             case Move():
                 self.moves.append(entry)
+                follow(self._line, entry)
                 if self.is_pending(entry.version):
                     self._settle(entry.version, "approved", entry)
 
@@ -133,15 +135,11 @@ class Log:
 
     def predecessor(self, as_of: datetime | None = None) -> str | None:
         """Rollback target at as_of: the newest earlier champion that was not itself rolled back since."""
-        champions: dict[str, None] = {}  # in order
+        line = self._line if as_of is None else {}
         for move in self.moves:
-            if as_of is not None and move.as_of > as_of:
-                break
-            if move.kind == "rollback" and move.replaces:
-                champions.pop(move.replaces, None)
-            champions.pop(move.version, None)
-            champions[move.version] = None
-        return list(champions)[-2] if len(champions) > 1 else None
+            if as_of and move.as_of <= as_of:
+                follow(line, move)
+        return list(line)[-2] if len(line) > 1 else None
 
     def now(self, clock: str) -> datetime:
         """The moment that a decision by hand belongs to: now, or by clock `data` the newest as_of on record."""
@@ -151,3 +149,11 @@ class Log:
         if not moments:
             raise InputError(f"nothing is on record for {self.model}: run `python -m flows.train` first")
         return max(moments)
+
+
+def follow(line: dict[str, None], move: Move) -> None:
+    """Let the champions, in order, be those after a move; a version that was rolled back is none of them."""
+    if move.kind == "rollback" and move.replaces:
+        line.pop(move.replaces, None)
+    line.pop(move.version, None)
+    line[move.version] = None

@@ -197,5 +197,5 @@ def describe(entry: Judged | Checked) -> tuple[dict[str, float], dict[str, Any],
     except InputError:
         return {}, {}, {}
     card = json.loads(files["card.json"])
-    params = {"seed": card["params"]["seed"], **card["hyperparameters"]}
-    return card["verdict"]["metrics"].get("challenger", {}), params, files
+    metrics = card.get("verdict", {}).get("metrics", {}).get("challenger", {})
+    return metrics, {"trials": card.get("trials"), **card.get("hyperparameters", {})}, files

@@ -55,12 +55,13 @@ def check_chain(rows: pl.DataFrame) -> Iterator[str]:
         if row["before"] != before:
             yield f"entry {number - 1} was changed, or entry {number} was: the chain breaks between them"
         try:
-            kind = parse_entry(number, row["made_at"], row["entry"]).kind
+            entry = parse_entry(number, row["entry"])
         except InputError as error:
             yield str(error)
         else:
-            if kind != row["kind"]:
-                yield f"entry {number} is a {kind}, but stored as {row['kind']}"
+            for name in ("number", "kind", "made_at"):
+                if getattr(entry, name) != row[name]:
+                    yield f"entry {number} says another {name} than the column beside it"
         before = digest(row)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from prefect import task
 
 from tasks.core.errors import InputError
-from tasks.evaluation.gate import Verdict
+from tasks.evaluation.verdict import Verdict
 from tasks.registry.bundle import Bundle, load_bundle
 from tasks.registry.state import Log
 

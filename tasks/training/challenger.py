@@ -19,7 +19,8 @@ from tasks.core.params import Gate, Params
 from tasks.core.provenance import describe_code, who
 from tasks.core.use_case import META, UseCase
 from tasks.data.snapshot import Snapshot
-from tasks.evaluation.gate import Scores, Verdict, judge
+from tasks.evaluation.gate import Scores, judge
+from tasks.evaluation.verdict import Verdict
 from tasks.inference.scorer import Scorer
 from tasks.registry.bundle import digest_keys, load_bundle, write_bundle
 from tasks.registry.decision_log import decide, record, resource_of

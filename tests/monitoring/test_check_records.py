@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from tasks.core.errors import InputError
-from tasks.evaluation.intervals import Interval
-from tasks.monitoring.check_records import read_check, record_check, require_degraded, says_more, was_answered
+from tasks.evaluation.verdict import Interval
+from tasks.monitoring.check_records import read_check, record_check, says_more
 from tasks.monitoring.window_check import Quality, WindowCheck
 from tasks.registry.decision_log import read_log, resource_of
 from tasks.registry.entries import Refused
 from tasks.registry.promotion import promote_by_hand, roll_back
+from tasks.registry.refusals import require_degraded, was_answered
 
 MODEL, JUNE = "late-arrivals", datetime(2013, 6, 1, tzinfo=UTC)
 

@@ -17,8 +17,7 @@ from stacks import wait_for
 from tasks.core.errors import InputError
 from tasks.core.events import announce
 from tasks.data.merge import Change
-from tasks.evaluation.gate import Check, Verdict
-from tasks.evaluation.intervals import Interval
+from tasks.evaluation.verdict import Check, Interval, Verdict
 from tasks.monitoring import evidently_report as evidence
 from tasks.monitoring.check_records import record_check
 from tasks.monitoring.drift import Finding, find_drift, fit_references

@@ -6,7 +6,7 @@ import pytest
 from stores import use_workspace
 
 from tasks.core.errors import InputError
-from tasks.evaluation.gate import Check, Verdict
+from tasks.evaluation.verdict import Check, Verdict
 from tasks.registry.decision_log import read_log
 from tasks.registry.promotion import promote_by_hand, promote_challenger, roll_back
 from tasks.registry.versions import Challenger, load_version

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tasks.core.errors import InputError
-from tasks.evaluation.gate import Verdict, hold_for_review
+from tasks.evaluation.gate import hold_for_review
+from tasks.evaluation.verdict import Verdict
 from tasks.registry.decision_log import read_log
 from tasks.registry.promotion import promote_by_hand
 from tasks.registry.review import answer_review, request_review, settle_reviews

@@ -1,0 +1,46 @@
+"""The verdict of the gate as it goes on record; it loads no statistics, for a rollback in a hurry."""
+
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel
+
+
+class Interval(NamedTuple):
+    """A paired difference with its two-sided interval; each end is one-sided at the level asked for."""
+
+    low: float
+    difference: float
+    high: float
+
+
+class Check(BaseModel):
+    """One reason for or against: what was measured, the bound, and whether it holds."""
+
+    name: str
+    passed: bool
+    measured: str
+    required: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.measured}, required {self.required}"
+
+
+class Verdict(BaseModel):
+    """The gate's decision with its evidence: every check, and the metrics of each model on the gate rows."""
+
+    decision: Literal["promote", "pending", "reject"]  # pending: the gate would promote, a person has the last word
+    checks: list[Check]
+    metrics: dict[str, dict[str, float]]  # by challenger, champion, baseline
+    slices: dict[str, dict[str, Interval]] = {}  # by column and value: gain over the champion
+    gain_by_day: dict[str, float] = {}  # mean loss of the champion, or the baseline, less that of the challenger
+
+    @property
+    def reason(self) -> str:
+        """The checks that decided, in one line."""
+        deciding = [check for check in self.checks if check.passed == (self.decision != "reject")]
+        return "; ".join(str(check) for check in deciding)
+
+    def __str__(self) -> str:
+        """The decision, and a line for every check."""
+        lines = (f"  {'yes' if check.passed else 'NO ':<3}  {check}" for check in self.checks)
+        return "\n".join([f"verdict: {self.decision}", *lines])
