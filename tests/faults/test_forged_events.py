@@ -1,4 +1,4 @@
-"""Events that lie: whatever they claim, on a real server no training and no move comes of them, and time stands still."""
+"""Events that lie: whatever they claim, on a real server no training and no move comes of them; time stands still."""
 
 import json
 from itertools import cycle, islice
