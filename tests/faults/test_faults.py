@@ -35,7 +35,6 @@ TRAINING = [
     *both("tasks.training.challenger:write_bundle"),
     State("tasks.core.store:Store.put", 2),  # the bundle has one file, and no card yet
     *both(INSERT, 2),  # of the verdict
-    *both(INSERT, 3),  # of the promotion
     *both("tasks.registry.tracking:prepare_database"),
     *both("tasks.registry.tracking:Mirror._register"),
 ]

@@ -15,6 +15,10 @@ HELD = "review/review-on-request"
 TELL_UNTIL = (
     "from tasks.registry.decision_log import read_log; print(read_log('late-arrivals').reviews['1'].asked.until)"
 )
+TELL_HOLDER = (
+    "from tasks.registry.decision_log import read_log; reviews = read_log('late-arrivals').reviews; "
+    "print(reviews['{0}'].holder if '{0}' in reviews else '')"
+)
 SETTLE_FIRST = (
     "from tasks.registry import review; review.is_over = lambda asked: asked.version == '1'; "
     "review.settle_reviews('late-arrivals')"
@@ -37,15 +41,12 @@ def train(environment, as_of: str, **variables: str) -> str:
 def wait_until_held(environment, version: str) -> str:
     """The id of the suspended run that asks about a version."""
 
-    def held() -> list[str]:
-        return [
-            run["id"]
-            for run in runs(environment, HELD)
-            if run["state"] == "Suspended" and run["parameters"].get("version") == version
-        ]
+    def held() -> str:
+        holder = python(environment, TELL_HOLDER.format(version)).strip()
+        return holder if holder and state_of(environment, holder) == "Suspended" else ""
 
     wait_for(lambda: bool(held()))
-    return held()[0]
+    return held()
 
 
 def let_pass(environment, run: str) -> None:
