@@ -1,4 +1,4 @@
-"""Why did it not retrain? The last refusals of the policy, newest first: python -m flows.refusals"""
+"""Why did it not retrain, or not roll back? The last refusals, newest first: python -m flows.refusals"""
 
 from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params
@@ -12,7 +12,8 @@ def refusals() -> None:
     """Print a line for each."""
     refused = read_log(Params.load().model).of(Refused)
     for entry in reversed(refused[-SHOWN:]):
-        print(f"{entry.as_of:%Y-%m-%dT%H:%M}  {entry.cause:<8}  window {entry.window or '-':<10}  {entry.reason}")
+        what = f"{entry.work:<8}  {entry.cause:<8}  window {entry.window or '-':<10}"
+        print(f"{entry.as_of:%Y-%m-%dT%H:%M}  {what}  {entry.reason}")
     if not refused:
         print("nothing was refused")
 

@@ -20,7 +20,7 @@ def rollback(
     event: EventId = "",
     params: Params = Prefilled.read(),
 ) -> None:
-    """Move the champion pointer to the newest earlier champion that was not itself rolled back.
+    """Make the newest earlier champion that was not itself rolled back champion again.
 
     Args:
         reason: Why; it goes on the record with the account's name.

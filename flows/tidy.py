@@ -6,6 +6,8 @@ from prefect import flow
 
 from tasks.core.params import Params, Prefilled
 from tasks.core.tables import tidy_table
+from tasks.data.publish import DATA_VERSIONS
+from tasks.data.validation import QUARANTINE
 from tasks.inference.prediction_log import PREDICTIONS
 from tasks.operations.stale_runs import cancel_missed_runs, close_lost_runs
 from tasks.registry.decision_log import DECISIONS, read_log
@@ -28,7 +30,7 @@ def tidy(patience: int = 600, params: Params = Prefilled.read()) -> list[str]:
     print(f"{cancel_missed_runs()} missed runs cancelled")
     closed = close_lost_runs(timedelta(seconds=patience))
     print(f"closed {', '.join(closed)}" if closed else "no run is lost")
-    for table in (DECISIONS, PREDICTIONS):
+    for table in (DECISIONS, PREDICTIONS, QUARANTINE, DATA_VERSIONS):
         tidy_table(table)
     mirror(read_log(params.current().model), whole=True)
     return closed

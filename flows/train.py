@@ -77,16 +77,14 @@ def train(
         report_data(counts, snapshot.version)
         rows = labelled_rows(frame)
         require_fit(params.gate, rows)
+        log = read_log(params.model)  # minutes later: another machine may have decided
         if refusal := decide(request, log, rows, params.retrain):
             print(f"not trained: {refusal}")
             return None
         key = training_key(use_case, rows, params)
         known = find_challenger(log, key, request.as_of)
         challenger = known or train_challenger(log, rows, snapshot, use_case, request, key, params)
-        if challenger.verdict.decision == "pending":
-            request_review(params.model, challenger, request.as_of, params.promotion.review_timeout)
-        if challenger.verdict.decision == "promote":
-            promote_challenger(params.model, challenger, request.as_of)
+        act_on_verdict(challenger, request.as_of, params)
     mirror(read_log(params.model))
     return challenger.verdict
 
@@ -96,7 +94,7 @@ def train_challenger(
 ) -> Challenger:
     """From labelled rows to a registered and judged version."""
     as_of, seed = request.as_of, params.seed
-    claim_training(log.model, as_of)
+    claim_training(log, as_of)
     champion = load_champion(log, as_of)
     sets = split_rows(rows, as_of, params.split)
     check_features(sets)
@@ -113,6 +111,14 @@ def train_challenger(
     report_verdict(challenger)
     print(f"version {challenger.version}, {challenger.verdict}")
     return challenger
+
+
+def act_on_verdict(challenger: Challenger, as_of: datetime, params: Params) -> None:
+    """Promote, ask a person, or leave the champion where it is."""
+    if challenger.verdict.decision == "pending":
+        request_review(params.model, challenger, as_of, params.promotion.review_timeout)
+    if challenger.verdict.decision == "promote":
+        promote_challenger(params.model, challenger, as_of)
 
 
 if __name__ == "__main__":

@@ -39,12 +39,14 @@ class Store:
             raise InputError(f"{path} cannot be read: {first_line(error)}") from None
         if self.remote and (content is None or sha256(content) != digest):
             content = self._fetch(name)
-            with atomic_write(path) as part:
-                part.write_bytes(content)
+            if sha256(content) == digest:
+                with atomic_write(path) as part:
+                    part.write_bytes(content)
+        file = f"{self.address}/{name}"
         if content is None:
-            raise InputError(f"{path} is missing: restore it from a backup")
+            raise InputError(f"{file} is missing: restore it from a backup")
         if sha256(content) != digest:
-            raise InputError(f"{path} is not the file that was registered (sha256 differs): restore it from a backup")
+            raise InputError(f"{file} is not the file that was registered (sha256 differs): restore it from a backup")
         return content
 
     def forget_copies(self) -> None:
@@ -55,8 +57,11 @@ class Store:
     def put(self, name: str, content: bytes) -> None:
         """Keep a file, whole or not at all."""
         if self.remote:
-            files, root = self._open()
-            files.pipe_file(f"{root}/{name}", content)
+            try:
+                files, root = self._open()
+                files.pipe_file(f"{root}/{name}", content)
+            except Exception as error:  # whatever a client of an object store raises
+                raise InputError(f"{self.address}/{name} cannot be written: {first_line(error)}") from None
         else:
             with atomic_write(Path(self.address) / name) as part:
                 part.write_bytes(content)

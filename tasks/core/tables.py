@@ -12,7 +12,7 @@ import polars as pl
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from tasks.core.errors import InputError, first_line
+from tasks.core.errors import FULL, InputError, first_line
 from tasks.core.store import store
 
 TRIES = 40
@@ -79,18 +79,21 @@ def read_rows(table: Table, where: str = "true", columns: Sequence[str] = ()) ->
 
 
 def compact(table: Table) -> None:
-    """Rewrite many small files as few; who writes meanwhile is not disturbed, and a conflict leaves it for later."""
+    """Rewrite many small files as few, which disturbs nobody who writes meanwhile; what hinders it is told."""
     try:
         _open_or_make(table).optimize.compact()
-    except CommitFailedError:
-        print(f"{table.name} is being written to: it is compacted another time")
+    except (DeltaError, OSError) as error:
+        print(f"{table.name} is compacted another time: {first_line(error)[:300]}")
 
 
 def tidy_table(table: Table) -> None:
     """Compact, and remove the files that no version of the last days needs."""
-    if DeltaTable.is_deltatable(table.address, storage_options=options()):
-        compact(table)
-        _open_or_make(table).vacuum(int(KEPT / timedelta(hours=1)), dry_run=False)
+    try:
+        if DeltaTable.is_deltatable(table.address, storage_options=options()):
+            compact(table)
+            _open_or_make(table).vacuum(int(KEPT / timedelta(hours=1)), dry_run=False)
+    except (DeltaError, OSError) as error:
+        print(f"{table.name} is tidied another time: {first_line(error)[:300]}")
 
 
 def literal(value: Any) -> str:
@@ -104,8 +107,9 @@ def literal(value: Any) -> str:
 def as_json(rows: pl.DataFrame) -> pl.Series:
     """Each row as JSON text, names sorted and times in ISO with microseconds: it outlives an edit of their types."""
     times = pl.selectors.datetime().dt.cast_time_unit("us")
-    text = rows.select(sorted(rows.columns)).with_columns(times)
-    text = text.with_columns(pl.selectors.temporal().dt.to_string("iso:strict"))
+    text = rows.select(sorted(rows.columns)).with_columns(times, pl.selectors.binary().bin.encode("hex"))
+    endless = [c.name for c in text.select(pl.selectors.float()) if not c.drop_nulls().is_finite().all()]
+    text = text.with_columns(pl.selectors.temporal().dt.to_string("iso:strict"), pl.col(endless).cast(pl.String))
     return text.to_struct("row").struct.json_encode()
 
 
@@ -130,7 +134,7 @@ def _open_or_make(table: Table) -> DeltaTable:
 
 
 def options() -> dict[str, str]:
-    """How the library reaches the store: the AWS_* variables, http where the endpoint says so, a minute of patience."""
+    """How the library reaches the store beside the AWS_* variables: by http where the endpoint says so."""
     if not store().remote:
         return {}
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
@@ -139,6 +143,8 @@ def options() -> dict[str, str]:
 
 def unusable(table: Table, error: BaseException) -> InputError:
     """One sentence for whatever the library says."""
+    if any(words in str(error) for words in FULL):
+        return InputError("the disk is full: free some space and run it again; what is on record stands")
     return InputError(
         f"the table {table.address} cannot be used: {first_line(error)[:300]}; look at the folder's permissions or the "
         "AWS_* variables, or restore the table from a backup"

@@ -56,11 +56,11 @@ def publish_version(snapshot: Snapshot, files: dict[str, pl.DataFrame], landed: 
     version = f"{keep_object(json.dumps(entries, sort_keys=True).encode(), cache, '.dir')}.dir"
     size = sum(object_path(oid, cache).stat().st_size for oid in listing.values())
     out = {"md5": version, "size": size, "nfiles": len(listing), "hash": "md5", "path": "data"}
-    with atomic_write(workspace().data_dvc) as part:
-        part.write_text(yaml.safe_dump({"outs": [out]}, sort_keys=False))
     marks = json.dumps({delivery.name: delivery.mark for delivery in landed}, sort_keys=True)
     row = {"version": version, "before": snapshot.version, "made_at": datetime.now(UTC), "by": who(), "landed": marks}
     insert_new(DATA_VERSIONS, pl.DataFrame([row], schema=DATA_VERSIONS.schema))
+    with atomic_write(workspace().data_dvc) as part:
+        part.write_text(yaml.safe_dump({"outs": [out]}, sort_keys=False))
     return Snapshot(version, {name: object_path(oid, cache) for name, oid in listing.items()})
 
 

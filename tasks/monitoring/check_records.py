@@ -65,7 +65,7 @@ def says_more(check: WindowCheck, known: WindowCheck, min_labels: int) -> bool:
 
 def tell_check(log: Log, entry: Checked, known: Checked | None = None) -> None:
     """Emit data.rejected, data.drifted or model.degraded for a check; drift of a window is told once."""
-    check, facts, subject = read_check(entry), describe_check(log, entry), resource_of(log.model, entry)
+    check, facts, subject = read_check(entry), describe_check(log.model, entry), resource_of(log.model, entry)
     if check.rejected:
         announce("data.rejected", f"data.{log.model}.{check.window}", **facts, reason=check.rejected)
     if check.alarm and not (known and known.alarm):
@@ -78,13 +78,13 @@ def tell_degraded(log: Log, entry: Checked) -> None:
     quality = read_check(entry).quality
     if quality and entry.degraded and not was_answered(log, entry):
         reason = f"window {entry.window}: loss gain over version {quality.predecessor} is {quality.gain}"
-        announce("model.degraded", resource_of(log.model, entry), **describe_check(log, entry), reason=reason)
+        announce("model.degraded", resource_of(log.model, entry), **describe_check(log.model, entry), reason=reason)
 
 
-def describe_check(log: Log, entry: Checked) -> dict[str, str]:
+def describe_check(model: str, entry: Checked) -> dict[str, str]:
     """The payload that all events of a check share."""
     return {
-        "model": log.model,
+        "model": model,
         "window": entry.window,
         "as_of": entry.as_of.isoformat(),
         "version": entry.version,

@@ -150,5 +150,6 @@ def measure_quality(
         before = losses(target, predecessor.bundle.scorer.score(features))
         days = labelled["event_time"].dt.epoch("d").to_numpy()
         gain = mean_gain(before - losses(target, score), days, monitor.confidence)
+        gain = gain if np.isfinite(gain).all() else None  # of a single day there is no interval
     metrics = compute_metrics(np.asarray(target), score, threshold)
     return Quality(rows=labelled.height, metrics=metrics, predecessor=predecessor and predecessor.version, gain=gain)

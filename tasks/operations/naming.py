@@ -4,7 +4,7 @@ from prefect.runtime import flow_run
 
 
 def name_run() -> str:
-    """The name of a flow run: as of when, why, and for which window or version."""
+    """The name of a flow run: as of when, why, and for which event or version."""
     given = flow_run.parameters
     words = []
     if "as_of" in given:

@@ -12,8 +12,9 @@ from tasks.core.events import server_answers
 from tasks.evaluation.verdict import Verdict
 from tasks.operations.artifacts import as_markdown, inert, verdict_tables
 from tasks.operations.pictures import draw_gain
-from tasks.registry.decision_log import decide, find_entry
-from tasks.registry.entries import Asked, Claim
+from tasks.registry.decision_log import find_entry
+from tasks.registry.entries import Asked
+from tasks.registry.review import claim_review
 from tasks.registry.state import Log, Review
 from tasks.registry.versions import load_version
 
@@ -33,20 +34,9 @@ def take_review(log: Log, version: str | None) -> Review | None:
             return review
     for review in log.reviews.values():
         wanted = log.is_pending(review.version) and version in (None, review.version)
-        if wanted and not is_alive(review.holder) and claim_review(log, review, run):
+        if wanted and not is_alive(review.holder) and claim_review(log.model, review, run):
             return review
     return None
-
-
-def claim_review(log: Log, review: Review, run: str) -> bool:
-    """Record that this run shows the question; False if it was answered, or another run took it, just now."""
-
-    def judge(now: Log) -> Claim | None:
-        if now.reviews[review.version] != review:
-            return None
-        return Claim(work="review", version=review.version, run=run, as_of=review.asked.as_of)
-
-    return decide(log.model, judge) is not None
 
 
 def is_alive(holder: str) -> bool:

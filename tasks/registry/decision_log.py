@@ -8,13 +8,13 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import polars as pl
 from pydantic import Field
 
 from tasks.core.errors import InputError
-from tasks.core.store import store
 from tasks.core.tables import Table, compact, insert_new, literal, read_rows
 from tasks.core.workspace import workspace
 from tasks.registry.entries import Entry, parse_entry
@@ -43,21 +43,24 @@ def read_entries(model: str) -> pl.DataFrame:
     """The rows of a model, in order.
 
     Raises:
-        InputError: The store is that of an earlier layout, or cannot be read.
+        InputError: The store is that of an earlier layout, has lost its log, or cannot be read.
     """
     rows = read_rows(DECISIONS, f"model = {literal(model)}").sort("number")
     if rows.is_empty():
-        refuse_old_layout()
+        refuse_lost_log()
     return rows
 
 
-def refuse_old_layout() -> None:
-    """Records of versions before the decision log are not read; they are not touched either."""
-    if (workspace().store / "records").is_dir() or (workspace().store / "mlflow.db").exists():
+def refuse_lost_log() -> None:
+    """A store that is no empty one is not begun anew: its log was lost, or it is that of an earlier layout."""
+    old, folder = workspace().store, Path(DECISIONS.address)
+    if (old / "records").is_dir() or (old / "mlflow.db").exists():
         raise InputError(
-            f"{workspace().store} holds records of an earlier version of this code, which this one does not read: keep "
-            "them by moving store/ and state/ elsewhere, then train anew; nothing was deleted"
+            f"{old} holds records of an earlier version of this code, which this one does not read: to keep them, move "
+            "store/ and state/mlflow.db elsewhere, then train anew; nothing was deleted"
         )
+    if any(folder.glob("model=*")) and not (folder / "_delta_log").is_dir():
+        raise InputError(f"{folder} has lost its _delta_log: restore the folder from a backup")
 
 
 def read_log(model: str) -> Log:
@@ -130,7 +133,3 @@ def find_entry(log: Log, resource: str, kind: type[Made]) -> Made | None:
         return None
     entry = log.entries[int(number) - 1]
     return entry if isinstance(entry, kind) else None
-
-
-def where_is(log: Log) -> str:
-    return f"{store().address}/{DECISIONS.name}, model {log.model}"

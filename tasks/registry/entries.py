@@ -11,7 +11,6 @@ from tasks.core.errors import InputError
 from tasks.core.provenance import who
 
 VersionNumber = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")]
-RESERVED = ("undecided", "second_look", "superseded", "rollout_step", "broken_day", "correction")
 
 
 class Entry(BaseModel):
@@ -72,7 +71,7 @@ class Refused(Entry):
     """What was asked for and not done, once for each asker and reason."""
 
     kind: Literal["refusal"] = "refusal"
-    work: Literal["training", "rollback", "review"]
+    work: Literal["training", "rollback"]
     cause: str
     window: str = ""
     event: str = ""  # the id of the event that asked

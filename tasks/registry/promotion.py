@@ -8,7 +8,7 @@ from prefect import task
 from tasks.core.errors import InputError
 from tasks.core.events import announce
 from tasks.core.provenance import who
-from tasks.registry.decision_log import decide, resource_of
+from tasks.registry.decision_log import decide, read_log, resource_of
 from tasks.registry.entries import Move
 from tasks.registry.state import Log, NotMovedError
 from tasks.registry.versions import Challenger, load_version
@@ -45,17 +45,20 @@ def roll_back(model: str, reason: str, clock: str, champion: str | None = None) 
         model: Its name.
         reason: Why, for the record.
         clock: As in params.yaml.
-        champion: Act only if this version is still champion; None is whichever is.
+        champion: Act only if this version is still champion; None is the one of now, so that two people
+            who roll back at once do so once.
 
     Returns:
         The move: the version that is champion now, and the one that it replaces.
     """
 
+    bad = champion or read_log(model).champion()
+
     def judge(log: Log) -> Move:
         origin, target = log.champion(), log.predecessor()
-        if champion is not None and origin != champion:
+        if bad is not None and origin != bad:
             raise InputError(
-                f"version {champion} of {model} is not the champion any more, version {origin} is: nothing was done"
+                f"version {bad} of {model} is not the champion any more, version {origin} is: nothing was done"
             )
         if origin is None or target is None:
             raise InputError(f"{model} has no earlier champion to roll back to")

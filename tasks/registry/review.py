@@ -8,7 +8,7 @@ from prefect import task
 from tasks.core.errors import InputError
 from tasks.core.events import announce
 from tasks.registry.decision_log import decide, read_log, resource_of
-from tasks.registry.entries import Answered, Asked, Move
+from tasks.registry.entries import Answered, Asked, Claim, Move
 from tasks.registry.promotion import announce_move, make_move
 from tasks.registry.state import Log, NotMovedError, Review
 from tasks.registry.versions import Challenger
@@ -30,6 +30,17 @@ def request_review(model: str, challenger: Challenger, as_of: datetime, timeout:
         print(f"version {version} waits for a person until {until:%Y-%m-%d %H:%M} UTC: {how_to_answer(version)}")
         facts = {"version": version, "champion": asked.champion, "until": until.isoformat()}
         announce("review.requested", resource_of(model, asked), model=model, **facts, as_of=as_of.isoformat())
+
+
+def claim_review(model: str, review: Review, run: str) -> bool:
+    """Record that this run shows the question; False if it was answered, or another run took it, just now."""
+
+    def judge(log: Log) -> Claim | None:
+        if log.reviews[review.version] != review:
+            return None
+        return Claim(work="review", version=review.version, run=run, as_of=review.asked.as_of)
+
+    return decide(model, judge) is not None
 
 
 def how_to_answer(version: str) -> str:

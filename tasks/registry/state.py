@@ -142,9 +142,12 @@ class Log:
         return list(line)[-2] if len(line) > 1 else None
 
     def now(self, clock: str) -> datetime:
-        """The moment that a decision by hand belongs to: now, or by clock `data` the newest as_of on record."""
+        """The moment that a decision by hand belongs to: now, or by clock `data` the newest as_of on record.
+
+        It never lies before the newest move, which a machine may have made whose clock is ahead.
+        """
         if clock == "wall":
-            return datetime.now(UTC)
+            return max([datetime.now(UTC), *(move.as_of for move in self.moves[-1:])])
         moments = [entry.as_of for entry in self.entries if isinstance(entry, Judged | Checked | Move)]
         if not moments:
             raise InputError(f"nothing is on record for {self.model}: run `python -m flows.train` first")

@@ -15,13 +15,13 @@ from typing import Any
 from prefect import task
 
 from tasks.core.errors import InputError, first_line
+from tasks.core.locks import exclusive
 from tasks.core.workspace import workspace
 from tasks.registry.bundle import read_file
-from tasks.registry.entries import Checked, Judged
+from tasks.registry.entries import Checked, Entry, Judged
 from tasks.registry.state import Head, Log
 
 PATIENCE = 5  # seconds for a database that another process holds
-DAMAGE = ("malformed", "not a database", "file is encrypted")
 
 
 @task
@@ -39,7 +39,8 @@ def mirror(log: Log, whole: bool = False) -> bool:
 
     try:
         uri = MLFLOW_TRACKING_URI.get() or prepare_database()
-        Mirror(uri, log).update(whole)
+        with exclusive("mirror to MLflow"):
+            Mirror(uri, log).update(whole)
     except Exception as error:  # whatever MLflow, its server or its database has
         what = without_secrets(first_line(error))[:300]
         print(f"MLflow lags behind the record of {log.model} ({what}): the next training, check or tidy tries again")
@@ -76,7 +77,8 @@ def prepare_database() -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with closing(sqlite3.connect(path, timeout=PATIENCE)) as database:
-            database.execute("PRAGMA quick_check").fetchall()
+            if database.execute("PRAGMA quick_check").fetchall() != [("ok",)]:
+                raise sqlite3.DatabaseError
             database.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
         raise InputError(f"{path}: {error}") from None
@@ -99,18 +101,20 @@ class Mirror:
 
     def update(self, whole: bool) -> None:
         """Make what is missing, correct what differs."""
-        done = 0 if whole else int(self.experiment.tags.get("mirrored", 0))
-        runs, versions = self._runs(whole), self._versions()
+        begun, tags = id_of(self.log.entries[0]) if self.log.entries else "", self.experiment.tags
+        done = int(tags.get("mirrored", 0)) if tags.get("log_begun") == begun and not whole else 0
+        runs, shown = self._runs(whole or not done), self._versions()
         for entry in self.log.entries[done:]:
-            if isinstance(entry, Judged | Checked) and str(entry.number) not in runs:
-                runs[str(entry.number)] = self._show(entry)
-        for version, entry in self.log.versions.items():
-            if version not in versions:
-                run = runs.get(str(entry.number)) or self._show(entry)
-                versions[version] = self._register(entry, run)
-        self._point("champion", versions.get(self.log.champion() or ""))
-        self._point("challenger", versions.get(str(len(self.log.versions))))
-        head = {"mirrored": self.log.head.number, "log_digest": self.log.head.digest}
+            if isinstance(entry, Judged | Checked) and id_of(entry) not in runs:
+                runs[id_of(entry)] = self._show(entry)
+        for entry in self.log.versions.values():
+            if id_of(entry) not in shown:
+                shown[id_of(entry)] = self._register(entry, runs.get(id_of(entry)) or self._show(entry))
+        newest = str(len(self.log.versions))
+        for alias, version in {"champion": self.log.champion(), "challenger": newest}.items():
+            entry = self.log.versions.get(version or "")
+            self._point(alias, entry and shown[id_of(entry)])
+        head = {"mirrored": self.log.head.number, "log_digest": self.log.head.digest, "log_begun": begun}
         for name, value in head.items():
             self.client.set_experiment_tag(self.experiment.experiment_id, name, str(value))
 
@@ -128,7 +132,7 @@ class Mirror:
         return found
 
     def _runs(self, whole: bool) -> dict[str, str]:
-        """The ids of our runs by the number of their entry; runs of others beside them do not matter."""
+        """The ids of our runs by their entry; runs of others beside them, or half made ones, do not matter."""
         order, found, token = ["attributes.start_time DESC"], {}, None
         while True:
             page = self.client.search_runs([self.experiment.experiment_id], order_by=order, page_token=token)
@@ -138,9 +142,9 @@ class Mirror:
                 return found
 
     def _versions(self) -> dict[str, str]:
-        """The numbers that MLflow gave to our versions."""
+        """The numbers that MLflow gave to our versions, by their entry."""
         found = self.client.search_model_versions(f"name='{self.log.model}'")
-        return {one.tags["version"]: str(one.version) for one in found if "version" in one.tags}
+        return {one.tags["entry"]: str(one.version) for one in found if "entry" in one.tags}
 
     def _show(self, entry: Judged | Checked) -> str:
         """A run for an entry, with its params, metrics and files; returns its id."""
@@ -148,7 +152,7 @@ class Mirror:
 
         began = int(entry.made_at.timestamp() * 1000)
         tags = {name: str(value) for name, value in entry.model_dump(exclude={"check", "digests"}).items()}
-        tags |= {"entry": str(entry.number), "mlflow.source.name": "decision log"}
+        tags |= {"mlflow.source.name": "decision log"}
         name = f"{entry.kind} as of {entry.as_of:%Y-%m-%d}"
         run = self.client.create_run(self.experiment.experiment_id, began, tags, name).info.run_id
         metrics, params, files = describe(entry)
@@ -159,6 +163,7 @@ class Mirror:
                 (Path(folder) / file).write_bytes(content)
             self._artifacts(run).log_artifacts(folder, "bundle" if isinstance(entry, Judged) else None)
         self.client.set_terminated(run, "FINISHED", began)
+        self.client.set_tag(run, "entry", id_of(entry))  # last: without it a run counts as not made
         return run
 
     def _artifacts(self, run: str) -> Any:
@@ -172,7 +177,7 @@ class Mirror:
         """A version of the registered model; MLflow gives a number of its own where one was deleted."""
         with suppress(Exception):  # it exists
             self.client.create_registered_model(self.log.model)
-        tags = {"version": entry.version, "decision": entry.decision, "sha256": entry.sha256}
+        tags = {name: getattr(entry, name) for name in ("version", "decision", "sha256")} | {"entry": id_of(entry)}
         text = f"version {entry.version} of {self.log.model}: {entry.decision}, {entry.why}"
         made = self.client.create_model_version(
             self.log.model, f"runs:/{run}/bundle", run, tags=tags, description=text[:5000]
@@ -185,6 +190,11 @@ class Mirror:
             self.client.set_registered_model_alias(self.log.model, alias, number)
         elif self.log.versions:
             self.client.delete_registered_model_alias(self.log.model, alias)
+
+
+def id_of(entry: Entry) -> str:
+    """What tells an entry from one of the same number in another log, such as that of a store begun anew."""
+    return f"{entry.number} {entry.made_at.isoformat()}"
 
 
 def describe(entry: Judged | Checked) -> tuple[dict[str, float], dict[str, Any], dict[str, bytes]]:

@@ -1,13 +1,14 @@
 """Whether the record is whole: the chain of the log, what was kept of its head elsewhere, and every file it names."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import polars as pl
 
 from tasks.core.errors import InputError
 from tasks.core.store import read_json, store
 from tasks.registry.bundle import load_bundle
-from tasks.registry.decision_log import digest, fold, read_entries
+from tasks.registry.decision_log import DECISIONS, digest, fold, read_entries
 from tasks.registry.entries import Checked, parse_entry
 from tasks.registry.state import Head
 
@@ -25,14 +26,14 @@ def verify_record(model: str, mirrored: Head | None = None) -> list[str]:
     """
     store().forget_copies()
     rows = read_entries(model)
-    faults = list(check_chain(rows))
-    if faults:
+    if faults := [*check_commits(), *check_chain(rows)]:
         return faults
     try:
         log = fold(model, rows)
     except InputError as error:
         return [str(error)]
     digests = [digest(row) for row in rows.iter_rows(named=True)]
+    faults = []
     if mirrored:
         faults += check_anchor(digests, mirrored, "MLflow")
     for version, entry in log.versions.items():
@@ -43,6 +44,13 @@ def verify_record(model: str, mirrored: Head | None = None) -> list[str]:
             continue
         faults += check_anchor(digests, Head(**card.get("log_head", {})), f"the bundle of version {version}")
     return faults + list(check_findings(log.of(Checked)))
+
+
+def check_commits() -> Iterator[str]:
+    """Commits of the table that a power failure left empty: the library takes them for not made."""
+    for file in sorted(Path(DECISIONS.address).glob("_delta_log/*.json")):  # none of a store elsewhere
+        if not file.stat().st_size:
+            yield f"{file} is empty: the newest decision may be lost; restore it from a backup"
 
 
 def check_chain(rows: pl.DataFrame) -> Iterator[str]:

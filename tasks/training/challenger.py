@@ -61,9 +61,14 @@ def one_training(model: str) -> Generator[Log]:
         yield settle_reviews(model)
 
 
-def claim_training(model: str, as_of: datetime) -> None:
-    """Record that a training has begun: advice to other machines, where the same training may go on unharmed."""
-    record(model, Claim(work="training", as_of=as_of, run=os.environ.get("PREFECT__FLOW_RUN_ID", "")))
+def claim_training(log: Log, as_of: datetime) -> None:
+    """Record that a training has begun, and tell of one elsewhere, which may do the same; whoever is first decides."""
+    mine = Claim(work="training", as_of=as_of, run=os.environ.get("PREFECT__FLOW_RUN_ID", ""))
+    last = next((entry for entry in reversed(log.entries) if isinstance(entry, Claim | Judged)), None)
+    if isinstance(last, Claim) and last.work == "training" and last.host != mine.host:
+        began = f"{last.host} at {last.made_at:%H:%M}"
+        print(f"a training as of {last.as_of:%Y-%m-%d} began on {began} and has no verdict yet")
+    record(log.model, mine)
 
 
 def require_reason(force: bool, reason: str) -> None:

@@ -76,7 +76,7 @@ def test_a_store_may_lie_in_a_folder_of_any_name(own_workspace, name):
 def test_the_one_character_that_the_library_cannot_bear_is_named(own_workspace):
     use_workspace(own_workspace.rename(own_workspace.with_name("[x]")))
     with pytest.raises(
-        InputError, match=r"tables cannot lie in a folder with \[ or \] in its path; set store otherwise"
+        InputError, match=r"tables cannot lie in a folder with \[ or \] in its path; set store to another"
     ):
         read_rows(NUMBERS)
 
@@ -114,5 +114,7 @@ def test_a_row_as_json_does_not_change_with_the_types_of_its_columns():
     narrow = pl.DataFrame({"n": [7], "at": [time], "day": [DAYS[0]], "name": ['ü "x"'], "none": [None]})
     wide = narrow.with_columns(pl.col("n").cast(pl.Int8), pl.col("at").dt.cast_time_unit("ms"))
     assert as_json(narrow).to_list() == as_json(wide.select(reversed(wide.columns))).to_list()
+    odd = pl.DataFrame({"x": [1.5, float("inf")], "bytes": [b"\x00\xff", None]})
+    assert as_json(odd).to_list() == ['{"bytes":"00ff","x":"1.5"}', '{"bytes":null,"x":"inf"}']
     text = '{"at":"2013-04-01T05:00:00.000000+00:00","day":"2013-04-01","n":7,"name":"ü \\"x\\"","none":null}'
     assert as_json(narrow).to_list() == [text]

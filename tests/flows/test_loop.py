@@ -45,7 +45,7 @@ def test_a_repeated_event_and_the_schedule_find_the_window_answered(stack):
     done = prefect(stack, "deployment", "run", "train/train-weekly", "--param", "as_of=2013-06-01", "--watch")
     assert done.returncode == 0, done.stdout + done.stderr
     refusals = flow(stack, "flows.refusals").splitlines()
-    assert [line.split()[1] for line in refusals] == ["schedule", "drift"]
+    assert [line.split()[2] for line in refusals] == ["schedule", "drift"]
     assert all("the drift of window 2013-06-01 has its verdict" in line for line in refusals)
 
 

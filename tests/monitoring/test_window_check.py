@@ -105,6 +105,16 @@ def test_the_better_version_is_not_degraded(may, versions, params, store):
     assert not found.quality.degraded and found.quality.gain.low > 0
 
 
+def test_of_a_single_day_there_is_quality_and_no_interval_of_a_gain(may, versions, params, store):
+    good, bad = versions
+    day = may.filter(pl.col("event_time").dt.date() == may["event_time"].dt.date().max())
+    few = params.model_copy(update={"monitor": params.monitor.model_copy(update={"min_labels": 100})})
+    score(day, good)
+    found = check(day, few, good, predecessor=bad)
+    assert found.quality.rows == day.height and found.quality.gain is None and not found.quality.degraded
+    assert read_check(record_check.fn(MODEL, JUNE, found)).quality == found.quality
+
+
 def test_a_column_that_is_null_everywhere_or_a_window_without_rows_is_rejected(may, versions, params, store):
     holes = may.with_columns(temp=pl.lit(None, pl.Float32))
     assert check(holes, params, versions[0]).rejected == "temp is null in every row of the window"

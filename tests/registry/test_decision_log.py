@@ -184,3 +184,14 @@ def test_a_number_is_given_once(versions):
     row = read_entries(MODEL).tail(1)
     assert insert_new(DECISIONS, row) == 0
     assert read_rows(DECISIONS, f"model = {literal(MODEL)}").height == 3
+
+
+def test_a_table_that_lost_its_log_is_not_begun_anew_and_an_empty_commit_is_told(versions, store):
+    (newest,) = sorted((store / "decisions" / "_delta_log").glob("*.json"))[-1:]
+    whole = newest.read_bytes()
+    newest.write_bytes(b"")
+    assert verify_record(MODEL) == [f"{newest} is empty: the newest decision may be lost; restore it from a backup"]
+    newest.write_bytes(whole)
+    (store / "decisions" / "_delta_log").rename(store / "elsewhere")
+    with pytest.raises(InputError, match="decisions has lost its _delta_log: restore the folder from a backup"):
+        claim()

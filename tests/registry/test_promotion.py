@@ -7,6 +7,7 @@ from stores import use_workspace
 
 from tasks.core.errors import InputError
 from tasks.evaluation.verdict import Check, Verdict
+from tasks.registry import promotion
 from tasks.registry.decision_log import read_log
 from tasks.registry.promotion import promote_by_hand, promote_challenger, roll_back
 from tasks.registry.versions import Challenger, load_version
@@ -78,6 +79,30 @@ def test_rollback_returns_to_the_newest_earlier_champion_and_does_not_ping_pong(
         back("and again")
     promote_by_hand(MODEL, "3", "it was the labels", "data")
     assert back("it was not") == ("3", "1")
+
+
+def test_two_people_who_roll_back_at_once_do_so_once(versions, monkeypatch):
+    for version, as_of in zip(versions, (APRIL, JUNE, AUGUST), strict=True):
+        promote(version, champion(), as_of, "better")
+    first = iter([lambda: back("the other was faster")])
+
+    def read(model, read=promotion.read_log):
+        log = read(model)
+        for faster in first:
+            faster()
+        return log
+
+    monkeypatch.setattr(promotion, "read_log", read)
+    with pytest.raises(InputError, match="version 3 of late-arrivals is not the champion any more, version 2 is"):
+        back("so was I")
+    assert champion() == "2"
+
+
+def test_by_the_clock_on_the_wall_a_move_of_a_machine_whose_clock_is_ahead_bars_nobody(versions):
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    promote("1", None, ahead, "first")
+    promote_by_hand(MODEL, "2", "the clocks differ", "wall")
+    assert [move.as_of for move in read_log(MODEL).moves] == [ahead, ahead]
 
 
 def test_rollback_acts_only_on_the_champion_it_was_asked_to_replace(versions):

@@ -50,7 +50,7 @@ def test_versions_aliases_and_files_are_shown_and_a_second_time_changes_nothing(
     version = client().get_model_version(MODEL, "2")
     assert version.description.startswith("version 2 of late-arrivals: promote") and version.source.startswith("runs:/")
     run = client().get_run(version.run_id)
-    assert (run.data.tags["kind"], run.data.tags["entry"], run.info.status) == ("verdict", "2", "FINISHED")
+    assert (run.data.tags["kind"], run.data.tags["number"], run.info.status) == ("verdict", "2", "FINISHED")
     files = {file.path for file in client().list_artifacts(version.run_id, "bundle")}
     assert files == {f"bundle/{name}" for name in ("card.json", "model.onnx", "probe.parquet", "seen.parquet")}
     before = everything()
@@ -81,6 +81,22 @@ def test_what_was_moved_or_deleted_by_hand_is_repaired(mirrored):
     assert bring_up_to_date(whole=True) and shown()["champion"] == "2"
     client().delete_registered_model(MODEL)
     assert bring_up_to_date() and shown() == {"champion": "2", "challenger": "3"}
+
+
+def test_a_log_that_was_begun_anew_is_shown_and_not_taken_for_the_old_one(mirrored, store, make_versions):
+    store.rename(store.with_name("old store"))
+    make_versions()
+    promote_by_hand(MODEL, "3", "anew", "data")
+    assert bring_up_to_date() and shown() == {"champion": "3", "challenger": "3"}
+    champion = client().get_model_version_by_alias(MODEL, "champion")
+    made_at = client().get_run(champion.run_id).data.tags["made_at"]
+    assert made_at == str(read_log(MODEL).versions["3"].made_at)
+
+
+def test_a_run_that_was_made_by_half_is_made_again(mirrored):
+    run = client().get_model_version(MODEL, "1").run_id
+    client().delete_tag(run, "entry")  # it comes last
+    assert bring_up_to_date(whole=True) and len(everything()[0]) == 4
 
 
 def test_a_run_of_somebody_else_among_ours_does_not_matter(mirrored):
