@@ -113,7 +113,7 @@ class Mirror:
         newest = str(len(self.log.versions))
         for alias, version in {"champion": self.log.champion(), "challenger": newest}.items():
             entry = self.log.versions.get(version or "")
-            self._point(alias, entry and shown[id_of(entry)])
+            self._point(alias, shown[id_of(entry)] if entry else None)
         head = {"mirrored": self.log.head.number, "log_digest": self.log.head.digest, "log_begun": begun}
         for name, value in head.items():
             self.client.set_experiment_tag(self.experiment.experiment_id, name, str(value))
