@@ -5,7 +5,7 @@ from datetime import datetime
 
 from prefect import flow
 
-from tasks.core.errors import InputError, exit_on_input_error
+from tasks.core.errors import InputError, StoreError, exit_on_input_error
 from tasks.core.params import Params, Prefilled
 from tasks.core.use_case import load_use_case
 from tasks.data.clock import resolve_as_of
@@ -50,6 +50,8 @@ def monitor(
     known = find_checked(log, window, champion.version)
     try:
         frame, _ = build_feature_frame(snapshot, use_case, as_of, window.start, params.validation)
+    except StoreError:
+        raise
     except InputError as error:
         frame, check = None, reject_window(window, champion.version, str(error))
     else:

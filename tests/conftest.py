@@ -120,12 +120,14 @@ def make_versions(tiny_model):
     """Call it to register three versions as of April, June and August; none of them is champion."""
     import numpy as np
 
+    from tasks.core.tables import open_table
     from tasks.inference.scorer import Scorer
     from tasks.registry.bundle import write_bundle
-    from tasks.registry.decision_log import record
+    from tasks.registry.decision_log import DECISIONS, record
     from tasks.registry.entries import Judged
 
     def call() -> list[str]:
+        open_table(DECISIONS)
         model, probe = tiny_model
         facts = {"decision": "promote", "why": "", "judged_against": None, "by": "Ada", "cause": "hand"}
         numbers = ["1", "2", "3"]

@@ -12,6 +12,10 @@ class InputError(Exception):
     """What the user gave cannot be used; the message names it and the fix."""
 
 
+class StoreError(InputError):
+    """The store cannot be used: nothing is wrong with the data."""
+
+
 def first_line(error: BaseException) -> str:
     """What an error of a library or of the user's code says, in its first line."""
     return next(iter(str(error).strip().splitlines()), "")

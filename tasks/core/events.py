@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, StoreError
 
 
 def announce(event: str, subject: str, *, model: str, **payload: Any) -> None:
@@ -48,6 +48,8 @@ def rejections_announced(model: str) -> Generator[None]:
     """Emit data.rejected when data cannot be used."""
     try:
         yield
+    except StoreError:
+        raise
     except InputError as error:
         announce("data.rejected", f"data.{model}", model=model, reason=str(error))
         raise

@@ -41,6 +41,13 @@ def setting(default: Any, description: str, **bounds: Any) -> Any:
     return Field(default=default, description=description, **bounds)
 
 
+def without_secret(address: str) -> str:
+    """An address as it is, if it holds no user or password."""
+    if "@" in address:
+        raise ValueError("a secret does not belong in an address: set the AWS_* variables")
+    return address
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True, validate_default=True)
 
@@ -59,9 +66,7 @@ class Ingest(Section):
     @field_validator("source")
     @classmethod
     def _hold_no_secret(cls, source: str) -> str:
-        if "@" in source:
-            raise ValueError("a secret does not belong in an address: set the AWS_* variables")
-        return source
+        return without_secret(source)
 
 
 class Validation(Section):
@@ -171,6 +176,11 @@ class Params(Section):
 
     # What a run leaves out is filled in below, so the form of the Prefect UI requires nothing.
     model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required", None))
+
+    @field_validator("store")
+    @classmethod
+    def _hold_no_secret(cls, store: str) -> str:
+        return without_secret(store)
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any
 
 from fsspec.core import url_to_fs
 
-from tasks.core.errors import InputError, first_line
+from tasks.core.errors import StoreError, first_line
 from tasks.core.files import atomic_write
 from tasks.core.params import Params
 from tasks.core.workspace import workspace
@@ -21,10 +21,25 @@ class Store:
     def __init__(self, address: str) -> None:
         self.address = address if "://" in address else str(workspace().root / address)
         self.remote = "://" in address
-        if set("[]") & set(self.address):
-            raise InputError(
-                f"{self.address}: tables cannot lie in a folder with [ or ] in its path; set store to another"
+        if why := self.fault():
+            raise StoreError(f"store: {why}")
+
+    def fault(self) -> str | None:
+        """Why this can be no store."""
+        folder = Path(self.address)
+        if self.remote or ":/" in self.address:
+            return (
+                None
+                if self.address.startswith("s3://")
+                else f"{self.address} is neither a folder nor s3://bucket/prefix"
             )
+        if set("[]") & set(self.address):
+            return f"{folder}: tables cannot lie in a folder with [ or ] in its path"
+        if folder.exists() and not folder.is_dir():
+            return f"{folder} is a file, not a folder"
+        if not folder.is_relative_to(workspace().root) and not folder.parent.is_dir():
+            return f"{folder.parent} is not there: is the drive mounted?"
+        return None
 
     def read(self, name: str, digest: str) -> bytes:
         """A file that was kept under this sha256; one of a store elsewhere is fetched once, and again if damaged.
@@ -36,7 +51,7 @@ class Store:
         try:
             content = path.read_bytes() if path.is_file() else None
         except OSError as error:
-            raise InputError(f"{path} cannot be read: {first_line(error)}") from None
+            raise StoreError(f"{path} cannot be read: {first_line(error)}; look at its permissions") from None
         if self.remote and (content is None or sha256(content) != digest):
             content = self._fetch(name)
             if sha256(content) == digest:
@@ -44,9 +59,9 @@ class Store:
                     part.write_bytes(content)
         file = f"{self.address}/{name}"
         if content is None:
-            raise InputError(f"{file} is missing: restore it from a backup")
+            raise StoreError(f"{file} is missing: restore it from a backup")
         if sha256(content) != digest:
-            raise InputError(f"{file} is not the file that was registered (sha256 differs): restore it from a backup")
+            raise StoreError(f"{file} is not the file that was registered (sha256 differs): restore it from a backup")
         return content
 
     def forget_copies(self) -> None:
@@ -61,19 +76,22 @@ class Store:
                 files, root = self._open()
                 files.pipe_file(f"{root}/{name}", content)
             except Exception as error:  # whatever a client of an object store raises
-                raise InputError(f"{self.address}/{name} cannot be written: {first_line(error)}") from None
+                raise StoreError(f"{self.address}/{name} cannot be written: {first_line(error)}") from None
         else:
-            with atomic_write(Path(self.address) / name) as part:
-                part.write_bytes(content)
+            try:
+                with atomic_write(Path(self.address) / name) as part:
+                    part.write_bytes(content)
+            except OSError as error:
+                raise StoreError(f"{self.address}/{name} cannot be written: {first_line(error)}") from None
 
     def _fetch(self, name: str) -> bytes:
         files, root = self._open()
         try:
             return files.cat_file(f"{root}/{name}")
         except FileNotFoundError:
-            raise InputError(f"{self.address}/{name} is missing: restore it from a backup") from None
+            raise StoreError(f"{self.address}/{name} is missing: restore it from a backup") from None
         except Exception as error:  # whatever a client of an object store raises
-            raise InputError(f"{self.address}/{name} cannot be read: {first_line(error)}") from None
+            raise StoreError(f"{self.address}/{name} cannot be read: {first_line(error)}") from None
 
     def _open(self) -> tuple[Any, str]:
         return url_to_fs(self.address)

@@ -12,7 +12,7 @@ import polars as pl
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from tasks.core.errors import FULL, InputError, first_line
+from tasks.core.errors import FULL, InputError, StoreError, first_line
 from tasks.core.store import store
 
 TRIES = 40
@@ -52,7 +52,7 @@ def insert_new(table: Table, rows: pl.DataFrame) -> int:
     near = [f"t.{name} {sign} {literal(found)}" for name in bounds(table, rows) for sign, found in ends(rows[name])]
     for attempt in range(TRIES):
         try:
-            merge = _open_or_make(table).merge(rows, " AND ".join(same + near), "s", "t")
+            merge = open_table(table).merge(rows, " AND ".join(same + near), "s", "t")
             return int(merge.when_not_matched_insert_all().execute()["num_target_rows_inserted"])
         except CommitFailedError:
             time.sleep(random.uniform(0, min(1, 0.01 * 2**attempt)))  # noqa: S311
@@ -81,7 +81,7 @@ def read_rows(table: Table, where: str = "true", columns: Sequence[str] = ()) ->
 def compact(table: Table) -> None:
     """Rewrite many small files as few, which disturbs nobody who writes meanwhile; what hinders it is told."""
     try:
-        _open_or_make(table).optimize.compact()
+        open_table(table).optimize.compact()
     except (DeltaError, OSError) as error:
         print(f"{table.name} is compacted another time: {first_line(error)[:300]}")
 
@@ -91,7 +91,7 @@ def tidy_table(table: Table) -> None:
     try:
         if DeltaTable.is_deltatable(table.address, storage_options=options()):
             compact(table)
-            _open_or_make(table).vacuum(int(KEPT / timedelta(hours=1)), dry_run=False)
+            open_table(table).vacuum(int(KEPT / timedelta(hours=1)), dry_run=False)
     except (DeltaError, OSError) as error:
         print(f"{table.name} is tidied another time: {first_line(error)[:300]}")
 
@@ -123,7 +123,8 @@ def ends(column: pl.Series) -> list[tuple[str, Any]]:
     return [(">=", column.min()), ("<=", column.max())]
 
 
-def _open_or_make(table: Table) -> DeltaTable:
+def open_table(table: Table) -> DeltaTable:
+    """The table, which is made on first use."""
     try:
         return DeltaTable(table.address, storage_options=options())
     except TableNotFoundError:
@@ -141,11 +142,11 @@ def options() -> dict[str, str]:
     return {"aws_allow_http": "true"} if plain else {}
 
 
-def unusable(table: Table, error: BaseException) -> InputError:
+def unusable(table: Table, error: BaseException) -> StoreError:
     """One sentence for whatever the library says."""
     if any(words in str(error) for words in FULL):
-        return InputError("the disk is full: free some space and run it again; what is on record stands")
-    return InputError(
+        return StoreError("the disk is full: free some space and run it again; what is on record stands")
+    return StoreError(
         f"the table {table.address} cannot be used: {first_line(error)[:300]}; look at the folder's permissions or the "
         "AWS_* variables, or restore the table from a backup"
     )

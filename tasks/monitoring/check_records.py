@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from prefect import task
+from pydantic import ValidationError
 
 from tasks.core.errors import InputError
 from tasks.core.events import announce
@@ -50,7 +51,18 @@ def read_check(entry: Checked, with_findings: bool = False) -> WindowCheck:
             findings = read_json(FINDINGS, entry.findings)
         except InputError as damage:
             print(f"the check of window {entry.window} has lost its findings: {damage}")
-    return WindowCheck.model_validate({**entry.check, "findings": findings})
+    try:
+        return WindowCheck.model_validate({**entry.check, "findings": findings})
+    except ValidationError as error:
+        (fault, *_) = error.errors()
+        where = ".".join(map(str, fault["loc"]))
+        return reject(entry, f"entry {entry.number} was made by another version of this code ({where}: {fault['msg']})")
+
+
+def reject(entry: Checked, why: str) -> WindowCheck:
+    """A check that cannot be read any more."""
+    empty = {"rows": 0, "findings": [], "drifted": [], "alarm": entry.alarm, "missing": [], "quality": None}
+    return WindowCheck(window=entry.window, version=entry.version, rejected=why, **empty)
 
 
 def says_more(check: WindowCheck, known: WindowCheck, min_labels: int) -> bool:

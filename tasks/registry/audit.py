@@ -81,6 +81,7 @@ def describe_kind(entry: Entry, version: str) -> str:
             return f"review {entry.outcome}"
         case Checked():
             found = [name for name in ("alarm", "degraded") if getattr(entry, name)]
+            found += ["rejected"] if entry.check.get("rejected") else []
             return f"checked on window {entry.window}: {', '.join(found) or 'in order'}"
         case Move() if entry.replaces == version:
             how = "replaced" if entry.kind == "promotion" else "rolled back"

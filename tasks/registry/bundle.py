@@ -86,10 +86,7 @@ def read_file(bundle: str, name: str, digest: str) -> bytes:
     Raises:
         InputError: It is missing or changed.
     """
-    try:
-        return store().read(f"bundles/{bundle}/{name}", digest)
-    except InputError as fault:
-        raise InputError(f"{fault}, or roll back to another version") from None
+    return store().read(f"bundles/{bundle}/{name}", digest)
 
 
 def digest_keys(frame: pl.DataFrame) -> np.ndarray:

@@ -14,9 +14,9 @@ from typing import Annotated, Any, TypeVar
 import polars as pl
 from pydantic import Field
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, StoreError, first_line
+from tasks.core.store import store
 from tasks.core.tables import Table, compact, insert_new, literal, read_rows
-from tasks.core.workspace import workspace
 from tasks.registry.entries import Entry, parse_entry
 from tasks.registry.state import Head, Log
 
@@ -53,14 +53,21 @@ def read_entries(model: str) -> pl.DataFrame:
 
 def refuse_lost_log() -> None:
     """A store that is no empty one is not begun anew: its log was lost, or it is that of an earlier layout."""
-    old, folder = workspace().store, Path(DECISIONS.address)
-    if (old / "records").is_dir() or (old / "mlflow.db").exists():
+    folder = Path(store().address)
+    table = folder / DECISIONS.name
+    try:
+        names = {file.name for file in folder.iterdir()} if folder.is_dir() else set()  # none of a store elsewhere
+        lost = "bundles" in names or any(table.glob("model=*"))
+        begun = any((table / "_delta_log").glob("*"))
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be read: {first_line(error)}; look at its permissions") from None
+    if names & {"records", "mlflow.db"}:
         raise InputError(
-            f"{old} holds records of an earlier version of this code, which this one does not read: to keep them, move "
-            "store/ and state/mlflow.db elsewhere, then train anew; nothing was deleted"
+            f"{folder} holds records of an earlier version of this code, which this one does not read: to keep them, "
+            f"move {folder} and state/mlflow.db elsewhere, then train anew; nothing was deleted"
         )
-    if any(folder.glob("model=*")) and not (folder / "_delta_log").is_dir():
-        raise InputError(f"{folder} has lost its _delta_log: restore the folder from a backup")
+    if lost and not begun:
+        raise StoreError(f"{table} has lost its entries: restore it from a backup; to begin anew, move {folder} away")
 
 
 def read_log(model: str) -> Log:
@@ -78,7 +85,12 @@ def fold(model: str, rows: pl.DataFrame) -> Log:
         raise InputError(f"entries of the decision log of {model} are missing or doubled: restore a backup")
     entries = [parse_entry(*row) for row in rows.select("number", "entry").iter_rows()]
     head = Head(rows.height, digest(rows.row(-1, named=True))) if entries else Head()
-    return Log(model, entries, head)
+    log = Log(model, head=head)
+    for entry in entries:
+        if objection := log.objection(entry):
+            raise InputError(f"entry {entry.number} of the log does not follow ({objection}): restore a backup")
+        log.add(entry)
+    return log
 
 
 def decide(model: str, judge: Callable[[Log], Made | None]) -> Made | None:

@@ -5,12 +5,21 @@ import socket
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tasks.core.errors import InputError
 from tasks.core.provenance import who
 
 VersionNumber = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}$")]
+
+
+def on_one_line(text: str) -> str:
+    """Text from a terminal or a form, which must not look like another line of the record."""
+    shown = text.encode("utf-8", "replace").decode()
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in shown).split())
+
+
+Text = Annotated[str, AfterValidator(on_one_line)]
 
 
 class Entry(BaseModel):
@@ -23,8 +32,8 @@ class Entry(BaseModel):
     kind: str
     v: Literal[1] = 1
     as_of: AwareDatetime  # the logical time
-    by: str = Field(default_factory=who)
-    reason: str = ""
+    by: Text = Field(default_factory=who, validate_default=True)
+    reason: Text = ""
 
 
 class Claim(Entry):
@@ -116,7 +125,8 @@ def parse_entry(number: int, text: str) -> Entry:
         return KNOWN.validate_json(text)
     except ValidationError as error:
         (fault, *_) = error.errors()
+        where = ".".join(map(str, fault["loc"])) or "kind"
         raise InputError(
-            f"entry {number} of the decision log cannot be read ({'.'.join(map(str, fault['loc']))}: {fault['msg']}): "
-            "it was made by a later version of this code, which then must read it, or it is damaged: restore a backup"
+            f"entry {number} of the decision log cannot be read ({where}: {fault['msg']}): it was made by a later "
+            "version of this code, which then must read it, or it is damaged: restore a backup"
         ) from None

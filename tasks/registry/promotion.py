@@ -5,7 +5,7 @@ from typing import Literal
 
 from prefect import task
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, StoreError
 from tasks.core.events import announce
 from tasks.core.provenance import who
 from tasks.registry.decision_log import decide, read_log, resource_of
@@ -52,7 +52,7 @@ def roll_back(model: str, reason: str, clock: str, champion: str | None = None) 
         The move: the version that is champion now, and the one that it replaces.
     """
 
-    bad = champion or read_log(model).champion()
+    bad = champion if champion is not None else read_log(model).champion()
 
     def judge(log: Log) -> Move:
         origin, target = log.champion(), log.predecessor()
@@ -62,7 +62,10 @@ def roll_back(model: str, reason: str, clock: str, champion: str | None = None) 
             )
         if origin is None or target is None:
             raise InputError(f"{model} has no earlier champion to roll back to")
-        return make_move(log, "rollback", target, origin, log.now(clock), reason)
+        try:
+            return make_move(log, "rollback", target, origin, log.now(clock), reason)
+        except StoreError as damage:
+            raise InputError(f'{damage}; or choose another version: python -m flows.promote N "why"') from None
 
     return announce_move(model, decide(model, judge))
 

@@ -18,8 +18,10 @@ from tasks.core.errors import InputError, first_line
 from tasks.core.locks import exclusive
 from tasks.core.workspace import workspace
 from tasks.registry.bundle import read_file
+from tasks.registry.decision_log import digest, read_entries
 from tasks.registry.entries import Checked, Entry, Judged
 from tasks.registry.state import Head, Log
+from tasks.registry.verify import check_anchor
 
 PATIENCE = 5  # seconds for a database that another process holds
 
@@ -67,8 +69,8 @@ def read_head(model: str) -> Head:
 
 
 def without_secrets(text: str) -> str:
-    """The text without the user and password of an address."""
-    return re.sub(r"//[^/\s]*@", "//", text)
+    """The text without user, password and query of an address."""
+    return re.sub(r"\?\S*", "", re.sub(r"//\S*@", "//", text))
 
 
 def prepare_database() -> str:
@@ -114,9 +116,20 @@ class Mirror:
         for alias, version in {"champion": self.log.champion(), "challenger": newest}.items():
             entry = self.log.versions.get(version or "")
             self._point(alias, shown[id_of(entry)] if entry else None)
+        if tags.get("log_begun") == begun and self._is_another_log():
+            return
         head = {"mirrored": self.log.head.number, "log_digest": self.log.head.digest, "log_begun": begun}
         for name, value in head.items():
             self.client.set_experiment_tag(self.experiment.experiment_id, name, str(value))
+
+    def _is_another_log(self) -> bool:
+        """Whether MLflow keeps a head that the log does not hold: it is kept then, for `audit --verify --mirror`."""
+        tags = self.experiment.tags
+        digests = [digest(row) for row in read_entries(self.log.model).iter_rows(named=True)]
+        faults = list(check_anchor(digests, Head(int(tags["mirrored"]), tags["log_digest"]), "MLflow"))
+        for fault in faults:
+            print(f"the log of {self.log.model} was changed: {fault}")
+        return bool(faults)
 
     def _open_experiment(self) -> Any:
         """The experiment, restored if somebody deleted it."""

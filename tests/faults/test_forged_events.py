@@ -1,7 +1,6 @@
 """Events that lie: whatever they claim, on a real server no training and no move comes of them; time stands still."""
 
 import json
-from itertools import cycle, islice
 
 import pytest
 from prefect.events.filters import EventFilter, EventNameFilter
@@ -53,10 +52,10 @@ def stack(tmp_path_factory):
 
 
 def emit(environment, event: str) -> None:
-    claims = list(islice(zip(cycle(SUBJECTS), cycle(LIES), strict=False), EACH))
     code = f"""
+from itertools import cycle, islice
 from prefect.events import emit_event
-for subject, payload in {claims!r}:
+for subject, payload in islice(zip(cycle({SUBJECTS!r}), cycle({LIES!r})), {EACH}):
     resource = f"model.late-arrivals.{{subject}}"
     emit_event({event!r}, {{"prefect.resource.id": resource, "model": "late-arrivals"}}, payload=payload)
 """

@@ -167,7 +167,7 @@ def test_an_entry_that_does_not_follow_is_refused_and_a_log_with_one_is_not_used
     with pytest.raises(InputError, match="is version None now, not 2"):
         record(MODEL, Move(kind="promotion", version="1", replaces="2", as_of=APRIL))
     rows = read_entries(MODEL)
-    with pytest.raises(InputError, match="the next version of m is 1, not 2"):
+    with pytest.raises(InputError, match=r"entry 2 of the log does not follow \(the next version of m is 1, not 2\)"):
         fold("m", rows.tail(2).with_columns(number=pl.int_range(1, 3)))
     with pytest.raises(InputError, match="missing or doubled"):
         fold("m", rows.tail(2))
@@ -193,5 +193,34 @@ def test_a_table_that_lost_its_log_is_not_begun_anew_and_an_empty_commit_is_told
     assert verify_record(MODEL) == [f"{newest} is empty: the newest decision may be lost; restore it from a backup"]
     newest.write_bytes(whole)
     (store / "decisions" / "_delta_log").rename(store / "elsewhere")
-    with pytest.raises(InputError, match="decisions has lost its _delta_log: restore the folder from a backup"):
+    with pytest.raises(InputError, match="decisions has lost its entries: restore it from a backup"):
         claim()
+
+
+def test_a_store_whose_table_is_gone_is_not_begun_anew(versions, store):
+    (store / "decisions").rename(store.with_name("elsewhere"))
+    with pytest.raises(InputError, match=r"decisions has lost its entries: .* to begin anew, move .*store away"):
+        read_log(MODEL)
+
+
+def test_a_reason_is_one_line_whatever_was_typed(versions):
+    promote_by_hand(MODEL, "1", "x\n2013-06-01 promoted by Ada\x1b[31m \udcfc", "data")
+    (move,) = read_log(MODEL).moves
+    assert move.reason == "x 2013-06-01 promoted by Ada [31m ?"
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("s3:/b/x", "neither a folder nor s3"),
+        ("/no/drive/store", "/no/drive is not there"),
+        ("http://127.0.0.1/x", "neither a folder nor s3"),
+        ("params.yaml", "is a file, not a folder"),
+        ("s3://key:SECRET@bucket/x", "a secret does not belong in an address"),
+    ],
+)
+def test_what_can_be_no_store_is_told(own_workspace, monkeypatch, address, sentence):
+    monkeypatch.setenv("PARAMS_STORE", address)
+    with pytest.raises(InputError, match=sentence) as told:
+        read_log(MODEL)
+    assert "SECRET" not in str(told.value)
