@@ -27,12 +27,10 @@ class Store:
     def fault(self) -> str | None:
         """Why this can be no store."""
         folder = Path(self.address)
-        if self.remote or ":/" in self.address:
-            return (
-                None
-                if self.address.startswith("s3://")
-                else f"{self.address} is neither a folder nor s3://bucket/prefix"
-            )
+        if self.address.startswith("s3://"):
+            return None
+        if ":/" in self.address:
+            return f"{self.address} is neither a folder nor s3://bucket/prefix"
         if set("[]") & set(self.address):
             return f"{folder}: tables cannot lie in a folder with [ or ] in its path"
         if folder.exists() and not folder.is_dir():
