@@ -12,8 +12,11 @@ import pytest
 from copies import copy_files, environment_of
 from receivers import fill_in_block, receiver
 from stacks import WAIT, flow, prefect, read_until
+from stores import use_workspace
 
 from stack.local_stack import clean_environment
+from tasks.registry.decision_log import find_entry, read_log
+from tasks.registry.entries import Checked
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -52,6 +55,16 @@ def test_the_demo_runs_in_an_archive_with_a_space_in_its_path_from_elsewhere_in_
     ]
 
 
+def windows_of(workspace: Path, events: list[str]) -> list[str]:
+    """The windows of the checks that events name."""
+    usual = Path(os.environ["WORKSPACE"])
+    use_workspace(workspace)
+    log = read_log("late-arrivals")
+    use_workspace(usual)
+    checks = [find_entry(log, event, Checked) for event in events]
+    return [check.window for check in checks if check]
+
+
 def switch_alerts_on(workspace: Path, address: str) -> None:
     """What a user does who wants to hear, twice over."""
     log = (workspace / "state" / "prefect" / "server.log").read_text()
@@ -79,8 +92,8 @@ def check_causes(workspace: Path) -> None:
     assert all(json.loads(created_by)["type"] == "AUTOMATION" for *_, created_by in started)
     scheduled = database.execute("select count(*) from flow_run where auto_scheduled and state_type != 'SCHEDULED'")
     assert scheduled.fetchone() == (0,)  # no schedule takes part in the story, whatever the time of day
-    windows = [json.loads(parameters).get("window") for _, _, parameters, _ in started]
-    assert windows == ["2013-06-01", "2013-08-01", "2013-12-01"]
+    events = [json.loads(parameters)["event"] for _, _, parameters, _ in started]
+    assert windows_of(workspace, events) == ["2013-06-01", "2013-08-01", "2013-12-01"]
     events = dict(database.execute("select event, count(*) from events group by event"))
     assert events["data.landed"] == 8 and events["data.drifted"] == 2 and events["model.degraded"] == 1
     assert events["model.promoted"] == 4 and events["model.rejected"] == 2 and events["model.rolled-back"] == 1
