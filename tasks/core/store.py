@@ -69,18 +69,15 @@ class Store:
 
     def put(self, name: str, content: bytes) -> None:
         """Keep a file, whole or not at all."""
-        if self.remote:
-            try:
+        try:
+            if self.remote:
                 files, root = self._open()
                 files.pipe_file(f"{root}/{name}", content)
-            except Exception as error:  # whatever a client of an object store raises
-                raise StoreError(f"{self.address}/{name} cannot be written: {first_line(error)}") from None
-        else:
-            try:
+            else:
                 with atomic_write(Path(self.address) / name) as part:
                     part.write_bytes(content)
-            except OSError as error:
-                raise StoreError(f"{self.address}/{name} cannot be written: {first_line(error)}") from None
+        except Exception as error:  # whatever a client of an object store raises
+            raise StoreError(f"{self.address}/{name} cannot be written: {first_line(error)}") from None
 
     def _fetch(self, name: str) -> bytes:
         files, root = self._open()

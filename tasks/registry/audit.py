@@ -1,4 +1,4 @@
-"""Everything on record about one model version, from raw files to what it served; and whether the record is whole."""
+"""Everything on record about one model version, from raw files to what it served."""
 
 from typing import Any
 

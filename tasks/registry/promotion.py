@@ -51,7 +51,6 @@ def roll_back(model: str, reason: str, clock: str, champion: str | None = None) 
     Returns:
         The move: the version that is champion now, and the one that it replaces.
     """
-
     bad = champion if champion is not None else read_log(model).champion()
 
     def judge(log: Log) -> Move:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
-from kills import processes
+from kills import run_together
 from stores import use_workspace
 
 from tasks.core.errors import InputError
@@ -36,14 +36,7 @@ def insert_often(folder, by: int, environment: dict[str, str]) -> None:
 
 
 def insert_together(*folders) -> list[int | None]:
-    started = [
-        processes.Process(target=insert_often, args=(folder, by, dict(os.environ))) for by, folder in enumerate(folders)
-    ]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join()
-    return [process.exitcode for process in started]
+    return run_together(insert_often, [(folder, by, dict(os.environ)) for by, folder in enumerate(folders)])
 
 
 def test_a_row_goes_in_once_and_the_first_one_stays(store):

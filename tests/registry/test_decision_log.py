@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from kills import State, die_at, processes
+from kills import State, die_at, run_together
 from stores import use_workspace
 
 from tasks.core.errors import InputError
@@ -41,22 +41,13 @@ def race(folder, seed: int, death: State | None = None) -> None:
         decide(MODEL, judge)
 
 
-def run_together(*calls) -> list[int | None]:
-    started = [processes.Process(target=race, args=call) for call in calls]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join()
-    return [process.exitcode for process in started]
-
-
 def test_two_models_have_a_log_each(store):
     assert [claim().number, claim("other").number, claim().number] == [1, 1, 2]
     assert [len(read_log(name).entries) for name in (MODEL, "other", "it's")] == [2, 1, 0]
 
 
 def test_two_processes_that_move_the_champion_at_once_leave_one_whole_log(versions, own_workspace):
-    assert run_together(*((own_workspace, seed) for seed in range(SEEDS))) == [0] * SEEDS
+    assert run_together(race, [(own_workspace, seed) for seed in range(SEEDS)]) == [0] * SEEDS
     log = read_log(MODEL)
     assert verify_record(MODEL) == [] and len(log.moves) > RACES / 2
     assert [move.replaces for move in log.moves] == [None, *(move.version for move in log.moves)][: len(log.moves)]
@@ -66,7 +57,7 @@ def test_who_is_killed_before_or_after_an_insert_leaves_a_whole_log_to_the_other
     insert = "tasks.registry.decision_log:insert_new"
     calls = [(own_workspace, 0), (own_workspace, 1, State(insert, 3, "before"))]
     calls += [(own_workspace, 2, State(insert, 2, "after"))]
-    codes = run_together(*calls)
+    codes = run_together(race, calls)
     assert codes[0] == 0 and verify_record(MODEL) == []
     assert read_log(MODEL).champion() is not None and claim().number == len(read_log(MODEL).entries)
 

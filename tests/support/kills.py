@@ -4,11 +4,22 @@ import functools
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import NamedTuple
 
 processes = multiprocessing.get_context("forkserver")  # it has imported everything once and forks for each process
 processes.set_forkserver_preload([f"flows.{name}" for name in ("train", "promote", "rollback", "ingest")])
+
+
+def run_together(work: Callable[..., None], calls: Iterable[tuple]) -> list[int | None]:
+    """The exit codes of processes that do the same work at once, one for each tuple of arguments."""
+    started = [processes.Process(target=work, args=call) for call in calls]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join()
+    return [process.exitcode for process in started]
 
 
 class State(NamedTuple):
