@@ -53,7 +53,7 @@ def test_a_storm_over_many_windows_an_event_in_between_and_a_replay_after_a_rest
     forged = [f"model.late-arrivals.{number}" for number in ("1", "99", "2013-07-01")]
     emit(stack, *[august, *forged] * 250, ago=60)
     wait_for(lambda: events(stack) >= 1000)
-    sent = hear(stack, august)
+    sent = hear(stack, august, times=3)  # by hand, of the storm, and after it: by then the storm has been judged
     storm = time.monotonic() - began
     wait_for(lambda: is_idle(stack, DRIFT))
     assert count_trainings(stack) == 2
@@ -61,7 +61,7 @@ def test_a_storm_over_many_windows_an_event_in_between_and_a_replay_after_a_rest
     assert len(states(stack, DRIFT)) <= 2 + sent + more  # by hand, for the storm, and for what came after
     assert count_refusals(stack, "the drift of window 2013-08-01 has its verdict") == 1  # however often it is asked for
     restart(stack)
-    hear(stack, august)
+    hear(stack, august, times=count_heard(stack, august) + 1)
     wait_for(lambda: is_idle(stack, DRIFT))
     assert count_trainings(stack) == 2
     assert count_refusals(stack, "the drift of window 2013-08-01 has its verdict") == 1
@@ -134,22 +134,20 @@ def events(environment) -> int:
         return client.read_events(EventFilter(event=EventNameFilter(name=["data.drifted"])), limit=1).total
 
 
-def hear(environment, subject: str) -> int:
-    """Emit data.drifted of this subject until a run comes of it: the trigger may be muted; returns how many were sent.
+def count_heard(environment, subject: str) -> int:
+    """How many runs name this subject."""
+    return sum(run["parameters"].get("event") == subject for run in runs(environment, DRIFT))
 
-    Events are judged in their order, so all that were sent before have been judged, too.
-    """
 
-    def heard() -> int:
-        return sum(run["parameters"].get("event") == subject for run in runs(environment, DRIFT))
-
-    before, sent = heard(), 0
-    while heard() == before:
+def hear(environment, subject: str, times: int) -> int:
+    """Emit data.drifted of this subject until so many runs name it; returns how many were sent: some are muted."""
+    sent = 0
+    while count_heard(environment, subject) < times:
         assert sent < 20, "twenty events were not heard"
         emit(environment, subject)
         sent += 1
         with suppress(AssertionError):
-            wait_for(lambda: heard() > before, 3 * THROTTLE)
+            wait_for(lambda: count_heard(environment, subject) >= times, 3 * THROTTLE)
     return sent
 
 
