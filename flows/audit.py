@@ -15,14 +15,15 @@ from tasks.registry.tracking import read_head
 from tasks.registry.verify import verify_record
 
 
-def audit(version: str | None, as_json: bool = False) -> None:
+def audit(version: str | None, as_json: bool = False, model: str | None = None) -> None:
     """Print the chain of a version, or a line for each version.
 
     Args:
         version: Its number in the registry; None lists them.
         as_json: All of it, for a machine.
+        model: Its name; left out, that of params.yaml, or the only one of project/.
     """
-    log = read_log(Params.load().model)
+    log = read_log(Params.load(model).model)
     found = trace_version(log, version) if version else list_versions(log)
     if as_json:
         print(json.dumps(found, indent=2, default=str))
@@ -30,9 +31,8 @@ def audit(version: str | None, as_json: bool = False) -> None:
         print("\n".join(tell(found) if isinstance(found, dict) else tell_versions(found)))
 
 
-def verify(mirrored: bool) -> None:
+def verify(model: str, mirrored: bool) -> None:
     """Print what is wrong with the record, and end with exit code 1 if anything is."""
-    model = Params.load().model
     faults = verify_record(model, read_head(model) if mirrored else None)
     if faults:
         raise InputError("\n       ".join(faults))
@@ -85,9 +85,10 @@ if __name__ == "__main__":
     parser.add_argument("--json", action="store_true", dest="as_json")
     parser.add_argument("--verify", action="store_true", help="is the record whole? exit code 1 if not")
     parser.add_argument("--mirror", action="store_true", help="with --verify: compare with what MLflow keeps, too")
+    parser.add_argument("--model", help="its name in project/")
     given = parser.parse_args()
     with exit_on_input_error():
         if given.verify or given.mirror:
-            verify(given.mirror)
+            verify(Params.load(given.model).model, given.mirror)
         else:
-            audit(given.version, given.as_json)
+            audit(given.version, given.as_json, given.model)

@@ -23,15 +23,18 @@ from tasks.registry.versions import load_champion
 SHOWN = 5  # rows of the past for each term
 
 
-def features(conditions: list[str], as_of: datetime | None = None, data_rev: str | None = None) -> None:
+def features(
+    conditions: list[str], as_of: datetime | None = None, data_rev: str | None = None, model: str | None = None
+) -> None:
     """Print the features of a model, or those of one row.
 
     Args:
         conditions: COLUMN=VALUE of the row, as many as it takes; none lists the features.
         as_of: The logical time in UTC; left out, the clock of params.yaml tells.
         data_rev: A git revision or tag, or a data version; the current data.dvc if left out.
+        model: Its name; left out, that of params.yaml, or the only one of project/.
     """
-    params = Params.load()
+    params = Params.load(model)
     use_case = load_use_case(params.model)
     snapshot = pull_snapshot.fn(data_rev, params.data)
     as_of = resolve_as_of(as_of, snapshot, use_case, params.clock)
@@ -50,7 +53,7 @@ def features(conditions: list[str], as_of: datetime | None = None, data_rev: str
 def parse_condition(use_case: UseCase, text: str) -> pl.Expr:
     """COLUMN=VALUE as a condition on a row to predict."""
     column, _, value = text.partition("=")
-    kind = use_case.predicted.schema.create_empty().schema.get(column)
+    kind = use_case.predicted.empty.schema.get(column)
     if kind is None:
         raise InputError(f"{text!r}: give COLUMN=VALUE with a column of {use_case.rows}, such as {use_case.key[0]}=...")
     try:
@@ -129,5 +132,6 @@ if __name__ == "__main__":
     parser.add_argument("conditions", nargs="*", metavar="COLUMN=VALUE", help="of the row, e.g. carrier=UA")
     parser.add_argument("--as-of", type=datetime.fromisoformat, help="logical time in UTC, e.g. 2013-06-01")
     parser.add_argument("--data-rev", help="git revision, tag or data version")
+    parser.add_argument("--model", help="its name in project/")
     with exit_on_input_error():
         features(**vars(parser.parse_args()))

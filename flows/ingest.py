@@ -6,7 +6,7 @@ from tasks.core.errors import exit_on_input_error
 from tasks.core.events import rejections_announced
 from tasks.core.locks import exclusive
 from tasks.core.params import Params, Prefilled
-from tasks.core.use_case import load_use_case
+from tasks.core.use_case import load_tables
 from tasks.data.merge import merge_landed
 from tasks.data.publish import commit_and_push, place_version, publish_version, refuse_edits
 from tasks.data.snapshot import pull_snapshot
@@ -20,21 +20,21 @@ def ingest(params: Params = Prefilled.read()) -> str:
     """Check new files against the contract and make their rows part of a new data version.
 
     Args:
-        params: Anything given here wins over params.yaml, for this run only.
+        params: What is changed here wins over params.yaml, for this run only.
 
     Returns:
         The current data version.
     """
     params = params.current()
-    use_case = load_use_case(params.model)
+    tables = load_tables()
     with exclusive("ingest"):
-        with rejections_announced(params.model):
+        with rejections_announced("data.landing"):
             snapshot = pull_snapshot(None, params.data)
             refuse_edits()
-            if landed := read_landed(params.ingest.source, use_case, snapshot, params.data.timeout):
-                files, changes = merge_landed(snapshot, use_case, landed, params.validation)
+            if landed := read_landed(params.ingest.source, tables, snapshot, params.data.timeout):
+                files, changes = merge_landed(snapshot, tables, landed, params.validation)
                 snapshot = publish_version(snapshot, files, landed)
-                report_landing(use_case, changes, landed, snapshot.version)
+                report_landing(tables, changes, landed, snapshot.version)
             else:
                 print(f"nothing new in {params.ingest.source}")
         place_version(snapshot)

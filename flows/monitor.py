@@ -30,19 +30,23 @@ from tasks.registry.versions import load_predecessor, require_champion
 
 @flow(log_prints=True, flow_run_name=name_run)
 def monitor(
-    as_of: datetime | None = None, data_rev: str | None = None, params: Params = Prefilled.read()
+    as_of: datetime | None = None,
+    data_rev: str | None = None,
+    model: str | None = None,
+    params: Params = Prefilled.read(),
 ) -> WindowCheck:
     """Compare the newest window with what the champion was fitted on, and its predictions with their outcomes.
 
     Args:
         as_of: The logical time in UTC; left out, the clock of params.yaml tells.
         data_rev: A git revision or tag, or a data version; the current data.dvc if left out.
-        params: Anything given here wins over params.yaml, for this run only.
+        model: Its name; left out, that of params.yaml, or the only one of project/.
+        params: What is changed here wins over the model's settings, for this run only.
 
     Returns:
         What the check found.
     """
-    params = params.current()
+    params = params.current(model)
     use_case = load_use_case(params.model)
     snapshot = pull_snapshot(data_rev, params.data)
     as_of, log = resolve_as_of(as_of, snapshot, use_case, params.clock), read_log(params.model)
@@ -63,9 +67,8 @@ def monitor(
         tell_degraded(log, known)
         return read_check(known)
     tell_check(log, record_check(params.model, as_of, check), known)
-    report = None
-    if frame is not None and wants_report(check, params.monitor):
-        report = render_report(frame, window, champion, check, params.seed)
+    wanted = frame is not None and wants_report(check, params.monitor)
+    report = render_report(params.model, frame, window, champion, check, params.seed) if wanted else None
     log = read_log(params.model)
     report_check(log, check, report)
     mirror(log)
@@ -77,5 +80,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.monitor", description=__doc__)
     parser.add_argument("--as-of", type=datetime.fromisoformat, help="logical time in UTC, e.g. 2013-06-01")
     parser.add_argument("--data-rev", help="git revision, tag or data version")
+    parser.add_argument("--model", help="its name in project/")
     with exit_on_input_error():
         monitor(**vars(parser.parse_args()))

@@ -23,6 +23,7 @@ def predict(
     as_of: datetime | None = None,
     since: datetime | None = None,
     data_rev: str | None = None,
+    model: str | None = None,
     params: Params = Prefilled.read(),
 ) -> int:
     """Score every row since a moment that was not scored before, with the champion of as_of.
@@ -31,12 +32,13 @@ def predict(
         as_of: The logical time in UTC; left out, the clock of params.yaml tells.
         since: The first event time of interest; left out, predict.backlog before as_of.
         data_rev: A git revision or tag, or a data version; the current data.dvc if left out.
-        params: Anything given here wins over params.yaml, for this run only.
+        model: Its name; left out, that of params.yaml, or the only one of project/.
+        params: What is changed here wins over the model's settings, for this run only.
 
     Returns:
         How many rows were scored.
     """
-    params = params.current()
+    params = params.current(model)
     use_case = load_use_case(params.model)
     snapshot = pull_snapshot(data_rev, params.data)
     as_of = resolve_as_of(as_of, snapshot, use_case, params.clock)
@@ -56,5 +58,6 @@ if __name__ == "__main__":
     parser.add_argument("--as-of", type=datetime.fromisoformat, help="logical time in UTC, e.g. 2013-06-01")
     parser.add_argument("--since", type=datetime.fromisoformat, help="first event time, e.g. 2013-05-01")
     parser.add_argument("--data-rev", help="git revision, tag or data version")
+    parser.add_argument("--model", help="its name in project/")
     with exit_on_input_error():
         predict(**vars(parser.parse_args()))

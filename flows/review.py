@@ -26,15 +26,21 @@ class Answer(RunInput):
 
 
 @flow(log_prints=True, flow_run_name=name_run)
-def review(version: VersionNumber | None = None, event: EventId = "", params: Params = Prefilled.read()) -> None:
+def review(
+    version: VersionNumber | None = None,
+    event: EventId = "",
+    model: str | None = None,
+    params: Params = Prefilled.read(),
+) -> None:
     """Wait, suspended, for a person's answer; the run takes no place in the worker meanwhile.
 
     Args:
         version: The challenger to ask about; left out, the first that waits.
         event: Of the request for a review, as model.NAME.ENTRY; the version is that of the entry on record.
-        params: Which model.
+        model: Its name; left out, that of the event, of params.yaml, or the only one of project/.
+        params: The clock.
     """
-    params = params.current()
+    params = params.current(model, event)
     log = settle_reviews(params.model)
     waiting = take_review(log, asked_version(log, event) if event else version)
     if waiting is None:
@@ -47,17 +53,17 @@ def review(version: VersionNumber | None = None, event: EventId = "", params: Pa
     print(f"version {waiting.version} was {waiting.outcome} by {waiting.by}: {waiting.note}")
 
 
-def answer_here(version: str, decision: Decision, note: str, name: str) -> None:
+def answer_here(model: str | None, version: str, decision: Decision, note: str, name: str) -> None:
     """Answer without the form; needs no Prefect server."""
-    params = Params.load()
+    params = Params.load(model)
     answered = answer_review(params.model, version, decision, name, note, params.clock)
     end_holder(answered)
     print(f"version {version} was {answered.outcome} by {answered.by}: {answered.note}")
 
 
-def list_reviews() -> None:
+def list_reviews(model: str | None) -> None:
     """A line for each review, oldest first."""
-    reviews = read_log(Params.load().model).reviews
+    reviews = read_log(Params.load(model).model).reviews
     for found in reviews.values():
         answer = f"by {found.by}: {found.note}" if found.by else f"until {found.asked.until:%Y-%m-%d %H:%M} UTC"
         print(f"version {found.version}, as of {found.asked.as_of:%Y-%m-%d}  {found.outcome} {answer}")
@@ -71,11 +77,12 @@ if __name__ == "__main__":
     parser.add_argument("decision", nargs="?", choices=["approve", "reject"])
     parser.add_argument("note", nargs="?", default="", help="why; it goes on the record")
     parser.add_argument("--name", default=who(), help="who answers, if not this account")
+    parser.add_argument("--model", help="its name in project/")
     given = parser.parse_args()
     if given.version and not (given.decision and given.note):
         parser.error("an answer needs all three: VERSION approve|reject NOTE")
     with exit_on_input_error():
         if given.version:
-            answer_here(given.version, given.decision, given.note, given.name)
+            answer_here(given.model, given.version, given.decision, given.note, given.name)
         else:
-            list_reviews()
+            list_reviews(given.model)

@@ -18,6 +18,7 @@ def rollback(
     reason: str = "",
     champion: VersionNumber | None = None,
     event: EventId = "",
+    model: str | None = None,
     params: Params = Prefilled.read(),
 ) -> None:
     """Make the newest earlier champion that was not itself rolled back champion again.
@@ -26,9 +27,10 @@ def rollback(
         reason: Why; it goes on the record with the account's name.
         champion: Act only if this version is still champion; left out, whichever is.
         event: Of a degraded champion, as model.NAME.ENTRY; version and reason are those of the entry on record.
-        params: Which model, and the clock.
+        model: Its name; left out, that of the event, of params.yaml, or the only one of project/.
+        params: The clock.
     """
-    params = params.current()
+    params = params.current(model, event)
     if event:
         check = require_degraded(read_log(params.model), event, params.clock)
         champion, reason = check.version, f"degraded in window {check.window}, entry {check.number}"
@@ -40,5 +42,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.rollback", description=__doc__)
     parser.add_argument("reason")
     parser.add_argument("--champion", help="act only if this version is still champion")
+    parser.add_argument("--model", help="its name in project/")
     with exit_on_input_error():
         rollback.fn(**vars(parser.parse_args()))

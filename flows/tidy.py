@@ -6,6 +6,7 @@ from prefect import flow
 
 from tasks.core.params import Params, Prefilled
 from tasks.core.tables import tidy_table
+from tasks.core.use_case import list_models
 from tasks.data.publish import DATA_VERSIONS
 from tasks.data.validation import QUARANTINE
 from tasks.inference.prediction_log import PREDICTIONS
@@ -22,7 +23,7 @@ def tidy(patience: int = 600, params: Params = Prefilled.read()) -> list[str]:
 
     Args:
         patience: Seconds without a sign of life; a run sends one every 30 s.
-        params: Which model.
+        params: The store.
 
     Returns:
         The names of the crashed runs.
@@ -32,5 +33,6 @@ def tidy(patience: int = 600, params: Params = Prefilled.read()) -> list[str]:
     print(f"closed {', '.join(closed)}" if closed else "no run is lost")
     for table in (DECISIONS, PREDICTIONS, QUARANTINE, DATA_VERSIONS):
         tidy_table(table)
-    mirror(read_log(params.current().model), whole=True)
+    for model in list_models():
+        mirror(read_log(model), whole=True)
     return closed

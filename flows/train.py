@@ -12,7 +12,7 @@ from tasks.core.use_case import META, UseCase, load_use_case
 from tasks.data.clock import resolve_as_of
 from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import Snapshot, pull_snapshot
-from tasks.evaluation.gate import hold_for_review, require_fit
+from tasks.evaluation.gate import hold_for_review
 from tasks.evaluation.metrics import measure_importance
 from tasks.evaluation.verdict import Verdict
 from tasks.monitoring.drift import describe_reference
@@ -38,6 +38,7 @@ from tasks.training.challenger import (
     training_key,
 )
 from tasks.training.feature_checks import check_features
+from tasks.training.first_look import look_at_outcomes
 from tasks.training.fit import export_model, fit_model
 from tasks.training.split import first_event, labelled_rows, split_rows
 from tasks.training.tuning import tune_model
@@ -51,6 +52,7 @@ def train(
     event: EventId = "",
     force: bool = False,
     reason: str = "",
+    model: str | None = None,
     params: Params = Prefilled.read(),
 ) -> Verdict | None:
     """Tune, fit and judge a challenger on one version of the data.
@@ -62,21 +64,22 @@ def train(
         event: Of a window that drifted, as model.NAME.ENTRY; window and as_of are those of the entry on record.
         force: Pass cooldown and minimum rows, never the gate; needs a reason.
         reason: For the record.
-        params: Anything given here wins over params.yaml, for this run only.
+        model: Its name; left out, that of the event, of params.yaml, or the only one of project/.
+        params: What is changed here wins over the model's settings, for this run only.
 
     Returns:
         The verdict of the gate, with its evidence; None if the policy refused to train.
     """
-    params = params.current()
+    params = params.current(model, event)
     use_case = load_use_case(params.model)
     with one_training(params.model) as log:
         snapshot = pull_snapshot(data_rev, params.data)
         request = make_request(log, resolve_as_of(as_of, snapshot, use_case, params.clock), cause, event, force, reason)
         since = first_event(request.as_of, params.split)
         frame, counts = build_feature_frame(snapshot, use_case, request.as_of, since, params.validation)
-        report_data(counts, snapshot.version)
+        report_data(params.model, counts, snapshot.version)
         rows = labelled_rows(frame)
-        require_fit(params.gate, rows)
+        look_at_outcomes(frame, rows, request.as_of, params, first=not log.versions)
         log = read_log(params.model)  # minutes later: another machine may have decided
         if refusal := decide(request, log, rows, params.retrain):
             print(f"not trained: {refusal}")
@@ -98,7 +101,7 @@ def train_challenger(
     champion = load_champion(log, as_of)
     sets = split_rows(rows, as_of, params.split)
     check_features(sets)
-    best, progress = champion and champion.hyperparameters, start_progress("Tuning")
+    best, progress = champion and champion.hyperparameters, start_progress(params.model, "Tuning")
     tuned = tune_model(use_case, sets.train, sets.validation, best, params.tuning, seed, progress)
     fitted = fit_model(use_case, sets.fit, tuned.hyperparameters, seed)
     scorer = export_model(fitted, sets, params.gate)
@@ -108,7 +111,7 @@ def train_challenger(
     reference = describe_reference(scorer.score, sets, as_of - params.split.gate, as_of, seed)
     card = describe_training(scorer, tuned, verdict, champion, sets, importance, snapshot, request, params, log.head)
     challenger = register_challenger(scorer, card, verdict, sets, reference, key)
-    report_verdict(challenger)
+    report_verdict(params.model, challenger)
     print(f"version {challenger.version}, {challenger.verdict}")
     return challenger
 
@@ -125,5 +128,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m flows.train", description=__doc__)
     parser.add_argument("--as-of", type=datetime.fromisoformat, help="logical time in UTC, e.g. 2013-06-01")
     parser.add_argument("--data-rev", help="git revision, tag or data version")
+    parser.add_argument("--model", help="its name in project/")
     with exit_on_input_error():
         train(**vars(parser.parse_args()))

@@ -54,7 +54,7 @@ def read_valid(snapshot, use_case, end):
     start = datetime(2013, 1, 1, tzinfo=UTC)
     found = {name: read_table(snapshot, use_case, name, start, end) for name in use_case.tables}
     tables = {name: know(use_case, name, rows, end) for name, rows in found.items()}
-    return {name: separate_rows(use_case, name, rows)[0] for name, rows in tables.items()}
+    return {name: separate_rows(use_case.tables, name, rows)[0] for name, rows in tables.items()}
 
 
 @pytest.fixture(scope="session")

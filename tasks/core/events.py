@@ -7,14 +7,13 @@ from typing import Any
 from tasks.core.errors import InputError, StoreError
 
 
-def announce(event: str, subject: str, *, model: str, **payload: Any) -> None:
+def announce(event: str, subject: str, **payload: Any) -> None:
     """Emit an event if there is a Prefect server. Best effort: the fact is already recorded.
 
     Args:
         event: Past tense, such as data.drifted.
-        subject: What it happened to, such as model.NAME.
-        model: The registered model, also a label of the resource: a trigger hears one event at a time of each.
-        payload: What a trigger hands on as parameters.
+        subject: What it happened to, such as model.NAME.ENTRY or data.TABLE.
+        payload: The news; model or table is also a label of the resource: a trigger hears one at a time of each.
     """
     from prefect.settings import PREFECT_API_URL
 
@@ -25,8 +24,9 @@ def announce(event: str, subject: str, *, model: str, **payload: Any) -> None:
         return
     from prefect.events import emit_event
 
-    labels = {"prefect.resource.id": subject, "prefect.resource.name": subject, "model": model}
-    emit_event(event=event, resource=labels, payload={"model": model, **payload})
+    labels = {"prefect.resource.id": subject, "prefect.resource.name": subject}
+    labels |= {name: payload[name] for name in ("model", "table") if name in payload}
+    emit_event(event=event, resource=labels, payload=payload)
 
 
 def server_answers() -> bool:
@@ -44,12 +44,12 @@ def server_answers() -> bool:
 
 
 @contextmanager
-def rejections_announced(model: str) -> Generator[None]:
+def rejections_announced(subject: str) -> Generator[None]:
     """Emit data.rejected when data cannot be used."""
     try:
         yield
     except StoreError:
         raise
     except InputError as error:
-        announce("data.rejected", f"data.{model}", model=model, reason=str(error))
+        announce("data.rejected", subject, reason=str(error))
         raise

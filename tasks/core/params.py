@@ -16,10 +16,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from tasks.core.errors import InputError
 from tasks.core.params_files import explain, fill_in
-from tasks.core.use_case import require_model
+from tasks.core.run_settings import given_over, model_of, read_form, tell_settings
 from tasks.core.workspace import workspace
 from tasks.features.durations import format_duration, parse_duration
 
@@ -151,9 +152,11 @@ def section(kind: type[Section], description: str) -> Any:
 
 
 class Params(Section):
-    """The settings of one run of one model."""
+    """The settings of one run; `model` says which model's they are, "" those of the workspace alone."""
 
-    model: str = Field(description="which model of project/", pattern=r"^[a-z0-9][a-z0-9-]*$")
+    model: SkipJsonSchema[str] = setting(
+        "", "of project/, the one that a command means which names none; left out: the only one", exclude=True
+    )
     seed: int = setting(0, "of subsamples, samplers and models", ge=0)
     store: str = setting(
         "store", "what the loop keeps, a folder of the workspace or s3://bucket/prefix; one for all runs", min_length=1
@@ -174,9 +177,6 @@ class Params(Section):
     )
     retrain: Retrain = section(Retrain, "when trainings that answer drift or a schedule go; one by hand always goes")
 
-    # What a run leaves out is filled in below, so the form of the Prefect UI requires nothing.
-    model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required", None))
-
     @field_validator("store")
     @classmethod
     def _hold_no_secret(cls, store: str) -> str:
@@ -188,25 +188,47 @@ class Params(Section):
         return fill_in(given) if isinstance(given, dict) else given
 
     @classmethod
-    def load(cls) -> Self:
+    def load(cls, model: str | None = None) -> Self:
         """What the files and the PARAMS_* variables say.
 
+        Args:
+            model: Its name; left out, that of params.yaml, else the only one of project/.
+
         Raises:
-            InputError: params.yaml is missing, or a setting is unknown or out of bounds.
+            InputError: params.yaml is missing, a setting is unknown or out of bounds, or there is no such model.
         """
         if not workspace().params.is_file():
             raise InputError(f"{workspace().params} is missing: a workspace needs a params.yaml; is WORKSPACE right?")
         try:
-            loaded = cls.model_validate({})
+            return cls.model_validate({"model": model} if model else {})
         except ValidationError as error:
             where = f"{workspace().params}, the model's own params.yaml or a PARAMS_ variable"
             raise InputError(f"{where}: {explain(error, cls)}") from None
-        require_model(loaded.model)
-        return loaded
 
-    def current(self) -> "Params":
-        """The settings as a run gave them."""
-        return self
+    def current(self, model: str | None = None, event: str = "") -> "Params":
+        """The settings of a run: those of its model's files, and over them what the run was given.
+
+        A field that says what the files say, or what the form showed when the flow was deployed, counts as not given.
+
+        Args:
+            model: As the run was given it.
+            event: The entry of a log that started the run, whose model it is then.
+        """
+        files, shown = Params.load(self.model).model_dump(mode="json"), read_form()
+        given = given_over(given_over(self.model_dump(mode="json"), files), shown)
+        chosen = Params.load(model_of(event) or model or self.model)
+        if not given:
+            return chosen
+        print(f"given for this run: {', '.join(tell_settings(given))}")
+        parts = {name: getattr(chosen, name) for name in given}
+        return chosen.model_copy(
+            update={
+                name: type(part).model_validate(part.model_dump() | given[name])
+                if isinstance(part, Section)
+                else given[name]
+                for name, part in parts.items()
+            }
+        )
 
 
 class Prefilled(Params):
@@ -220,6 +242,6 @@ class Prefilled(Params):
         except Exception:  # whatever a file may hold
             return cls.model_construct(model="")
 
-    def current(self) -> Params:
+    def current(self, model: str | None = None, event: str = "") -> Params:
         """A run that was given no settings reads the files again."""
-        return Params.load()
+        return Params.load(model_of(event) or model)

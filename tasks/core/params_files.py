@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tasks.core.errors import InputError
-from tasks.core.use_case import folder_of, list_models
+from tasks.core.use_case import folder_of, list_models, require_model
 from tasks.core.workspace import CODE, workspace
 
 # Settings that have another name now and mean the same.
@@ -19,17 +19,43 @@ RENAMED = {
     "gate.max_unfaithful_share": "gate.max_onnx_mismatch",
     "promotion.patience": "promotion.review_timeout",
 }
+SHARED = {"store", "ingest"}  # of the workspace, whichever model
 
 
 def fill_in(given: dict[str, Any]) -> dict[str, Any]:
     """Merge what a run gives over PARAMS_* variables, project/NAME/params.yaml and params.yaml."""
     base, variables, given = read_settings(workspace().params), translate(read_variables()), translate(given)
-    model = given.get("model") or variables.get("model") or base.get("model") or only_model()
-    file = CODE / "project" / folder_of(str(model)) / "params.yaml"
+    model = given.get("model") or variables.get("model") or default_model(base)
+    own = read_own(str(model)) if model else {}
+    return merge(merge(merge(base, own), variables), given) | {"model": model}
+
+
+def default_model(base: dict[str, Any]) -> str:
+    """The only model of project/, else the one that params.yaml names; "" where neither tells."""
+    models = list_models()
+    if len(models) == 1:
+        return models[0]
+    if (named := base.get("model")) is None:
+        return ""
+    if named not in models:
+        raise InputError(f"params.yaml: model is {named!r}, but project/ holds {', '.join(models) or 'none'}")
+    return named
+
+
+def read_own(model: str) -> dict[str, Any]:
+    """What differs for a model.
+
+    Raises:
+        InputError: There is no such model, or its file sets what is one for all models.
+    """
+    require_model(model)
+    file = CODE / "project" / folder_of(model) / "params.yaml"
     own = read_settings(file)
     if own.get("model", model) != model:
         raise InputError(f"{file} says model: {own['model']}, but the name is that of its folder: remove the line")
-    return merge(merge(merge(base, own), variables), given) | {"model": model}
+    if shared := SHARED & own.keys():
+        raise InputError(f"{file} sets {min(shared)}, which is one for all models: move it to params.yaml")
+    return own
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -50,14 +76,6 @@ def read_variables() -> dict[str, Any]:
                 nested = {name: nested}
             found = merge(found, nested)
     return found
-
-
-def only_model() -> str:
-    """The model of project/, where there is one."""
-    models = list_models()
-    if len(models) != 1:
-        raise InputError(f"params.yaml: model must name one of project/: {', '.join(models) or 'it holds none'}")
-    return models[0]
 
 
 def read_settings(file: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The use case: what a model predicts, and from which tables. The only module that loads project/."""
 
+import re
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,10 +17,12 @@ from tasks.features.build import Features, Function
 from tasks.features.index import Index
 from tasks.features.learn import check_alone, learn_terms
 from tasks.features.reach import Reach, measure_reach
-from tasks.features.table import Table, check_table, check_time, looks_across
+from tasks.features.table import Table, as_utc, check_table, in_utc, looks_across
 
 META = ["key", "event_time", "label_time", "target", "watched"]  # all other columns of a feature frame are features
 RESERVED = {*META, "score"}  # a check adds the score to the features
+IMPORTED = re.compile(r"^\s*(?:from project import|from project\.|import project\.)\s*(\w+)", re.MULTILINE)
+FOLDER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")  # of a model: its name is a key in Prefect, too
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,9 @@ class UseCase:
 
     @property
     def code(self) -> tuple[str, ...]:
-        """Patterns of the files that make the model's features: its folder, what all models share, the vocabulary."""
-        return "project/*.py", f"project/{folder_of(self.model)}/**/*.py", "tasks/features/*.py"
+        """Patterns of the files that make the model's features: its folder, what else it imports, the vocabulary."""
+        folders = find_folders(folder_of(self.model))
+        return "project/*.py", *(f"project/{folder}/**/*.py" for folder in folders), "tasks/features/*.py"
 
     @cached_property
     def estimator(self) -> ModuleType | None:
@@ -89,12 +93,38 @@ def load_use_case(model: str) -> UseCase:
     require_model(model)
     contract = load_part("project.contract")
     target, features = (load_part(f"project.{folder_of(model)}.{part}") for part in ("target", "features"))
-    try:
+    with name_missing():
         watched = getattr(target, "WATCHED", {})
         parts = contract.TABLES, target.ROWS, target.PREDICTION_TIME, target.TARGET, watched, features.features
+    return declare(model, *parts)
+
+
+def load_tables() -> dict[str, Table]:
+    """The tables of data/ as project/contract.py declares them for all models.
+
+    Raises:
+        InputError: A declaration cannot hold.
+    """
+    contract = load_part("project.contract")
+    with name_missing():
+        return check_tables(contract.TABLES)
+
+
+def check_tables(tables: dict[str, Table]) -> dict[str, Table]:
+    """The tables as they were declared, times in UTC."""
+    with blame("project/contract.py"):
+        for name, table in tables.items():
+            check_table(name, table)
+        return {name: in_utc(name, table) for name, table in tables.items()}
+
+
+@contextmanager
+def name_missing() -> Generator[None]:
+    """Say which name a file of project/ lacks."""
+    try:
+        yield
     except AttributeError as error:
         raise InputError(f"{error}: docs/how-to/your-data.md says what each file of project/ must name") from None
-    return declare(model, *parts)
 
 
 def declare(
@@ -107,12 +137,10 @@ def declare(
     function: Function,
 ) -> UseCase:
     """A use case of its parts, which are checked before any time is spent."""
-    folder = f"project/{folder_of(model)}"
-    with blame("project/contract.py"):
-        for name, table in tables.items():
-            check_table(name, table)
+    folder, tables = f"project/{folder_of(model)}", check_tables(tables)
     with blame(f"{folder}/target.py"):
         check_target(tables, rows, target, prediction_time)
+        prediction_time = as_utc("PREDICTION_TIME", tables[rows], "it", prediction_time)
     if tables[rows].known_at is None:
         tables = tables | {rows: replace(tables[rows], known_at=prediction_time)}
     with blame(f"{folder}/features.py"):
@@ -130,7 +158,13 @@ def check_target(tables: dict[str, Table], rows: str, target: pl.Expr, predictio
         raise ValueError(f"the rows of {rows} are predicted, so contract.py must declare its event_time and outcomes")
     if later := sorted(set(prediction_time.meta.root_names()) & set(tables[rows].outcomes)):
         raise ValueError(f"PREDICTION_TIME is made of the outcome {later[0]}, which is not known by then")
-    check_time("PREDICTION_TIME", replace(tables[rows], known_at=prediction_time), "known_at")
+    kind = tables[rows].empty.select(target).dtypes[0]
+    if kind == pl.String:
+        raise ValueError(
+            'TARGET is text: compare it, such as pl.col("kept") == "yes"; of several classes make a model for each'
+        )
+    if kind != pl.Boolean and not kind.is_numeric():
+        raise ValueError(f"TARGET is {kind}: make it Boolean or a number, such as .dt.total_minutes() of a time span")
     if looks_across(target):
         raise ValueError("TARGET looks across rows: an outcome of a row must follow from its own columns")
     seen = sorted(set(target.meta.root_names()) - set(tables[rows].outcomes))
@@ -157,8 +191,11 @@ def blame(file: str) -> Generator[None]:
 
 def require_model(model: str) -> None:
     """Refuse a name that is no model of project/."""
-    if model not in list_models():
-        raise InputError(f"project/ holds no model {model!r}: it holds {', '.join(list_models()) or 'none'}")
+    models = list_models()
+    if not model and models:
+        raise InputError(f"project/ holds {len(models)} models: name {' or '.join(models)}, as model (--model NAME)")
+    if model not in models:
+        raise InputError(f"project/ holds no model {model!r}: it holds {', '.join(models) or 'none'}")
 
 
 def load_part(name: str) -> ModuleType:
@@ -170,7 +207,17 @@ def load_part(name: str) -> ModuleType:
 def list_models() -> list[str]:
     """The models of project/ by name: a folder late_arrivals/ with a target.py is the model late-arrivals."""
     folders = [file.parent.name for file in (CODE / "project").glob("*/target.py")]
-    return sorted(folder.replace("_", "-") for folder in folders if folder.isidentifier())
+    return sorted(folder.replace("_", "-") for folder in folders if FOLDER.fullmatch(folder))
+
+
+def find_folders(folder: str) -> list[str]:
+    """A folder of project/, and those that its modules import from."""
+    found, rest = set(), {folder}
+    while rest:
+        files = sorted((CODE / "project" / rest.pop()).rglob("*.py"))
+        found |= {file.relative_to(CODE / "project").parts[0] for file in files}
+        rest |= {name for file in files for name in IMPORTED.findall(file.read_text())} - found
+    return sorted(found)
 
 
 def folder_of(model: str) -> str:

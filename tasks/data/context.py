@@ -31,7 +31,7 @@ def read_fixed_tables(
     fixed, counts = {}, []
     for name in (name for name, table in use_case.tables.items() if table.row_known_at is None):
         rows = read_table(snapshot, use_case, name, ALWAYS, NEVER)
-        fixed[name], count = validate_rows(use_case, name, rows, validation)
+        fixed[name], count = validate_rows(use_case.tables, name, rows, validation)
         counts.append(count)
     return fixed, counts
 
@@ -84,8 +84,8 @@ def read_context(
     for name in (name for name, table in use_case.tables.items() if table.row_known_at is not None):
         settled_at = max(settled_at, newest_time(use_case, name, tables[name]))
         known, in_month = know(use_case, name, tables[name], as_of), lies_in(time_of(use_case, name), span)
-        others, _ = separate_rows(use_case, name, known.filter(~in_month))
-        month, count = validate_rows(use_case, name, known.filter(in_month), validation)
+        others, _ = separate_rows(use_case.tables, name, known.filter(~in_month))
+        month, count = validate_rows(use_case.tables, name, known.filter(in_month), validation)
         tables[name] = pl.concat([others, month])
         counts.append(count)
     asked = tables[use_case.rows].filter(lies_in(use_case.event_time, span), use_case.prediction_time < as_of)

@@ -102,7 +102,8 @@ def partition_key(
     files = [file for table in tables for file in files_between(snapshot, use_case, table, start, end)]
     objects = {file: snapshot.hash_of(file) for file in sorted(files)}
     rows = {table: digest_rows(frame) for table, frame in near.items()}
-    return make_key(SOURCE, *use_case.code, month=span[0], objects=objects, rows=rows, **validation.model_dump())
+    key = make_key(SOURCE, *use_case.code, month=span[0], objects=objects, rows=rows, **validation.model_dump())
+    return f"{use_case.model}-{key}"
 
 
 def build_partition(use_case: UseCase, context: Context, check: bool) -> Partition:

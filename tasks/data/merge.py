@@ -7,11 +7,10 @@ from prefect import task
 
 from tasks.core.errors import InputError
 from tasks.core.params import Validation
-from tasks.core.use_case import UseCase
 from tasks.data.reader import read_file
 from tasks.data.snapshot import Snapshot
 from tasks.data.sources import Landed
-from tasks.data.validation import validate_rows
+from tasks.data.validation import Tables, validate_rows
 
 
 class Change(NamedTuple):
@@ -28,46 +27,45 @@ class Change(NamedTuple):
 
 @task
 def merge_landed(
-    snapshot: Snapshot, use_case: UseCase, landed: list[Landed], validation: Validation
+    snapshot: Snapshot, tables: Tables, landed: list[Landed], validation: Validation
 ) -> tuple[dict[str, pl.DataFrame], list[Change]]:
     """The files of data/ that change, by name, and what each landed file did to them."""
     files: dict[str, pl.DataFrame] = {}
     changes = []
     for delivery in landed:
-        valid, count = validate_rows(use_case, delivery.table, delivery.rows, validation)
+        valid, count = validate_rows(tables, delivery.table, delivery.rows, validation)
         counts = [0, 0, 0, 0]
-        for file, rows in split_by_file(use_case, delivery.table, valid, snapshot):
-            before = files[file] if file in files else read_existing(use_case, file, snapshot)
-            files[file], merged = merge_rows(use_case.tables[delivery.table].key, before, rows)
+        for file, rows in split_by_file(tables, delivery.table, valid, snapshot):
+            before = files[file] if file in files else read_existing(tables, file, snapshot)
+            files[file], merged = merge_rows(tables[delivery.table].key, before, rows)
             counts = [total + more for total, more in zip(counts, merged, strict=True)]
         changes.append(Change(delivery.name, count.read, count.quarantined, *counts))
-    return {file: rows for file, rows in files.items() if differs(use_case, file, rows, snapshot)}, changes
+    return {file: rows for file, rows in files.items() if differs(tables, file, rows, snapshot)}, changes
 
 
-def split_by_file(
-    use_case: UseCase, table: str, rows: pl.DataFrame, snapshot: Snapshot
-) -> list[tuple[str, pl.DataFrame]]:
+def split_by_file(tables: Tables, table: str, rows: pl.DataFrame, snapshot: Snapshot) -> list[tuple[str, pl.DataFrame]]:
     """The file of data/ that each row belongs to: its month, or the table's only file.
 
     Raises:
         InputError: The table lies in several files, and nothing tells to which of them a row belongs.
     """
-    if table != use_case.rows and any(file.startswith(f"{table}/") for file in snapshot.files):
+    event = tables[table].event_time
+    if event is None and any(file.startswith(f"{table}/") for file in snapshot.files):
         raise InputError(f"data/{table}/ holds several files: what lands needs one, make it data/{table}.parquet")
-    if table != use_case.rows or f"{table}.parquet" in snapshot.files:
+    if event is None or f"{table}.parquet" in snapshot.files:
         return [(f"{table}.parquet", rows)]
-    months = rows.group_by(use_case.event_time.dt.strftime("%Y-%m"), maintain_order=True)
+    months = rows.group_by(event.dt.strftime("%Y-%m"), maintain_order=True)
     return [(f"{table}/{month[0]}.parquet", part) for month, part in months]
 
 
-def read_existing(use_case: UseCase, file: str, snapshot: Snapshot) -> pl.DataFrame:
-    schema = use_case.tables[file.removesuffix(".parquet").split("/")[0]].schema
-    return schema.cast(read_file(snapshot, use_case, file)) if file in snapshot.files else schema.create_empty()
+def read_existing(tables: Tables, file: str, snapshot: Snapshot) -> pl.DataFrame:
+    empty = tables[file.removesuffix(".parquet").split("/")[0]].empty
+    return read_file(snapshot, tables, file).cast(empty.schema) if file in snapshot.files else empty
 
 
-def differs(use_case: UseCase, file: str, rows: pl.DataFrame, snapshot: Snapshot) -> bool:
+def differs(tables: Tables, file: str, rows: pl.DataFrame, snapshot: Snapshot) -> bool:
     """Whether a file would hold other rows than it does; their order does not count."""
-    before, key = read_existing(use_case, file, snapshot), rows.columns
+    before, key = read_existing(tables, file, snapshot), rows.columns
     return not before.sort(key).equals(rows.sort(key))
 
 

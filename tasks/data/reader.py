@@ -1,7 +1,7 @@
 """Reading the tables of a snapshot as of a moment."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -12,9 +12,9 @@ import polars as pl
 from tasks.core.errors import InputError, first_line
 from tasks.core.use_case import UseCase
 from tasks.data.snapshot import Snapshot
-from tasks.features.table import as_known
+from tasks.features.table import Table, as_known, to_plain
 
-MOMENTS = (pl.Date, pl.Datetime)
+MOMENTS, TEXTS = (pl.Date, pl.Datetime), (pl.String, pl.Categorical, pl.Enum)
 Month = tuple[datetime, datetime]  # its first moment, and that of the month after it
 
 
@@ -24,7 +24,7 @@ def months(snapshot: Snapshot, use_case: UseCase) -> list[Month]:
     if files != [f"{use_case.rows}.parquet"]:
         return [month_span(file) for file in files]
     start = use_case.event_time.dt.truncate("1mo").alias("start")
-    starts = read_file(snapshot, use_case, files[0]).select(start)["start"].drop_nulls()
+    starts = read_file(snapshot, use_case.tables, files[0]).select(start)["start"].drop_nulls()
     if starts.is_empty():
         raise InputError(f"data/{files[0]} holds no row with an event time")
     return [month_around(start) for start in starts.unique().sort()]
@@ -69,7 +69,7 @@ def read_table(snapshot: Snapshot, use_case: UseCase, table: str, start: datetim
     """
     if table == use_case.rows:
         return read_event_rows(snapshot, use_case, start, end)
-    frames = [read_file(snapshot, use_case, file) for file in table_files(snapshot, table)]
+    frames = [read_file(snapshot, use_case.tables, file) for file in table_files(snapshot, table)]
     rows, time = pl.concat(frames, how="vertical_relaxed"), use_case.tables[table].row_known_at
     return rows if time is None else keep(rows, table, time >= start, time < end)
 
@@ -87,14 +87,14 @@ def read_event_rows(snapshot: Snapshot, use_case: UseCase, start: datetime, end:
         InputError: A row has no event time, or lies in the file of another month: no run would ever see it.
     """
     files, event = files_between(snapshot, use_case, use_case.rows, start, end), use_case.event_time
-    empty = use_case.predicted.schema.create_empty()
+    empty = use_case.predicted.empty
     rows = [empty, *(read_event_file(snapshot, use_case, file) for file in files)]
     return keep(pl.concat(rows, how="vertical_relaxed"), use_case.rows, start <= event, end > event)
 
 
 def read_event_file(snapshot: Snapshot, use_case: UseCase, file: str) -> pl.DataFrame:
     """One file of the table whose rows are predicted, each with an event time, which lies in the month of the file."""
-    rows, event = read_file(snapshot, use_case, file), use_case.event_time
+    rows, event = read_file(snapshot, use_case.tables, file), use_case.event_time
     outside = event.is_null()
     if file != f"{use_case.rows}.parquet":
         first, after = month_span(file)
@@ -119,10 +119,10 @@ def tell_time_errors(table: str) -> Generator[None]:
         raise InputError(f"data/{table}: its times cannot be computed: {first_line(error)}") from None
 
 
-def read_file(snapshot: Snapshot, use_case: UseCase, file: str) -> pl.DataFrame:
+def read_file(snapshot: Snapshot, tables: Mapping[str, Table], file: str) -> pl.DataFrame:
     """The declared columns of one file of a snapshot."""
     table = file.removesuffix(".parquet").split("/")[0]
-    return read_declared(snapshot.files[file], use_case.tables[table].schema, f"data/{file}")
+    return read_declared(snapshot.files[file], tables[table].schema, f"data/{file}")
 
 
 def read_declared(source: Path | bytes, schema: Any, name: str) -> pl.DataFrame:
@@ -149,7 +149,7 @@ def read_declared(source: Path | bytes, schema: Any, name: str) -> pl.DataFrame:
                 '.dt.replace_time_zone("UTC") or the zone that it was noted in'
             )
     zoned = {column: kind for column, kind in declared.items() if isinstance(kind, pl.Datetime) and kind.time_zone}
-    return pl.read_parquet(source, columns=list(declared)).cast(zoned)
+    return to_plain(pl.read_parquet(source, columns=list(declared)).cast(zoned))
 
 
 def lacks_zone(present: pl.DataType, declared: pl.DataType) -> bool:
@@ -159,6 +159,8 @@ def lacks_zone(present: pl.DataType, declared: pl.DataType) -> bool:
 
 
 def is_castable(present: pl.DataType, declared: pl.DataType) -> bool:
-    """Whether values of a type may be taken as another: numbers as numbers, times as times, nulls as anything."""
-    alike = (present.is_numeric() and declared.is_numeric()) or (present in MOMENTS and declared in MOMENTS)
+    """Whether values of a type may be taken as another: numbers, times and texts as such, nulls as anything."""
+    alike = (present.is_numeric() and declared.is_numeric()) or any(
+        present in kinds and declared in kinds for kinds in (MOMENTS, TEXTS)
+    )
     return alike or present in (declared, pl.Null)

@@ -1,6 +1,7 @@
 """Files that landed and are not part of the data yet. Another kind of source replaces `read_landed` alone."""
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -11,10 +12,10 @@ from prefect import task
 from prefect.utilities.timeout import timeout
 
 from tasks.core.errors import InputError
-from tasks.core.use_case import UseCase
 from tasks.core.workspace import workspace
 from tasks.data.reader import read_declared
 from tasks.data.snapshot import Snapshot
+from tasks.features.table import Table
 
 LEDGER = "ledger.json"  # in data/, so that which files landed is part of the version that holds their rows
 
@@ -35,12 +36,12 @@ def read_ledger(snapshot: Snapshot) -> dict[str, str]:
 
 
 @task
-def read_landed(source: str, use_case: UseCase, snapshot: Snapshot, limit: timedelta) -> list[Landed]:
+def read_landed(source: str, tables: Mapping[str, Table], snapshot: Snapshot, limit: timedelta) -> list[Landed]:
     """The files SOURCE/TABLE/*.parquet that no version holds yet, in the order of their names.
 
     Args:
         source: A folder of the workspace, or s3://bucket/prefix (AWS_* variables give address and credentials).
-        use_case: The contract of the tables.
+        tables: As the contract declares them.
         snapshot: The current version, whose ledger says what landed already.
         limit: How long that may take.
 
@@ -49,7 +50,7 @@ def read_landed(source: str, use_case: UseCase, snapshot: Snapshot, limit: timed
     """
     try:
         with timeout(limit.total_seconds()):
-            return read_new(source, use_case, read_ledger(snapshot))
+            return read_new(source, tables, read_ledger(snapshot))
     except TimeoutError:
         seconds = limit.total_seconds()
         raise InputError(f"{source} did not answer within data.timeout ({seconds:g} s): nothing was taken in") from None
@@ -57,7 +58,7 @@ def read_landed(source: str, use_case: UseCase, snapshot: Snapshot, limit: timed
         raise InputError(f"{source} cannot be read: {error}; look at ingest.source and the AWS_* variables") from None
 
 
-def read_new(source: str, use_case: UseCase, ledger: dict[str, str]) -> list[Landed]:
+def read_new(source: str, tables: Mapping[str, Table], ledger: dict[str, str]) -> list[Landed]:
     """The files that the ledger does not hold."""
     files, root = url_to_fs(source if "://" in source else str(workspace().root / source))
     files.invalidate_cache()
@@ -67,10 +68,10 @@ def read_new(source: str, use_case: UseCase, ledger: dict[str, str]) -> list[Lan
     for path in sorted(files.glob(f"{root}/*/*.parquet")):
         table, file = str(path).split("/")[-2:]
         name, mark = f"{table}/{file}", mark_of(files.info(path))
-        if table not in use_case.tables:
+        if table not in tables:
             raise InputError(f"{source}/{name}: there is no table {table} in project/contract.py")
         if ledger.get(name) != mark:
-            rows = read_declared(files.cat_file(path), use_case.tables[table].schema, f"{source}/{name}")
+            rows = read_declared(files.cat_file(path), tables[table].schema, f"{source}/{name}")
             landed.append(Landed(name, mark, table, rows))
     return landed
 

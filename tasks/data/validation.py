@@ -1,5 +1,6 @@
 """Rows that break a rule of the contract are set aside with the name of each rule; too many of them stop the run."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -8,7 +9,8 @@ import polars as pl
 from tasks.core.errors import InputError
 from tasks.core.params import Validation
 from tasks.core.tables import Table, as_json, insert_new
-from tasks.core.use_case import UseCase
+from tasks.features.table import Table as Declared
+from tasks.features.table import to_plain
 
 QUARANTINE = Table(
     "quarantine",
@@ -23,6 +25,9 @@ QUARANTINE = Table(
 )
 
 
+Tables = Mapping[str, Declared]
+
+
 class Count(NamedTuple):
     """What validation found in some rows of a table; accepted + quarantined == read."""
 
@@ -32,38 +37,36 @@ class Count(NamedTuple):
     broken_rules: dict[str, int]
 
 
-def validate_rows(
-    use_case: UseCase, table: str, rows: pl.DataFrame, validation: Validation
-) -> tuple[pl.DataFrame, Count]:
+def validate_rows(tables: Tables, table: str, rows: pl.DataFrame, validation: Validation) -> tuple[pl.DataFrame, Count]:
     """The valid rows of a table, and the count; the others go to the table `quarantine`, once.
 
     Args:
-        use_case: Its contract.
-        table: The table's name in it.
+        tables: As the contract declares them.
+        table: The name of one.
         rows: The declared columns.
         validation: The maximum share of bad rows.
 
     Raises:
         InputError: More than validation.max_bad_share of the rows, and more than one, break a rule.
     """
-    valid, quarantined = separate_rows(use_case, table, rows)
+    valid, quarantined = separate_rows(tables, table, rows)
     if quarantined.height > max(1, validation.max_bad_share * rows.height):
-        raise InputError(describe(use_case, table, rows.height, quarantined, validation.max_bad_share))
+        raise InputError(describe(tables, table, rows.height, quarantined, validation.max_bad_share))
     if quarantined.height:
         quarantine(table, quarantined)
     return valid, Count(table, rows.height, quarantined.height, count_rules(quarantined))
 
 
-def separate_rows(use_case: UseCase, table: str, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def separate_rows(tables: Tables, table: str, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Valid rows, and the others with `broken_rules`, the names of the rules they break."""
-    valid, failure = use_case.tables[table].schema.filter(rows, cast=True)
+    valid, failure = tables[table].schema.filter(rows, cast=True)
     details = failure.details()
     rules = [rule for rule in details.columns if rule not in rows.columns]
     names = [pl.when(pl.col(rule) == "invalid").then(pl.lit(rule)) for rule in rules]
     broken = pl.concat_list(names).list.drop_nulls().alias("broken_rules")
     quarantined = details.select(*rows.columns, broken)
     assert valid.height + quarantined.height == rows.height, f"{table}: rows were lost in validation"
-    return valid, quarantined
+    return to_plain(valid), to_plain(quarantined)
 
 
 def count_rules(quarantined: pl.DataFrame) -> dict[str, int]:
@@ -72,12 +75,12 @@ def count_rules(quarantined: pl.DataFrame) -> dict[str, int]:
     return dict(rules.iter_rows())
 
 
-def describe(use_case: UseCase, table: str, read: int, quarantined: pl.DataFrame, allowed: float) -> str:
+def describe(tables: Tables, table: str, read: int, quarantined: pl.DataFrame, allowed: float) -> str:
     """One sentence: table, rules with counts, and an example by its key and the value that breaks the rule."""
     counts = count_rules(quarantined)
     worst = next(iter(counts))
     example = quarantined.filter(pl.col("broken_rules").list.contains(worst)).drop("broken_rules").row(0, named=True)
-    columns = [*use_case.tables[table].key, worst.split("|")[0]]
+    columns = [*tables[table].key, worst.split("|")[0]]
     shown = ", ".join(f"{column}={value}" for column, value in example.items() if column in columns)
     rules = ", ".join(f"{rule} ({count} rows)" for rule, count in counts.items())
     return (

@@ -19,7 +19,7 @@ def learn_terms(features: Features, tables: Mapping[str, Table], reserved: set[s
     Raises:
         ValueError: A name, a type or what they ask for cannot be used.
     """
-    empty = {name: declared.schema.create_empty() for name, declared in tables.items()}
+    empty = {name: declared.empty for name, declared in tables.items()}
     made, past = features.ask(empty[features.table], Index(tables, empty))
     for name in made.columns:
         if not name.isidentifier():

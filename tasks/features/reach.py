@@ -83,7 +83,7 @@ def make_extremes(table: Table, start: pl.Expr, end: pl.Expr) -> pl.DataFrame:
     bounded = {column: find_bounds(column, table.columns[column]) for column in used if column not in times}
     if len(bounded) > MOST:
         raise ValueError(f"since it is made of more than {MOST} columns")
-    kinds = table.schema.create_empty().select(used).schema
+    kinds = table.empty.select(used).schema
     hours = pl.datetime_range(FIRST, LAST, "1h", eager=True)
     around = pl.concat([hours, hours - TICK])
     moments = pl.DataFrame(dict.fromkeys(times, around) or {"": [None]})

@@ -1,7 +1,7 @@
 """What project/contract.py declares of a table: what a valid row is, and when what it says became known."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from tasks.features.durations import parse_duration
 
 TIME = pl.Datetime("us", "UTC")
 LEAST_STEP = 1e-12
+TIMES = ("event_time", "known_at", "outcomes_known_at")
 STEP = 1e-6  # the resolution of a column of fractions whose bounds the contract does not tell
 DIGITS = 11  # that the resolution of a bounded column holds
 
@@ -52,6 +53,11 @@ class Table:
     def columns(self) -> dict[str, Any]:
         """The declared columns by name."""
         return self.schema.columns()
+
+    @cached_property
+    def empty(self) -> pl.DataFrame:
+        """No rows, with the types in which rows are read."""
+        return to_plain(self.schema.create_empty())
 
     @cached_property
     def outcome_set(self) -> frozenset[str]:
@@ -97,6 +103,11 @@ def as_known(table: Table, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame
     return rows.with_columns(pl.when(told).then(name).alias(name) for name in table.outcomes)
 
 
+def to_plain(rows: pl.DataFrame) -> pl.DataFrame:
+    """Categorical and Enum columns as String, Decimal as Float64: the types that features are made of."""
+    return rows.cast({(pl.Categorical, pl.Enum): pl.String, pl.Decimal: pl.Float64})  # ty: ignore
+
+
 def check_table(name: str, table: Table) -> None:
     """Refuse a declaration that cannot hold, in one sentence.
 
@@ -115,8 +126,9 @@ def check_table(name: str, table: Table) -> None:
         raise ValueError(f"{name}: outcomes and outcomes_known_at need each other")
     if table.outcomes and table.row_known_at is None:
         raise ValueError(f"{name}: a table with outcomes needs an event_time or known_at")
-    for part in ("event_time", "known_at", "outcomes_known_at"):
-        check_time(name, table, part)
+    for part in TIMES:
+        if (time := getattr(table, part)) is not None:
+            as_utc(name, table, part, time)
     if table.event_time is not None and not set(table.event_time.meta.root_names()) <= set(table.key):
         raise ValueError(f"{name}: event_time must be made of columns of the primary key, {', '.join(table.key)}")
     if table.known_at is not None and set(table.known_at.meta.root_names()) & set(table.outcomes):
@@ -132,25 +144,51 @@ def check_table(name: str, table: Table) -> None:
 
 def looks_across(expression: pl.Expr, arrays: bool = False) -> bool:
     """Whether an expression makes a row's value of other rows; arrays of a value for each row may be allowed in it."""
+    for part in parts_of(expression, arrays):
+        if not part.meta.is_row_separable():
+            return True
+    return not (expression.meta.is_length_preserving() or expression.meta.is_literal())
+
+
+def parts_of(expression: pl.Expr, arrays: bool = False) -> Iterator[pl.Expr]:
+    """An expression and all that it is made of; arrays of a value for each row may be left out."""
     rest = [expression]
     while rest:
         part = rest.pop()
         if not (arrays and part.meta.is_literal() and not part.meta.root_names()):
-            if not part.meta.is_row_separable():
-                return True
+            yield part
             rest += part.meta.pop()
-    return not (expression.meta.is_length_preserving() or expression.meta.is_literal())
 
 
-def check_time(name: str, table: Table, part: str) -> None:
-    """Refuse an expression that makes no moments in UTC of a row's columns."""
-    if (time := getattr(table, part)) is None:
-        return
+def in_utc(name: str, table: Table) -> Table:
+    """The declaration with all its times in UTC."""
+    times = {part: getattr(table, part) for part in TIMES}
+    given = {part: as_utc(name, table, part, time) for part, time in times.items() if time is not None}
+    return replace(table, **given)
+
+
+def as_utc(name: str, table: Table, part: str, time: pl.Expr) -> pl.Expr:
+    """Moments in UTC of a row's columns: a day begins at 00:00 UTC, the clock of a zone is converted.
+
+    Raises:
+        ValueError: The expression makes none.
+    """
     try:
-        kind = table.schema.create_empty().select(time).dtypes[0]
-    except pl.exceptions.PolarsError as error:
+        kind = table.empty.select(time).dtypes[0]
+    except (pl.exceptions.PolarsError, AttributeError) as error:
         raise ValueError(f"{name}: {part} cannot be computed: {str(error).splitlines()[0]}") from None
     if looks_across(time):
         raise ValueError(f"{name}: {part} looks across rows: the time of a row must follow from its own columns")
-    if kind != TIME:
-        raise ValueError(f'{name}: {part} is {kind}, it must be a time in UTC: dy.Datetime(time_zone="UTC")')
+    if kind == TIME:
+        return time
+    if kind == pl.Date:
+        if any(table.empty.select(part).dtypes[0] == pl.Duration for part in parts_of(time)):
+            raise ValueError(
+                f"{name}: {part} adds a span to a day, which drops its hours: "
+                'write pl.col("DAY").cast(pl.Datetime("us", "UTC")) for the first moment of the day'
+            )
+        return time.cast(TIME)
+    if isinstance(kind, pl.Datetime) and kind.time_zone:
+        return time.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+    zone = " without a zone" if isinstance(kind, pl.Datetime) else ""
+    raise ValueError(f'{name}: {part} is {kind}{zone}, it must be a time in UTC: dy.Datetime(time_zone="UTC")')

@@ -25,14 +25,16 @@ def wants_report(check: WindowCheck, monitor: Monitor) -> bool:
 
 
 @task
-def render_report(frame: pl.DataFrame, window: Window, champion: Champion, check: WindowCheck, seed: int) -> Path:
+def render_report(
+    model: str, frame: pl.DataFrame, window: Window, champion: Champion, check: WindowCheck, seed: int
+) -> Path:
     """Write the report of a window as one HTML file that loads nothing; returns its path."""
     rows = frame.filter(pl.col("event_time") >= window.start, pl.col("event_time") < window.end)
     rows = rows.sample(min(SAMPLE_ROWS, rows.height), seed=seed)
     current = watched_columns(rows).with_columns(score=champion.bundle.scorer.score(rows))
     reference = pl.read_parquet(champion.bundle.files["reference.parquet"])
-    html = make_html(reference, current, check.findings, f"window {check.window}")
-    path = workspace().reports / f"{window.name}-version-{champion.version}.html"
+    html = make_html(reference, current, check.findings, f"{model}, window {check.window}")
+    path = workspace().reports / f"{model}-{window.name}-version-{champion.version}.html"
     with atomic_write(path) as part:
         part.write_text(html)
     return path

@@ -139,6 +139,8 @@ def measure_quality(
     logged = read_predictions(model, rows, ["key", "version", "score"])
     own = logged.filter(pl.col("version") == champion.version).select(logged="key", score="score")
     known = rows.filter(pl.col("target").is_not_null())
+    if champion.bundle.card.get("target") == "Boolean":  # that is 0 or 1 in the data
+        known = known.cast({"target": pl.Boolean})
     known = known.with_columns(logged=key_text(known))
     labelled = known.join(own, on="logged", maintain_order="left").drop("logged")
     if labelled.height < monitor.min_labels or labelled["target"].n_unique() < 2:

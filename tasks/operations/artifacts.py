@@ -10,10 +10,9 @@ from prefect import task
 from prefect.artifacts import create_image_artifact, create_link_artifact, create_table_artifact
 
 from tasks.core.events import announce
-from tasks.core.use_case import UseCase
 from tasks.data.merge import Change
 from tasks.data.sources import Landed
-from tasks.data.validation import Count
+from tasks.data.validation import Count, Tables
 from tasks.evaluation.verdict import Verdict
 from tasks.monitoring.check_records import read_check
 from tasks.monitoring.window_check import WindowCheck
@@ -34,11 +33,11 @@ def show_table(rows: list[dict[str, str]], key: str, description: str) -> None:
 
 
 @task
-def report_data(counts: list[Count], version: str) -> None:
+def report_data(model: str, counts: list[Count], version: str) -> None:
     """How many rows of each table were read, accepted and quarantined."""
     tables = sorted({count.table for count in counts})
     rows = [total([count for count in counts if count.table == table]) for table in tables]
-    show_table(rows, key="data", description=f"Rows of data version `{version}`")
+    show_table(rows, key=f"{model}-data", description=f"Rows of data version `{version}`")
 
 
 def total(counts: list[Count]) -> dict[str, str]:
@@ -55,15 +54,16 @@ def total(counts: list[Count]) -> dict[str, str]:
 
 
 @task
-def report_verdict(challenger: Challenger) -> None:
+def report_verdict(model: str, challenger: Challenger) -> None:
     """The verdict with every check, and the metrics side by side."""
     verdict = challenger.verdict
     title = f"**{verdict.decision}** version {challenger.version}: {inert(verdict.reason, 1000)}"
     for name, rows in verdict_tables(verdict).items():
         if rows:
-            show_table(rows, key=name.split()[0].lower(), description=f"{name}. {title}")
+            show_table(rows, key=f"{model}-{name.split()[0].lower()}", description=f"{name}. {title}")
     if verdict.gain_by_day:
-        create_image_artifact(draw_gain(verdict.gain_by_day), key="gain", description=f"Gain by day. {title}")
+        picture = draw_gain(verdict.gain_by_day)
+        create_image_artifact(picture, key=f"{model}-gain", description=f"Gain by day. {title}")
 
 
 @task
@@ -81,15 +81,16 @@ def report_check(log: Log, check: WindowCheck, report: Path | None) -> None:
         }
         for f in check.findings
     ]
-    show_table(rows, key="drift", description=inert(str(check), 1000))
+    title = inert(str(check), 1000)
+    show_table(rows, key=f"{log.model}-drift", description=title)
     if check.findings:
-        create_image_artifact(draw_drift(check.findings), key="drift-picture", description=inert(str(check), 1000))
+        create_image_artifact(draw_drift(check.findings), key=f"{log.model}-drift-picture", description=title)
     trend = pl.DataFrame([describe_trend(read_check(past)) for past in log.of(Checked)]).fill_null("")
-    show_table(trend.to_dicts(), key="trend", description="All windows")
+    show_table(trend.to_dicts(), key=f"{log.model}-trend", description="All windows")
     if report:
         address = os.environ.get("REPORTS_URL", report.parent.as_uri())
         create_link_artifact(
-            f"{address}/{report.name}", key="report", link_text=f"Drift report of window {check.window}"
+            f"{address}/{report.name}", key=f"{log.model}-report", link_text=f"Drift report of window {check.window}"
         )
 
 
@@ -103,22 +104,19 @@ def describe_trend(check: WindowCheck) -> dict[str, str]:
 
 
 @task
-def report_landing(use_case: UseCase, changes: list[Change], landed: list[Landed], version: str) -> None:
-    """What every landed file did to the data, and the news of it."""
+def report_landing(tables: Tables, changes: list[Change], landed: list[Landed], version: str) -> None:
+    """What every landed file did to the data, and the news of each table."""
     rows = [{name.replace("_", " "): str(value) for name, value in change._asdict().items()} for change in changes]
     show_table(rows, key="landing", description=f"New data version `{version}`")
     for change in changes:
         counts = ", ".join(f"{count:,} {name}" for name, count in rows_of(change).items() if count)
         print(f"{change.file}: {counts or 'no rows'}")
-    events = [
-        delivery.rows.select(use_case.event_time.alias("time"))
-        for delivery in landed
-        if delivery.table == use_case.rows
-    ]
-    times = pl.concat([pl.DataFrame(schema={"time": pl.Datetime("us", "UTC")}), *events], how="vertical_relaxed")
-    facts = {"data_version": version, "rows": sum(change.read for change in changes)}
-    span = {"start": iso(times["time"].min()), "end": iso(times["time"].max())}
-    announce("data.landed", f"data.{use_case.model}", model=use_case.model, **facts, **span)
+    for table in dict.fromkeys(delivery.table for delivery in landed):
+        rows_of_table = [delivery.rows for delivery in landed if delivery.table == table]
+        time = tables[table].event_time
+        times = pl.concat([part.select(pl.lit(None) if time is None else time) for part in rows_of_table]).to_series()
+        facts = {"table": table, "data_version": version, "rows": sum(part.height for part in rows_of_table)}
+        announce("data.landed", f"data.{table}", **facts, start=iso(times.min()), end=iso(times.max()))
 
 
 def iso(time: Any) -> str | None:

@@ -9,5 +9,6 @@ def name_run() -> str:
     words = []
     if "as_of" in given:
         words.append(f"as of {str(given['as_of'])[:16]}" if given["as_of"] else "as of the newest data")
+    words += [str(given["model"])] if given.get("model") else []
     words += [f"{what} {given[what]}" for what in ("cause", "event", "version", "champion") if given.get(what)]
     return ", ".join(words)[:100] or flow_run.flow_name

@@ -141,6 +141,7 @@ def describe_training(
     return {
         "log_head": head._asdict(),  # an anchor: who changes the log before it is found out
         "model": params.model,
+        "target": str(sets.fit["target"].dtype),
         "sha256": hashlib.sha256(scorer.model).hexdigest(),
         "as_of": request.as_of.isoformat(),
         "cause": request.cause,

@@ -19,7 +19,7 @@ class Sets(NamedTuple):
 
 
 def labelled_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose target is known.
+    """The rows whose target is known; a number that is 0 or 1 in all of them becomes false and true.
 
     Raises:
         InputError: There are none.
@@ -27,7 +27,8 @@ def labelled_rows(frame: pl.DataFrame) -> pl.DataFrame:
     labelled = frame.filter(pl.col("target").is_not_null())
     if labelled.is_empty():
         raise InputError("TARGET in target.py is null for every row known before as_of: nothing to learn")
-    return labelled
+    two = labelled["target"].dtype != pl.Boolean and labelled["target"].cast(float).is_in([0.0, 1.0]).all()
+    return labelled.cast({"target": pl.Boolean}) if two else labelled
 
 
 def first_event(as_of: datetime, split: Split) -> datetime | None:

@@ -71,7 +71,7 @@ def tune_model(
     sample = train.sample(min(tuning.max_rows, train.height), seed=seed)
     matters = tuning.model_dump(include={"batch", "sampler"})
     rows = [digest_rows(sample), digest_rows(validation)]
-    key = make_key(*SOURCE, *use_case.code, rows=rows, champion=champion, seed=seed, **matters)
+    key = f"{use_case.model}-{make_key(*SOURCE, *use_case.code, rows=rows, champion=champion, seed=seed, **matters)}"
     journal = open_journal(key)
     known = finished_trials(journal)
 

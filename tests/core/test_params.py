@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from flows.promote import promote
 from stack.local_stack import ROOT
+from tasks.core import params as module
 from tasks.core import params_files, use_case
 from tasks.core.errors import InputError
 from tasks.core.params import Params, Prefilled, Section
@@ -18,10 +19,11 @@ from tasks.core.params_files import names_of
 def files(own_workspace, tmp_path, monkeypatch):
     """A workspace and a model without settings of their own: the two files that may hold some."""
     shutil.copytree(ROOT / "project", tmp_path / "code" / "project", ignore=shutil.ignore_patterns("__pycache__"))
-    for module in (params_files, use_case):
-        monkeypatch.setattr(module, "CODE", tmp_path / "code")
+    for part in (params_files, use_case):
+        monkeypatch.setattr(part, "CODE", tmp_path / "code")
     own = tmp_path / "code" / "project" / "late_arrivals" / "params.yaml"
     own.unlink()
+    shutil.rmtree(tmp_path / "code" / "project" / "arrival_delay")
     (own_workspace / "params.yaml").write_text("")
     return {"params.yaml": own_workspace / "params.yaml", "project": own}
 
@@ -230,9 +232,16 @@ def test_where_project_holds_several_models_one_must_be_named(files, monkeypatch
     other.mkdir()
     (other / "target.py").write_text("")
     (other / "params.yaml").write_text("seed: 7")
-    with pytest.raises(InputError, match="model must name one of project/: early-arrivals, late-arrivals"):
+    assert Params.load().model == ""
+    with pytest.raises(InputError, match="project/ holds 2 models: name early-arrivals or late-arrivals, as model"):
+        use_case.load_use_case("")
+    assert Params.load("early-arrivals").seed == 7
+    files["params.yaml"].write_text("model: early-arrivals")
+    assert Params.load().seed == 7
+    files["params.yaml"].write_text("model: churn")
+    with pytest.raises(InputError, match="params.yaml: model is 'churn', but project/ holds early-arrivals, late-arri"):
         Params.load()
-    assert Params.model_validate({"model": "early-arrivals"}).seed == 7
+    files["params.yaml"].write_text("")
     monkeypatch.setenv("PARAMS_MODEL", "early-arrivals")
     assert (Params.load().model, Params.load().seed) == ("early-arrivals", 7)
     assert Params.model_validate({"model": "late-arrivals"}).seed == 0
@@ -242,16 +251,40 @@ def test_a_broken_file_lets_a_flow_be_imported_and_deployed_and_stops_its_run(ow
     (own_workspace / "params.yaml").write_text("tuning: {n_trails: 5}")
     prefilled = Prefilled.read()
     with pytest.raises(InputError, match=r"params.yaml.*did you mean tuning.n_trials\?"):
-        promote.fn("1", "why", prefilled)
+        promote.fn("1", "why", params=prefilled)
 
 
 def test_a_run_that_was_given_no_settings_reads_the_files_when_it_starts(own_workspace, monkeypatch):
     prefilled, given = Prefilled.read(), Params.model_validate({"seed": 5})
-    assert prefilled == Prefilled.model_validate(Params.load().model_dump())
+    assert prefilled == Prefilled.model_validate(Params.load().model_dump() | {"model": "late-arrivals"})
     (own_workspace / "params.yaml").write_text("clock: wall\ntuning: {n_trials: 3}")
     current = prefilled.current()
     assert type(current) is Params and (current.clock, current.tuning.n_trials) == ("wall", 3)
-    assert given.current() is given and given.clock == "data"
+    assert (given.current().seed, given.current().clock) == (5, "data")
+
+
+def test_a_run_of_another_model_takes_its_settings_and_what_was_changed_in_the_form(files, monkeypatch, capsys):
+    other = files["project"].parent.with_name("early_arrivals")
+    other.mkdir()
+    (other / "target.py").write_text("")
+    (other / "params.yaml").write_text("{seed: 7, gate: {minimum: {r2: 0.1}}, retrain: {of_windows: 3}}")
+    files["params.yaml"].write_text("{model: late-arrivals, tuning: {n_trials: 9}}")
+    shown = Params.load().model_dump(mode="json")
+    monkeypatch.setattr(module, "read_form", lambda: shown)
+    files["params.yaml"].write_text("{model: late-arrivals, tuning: {n_trials: 11}}")
+    form = Params.model_validate(shown | {"retrain": shown["retrain"] | {"cooldown": "3d", "of_windows": 1}})
+    for current in (form.current("early-arrivals"), form.current(None, "model.early-arrivals.12")):
+        assert (current.model, current.seed, current.tuning.n_trials) == ("early-arrivals", 7, 11)
+        assert (current.gate.minimum, current.retrain.of_windows, current.retrain.cooldown.days) == ({"r2": 0.1}, 3, 3)
+    assert set(capsys.readouterr().out.splitlines()) == {"given for this run: retrain.cooldown=3d"}
+    with pytest.raises(InputError, match="project/ holds no model 'churn'"):
+        form.current(None, "model.churn.1")
+
+
+def test_what_is_one_for_all_models_is_refused_in_the_settings_of_one(files):
+    files["project"].write_text("store: elsewhere")
+    with pytest.raises(InputError, match=r"late_arrivals/params.yaml sets store, which is one for all models"):
+        Params.load()
 
 
 def test_the_form_requires_nothing_and_explains_every_setting():

@@ -44,7 +44,7 @@ def test_a_name_that_a_module_lacks_is_told(parts):
 
 
 def test_a_model_that_project_does_not_hold_is_told_with_those_that_it_does():
-    with pytest.raises(InputError, match="project/ holds no model 'churn': it holds late-arrivals"):
+    with pytest.raises(InputError, match="project/ holds no model 'churn': it holds arrival-delay, late-arrivals"):
         load_use_case("churn")
 
 

@@ -32,7 +32,7 @@ def test_an_as_of_in_the_future_is_refused_and_an_outcome_dated_there_does_not_m
 ):
     with pytest.raises(InputError, match=r"as_of 2131-07-01 00:00 lies in the future: is the year right?"):
         resolve_as_of(datetime(2131, 7, 1), snapshot, use_case, "data")
-    row = read_file(snapshot, use_case, "flights/2013-05.parquet").head(1)
+    row = read_file(snapshot, use_case.tables, "flights/2013-05.parquet").head(1)
     row = row.with_columns(time_hour=pl.col("time_hour").dt.offset_by("80y"))
     later = with_files(snapshot, tmp_path, {"flights/2093-05.parquet": row})
     assert resolve_as_of(None, later, use_case, "data") == datetime(2014, 1, 1, 10, tzinfo=UTC)

@@ -57,7 +57,7 @@ def test_a_row_at_the_start_of_a_span_is_read_and_one_at_its_end_is_not(orders, 
 def test_a_missing_column_is_named_with_file_and_table(snapshot, use_case, tmp_path):
     planes = pl.read_parquet(snapshot.files["planes.parquet"]).drop("year")
     with pytest.raises(InputError, match=r"planes.parquet lacks the column 'year'.*contract"):
-        read_file(with_files(snapshot, tmp_path, {"planes.parquet": planes}), use_case, "planes.parquet")
+        read_file(with_files(snapshot, tmp_path, {"planes.parquet": planes}), use_case.tables, "planes.parquet")
 
 
 def test_a_missing_table_is_named(snapshot, use_case, params):
@@ -68,7 +68,7 @@ def test_a_missing_table_is_named(snapshot, use_case, params):
 
 @pytest.mark.parametrize("moved", [pl.col("time_hour").dt.offset_by("1mo"), pl.lit(None, pl.Datetime("us", "UTC"))])
 def test_rows_that_no_month_would_show_stop_the_run(snapshot, use_case, tmp_path, params, moved):
-    rows = read_file(snapshot, use_case, "flights/2013-01.parquet")
+    rows = read_file(snapshot, use_case.tables, "flights/2013-01.parquet")
     wrong = rows.with_columns(time_hour=pl.when(pl.int_range(pl.len()) < 7).then(moved).otherwise("time_hour"))
     strays = with_files(snapshot, tmp_path, {"flights/2013-01.parquet": wrong})
     with pytest.raises(InputError, match=r"data/flights/2013-01.parquet holds 7 rows without an event time or of ano"):
@@ -92,19 +92,19 @@ def test_a_file_that_is_no_parquet_is_named(snapshot, use_case, tmp_path):
     (tmp_path / "text").write_text("not a table")
     broken = Snapshot(snapshot.version, {"planes.parquet": tmp_path / "text"})
     with pytest.raises(InputError, match=r"data/planes.parquet is no parquet file"):
-        read_file(broken, use_case, "planes.parquet")
+        read_file(broken, use_case.tables, "planes.parquet")
 
 
 def test_a_column_of_the_wrong_type_is_named_with_file_and_both_types(snapshot, use_case, tmp_path):
     planes = pl.read_parquet(snapshot.files["planes.parquet"]).cast({"year": pl.String})
     with pytest.raises(InputError, match=r"planes.parquet: year is String, but project/contract.py declares Int16"):
-        read_file(with_files(snapshot, tmp_path, {"planes.parquet": planes}), use_case, "planes.parquet")
+        read_file(with_files(snapshot, tmp_path, {"planes.parquet": planes}), use_case.tables, "planes.parquet")
 
 
 def test_whole_numbers_wider_than_declared_are_read(snapshot, use_case, tmp_path):
     planes = pl.read_parquet(snapshot.files["planes.parquet"]).cast({"year": pl.Int64})
     wider = with_files(snapshot, tmp_path, {"planes.parquet": planes})
-    assert read_file(wider, use_case, "planes.parquet").height == planes.height
+    assert read_file(wider, use_case.tables, "planes.parquet").height == planes.height
 
 
 def test_a_monthly_file_with_another_name_is_named(snapshot, use_case):
@@ -118,11 +118,11 @@ def test_times_of_another_zone_are_taken_to_utc_and_times_without_one_are_refuse
     orders, orders_case, noon, tmp_path
 ):
     file, version = "orders/2024-01.parquet", orders([(noon, noon)], prices=[noon])
-    rows, at = read_file(version, orders_case, file), pl.col("at").dt
+    rows, at = read_file(version, orders_case.tables, file), pl.col("at").dt
     berlin = with_files(version, tmp_path, {file: rows.with_columns(at.convert_time_zone("Europe/Berlin"))})
-    read = read_file(berlin, orders_case, file)
+    read = read_file(berlin, orders_case.tables, file)
     assert read.equals(rows)
     assert read.schema == rows.schema
     naive = with_files(version, tmp_path, {file: rows.with_columns(at.replace_time_zone(None))})
     with pytest.raises(InputError, match=f"data/{file}: at is a time without a zone: write it with one"):
-        read_file(naive, orders_case, file)
+        read_file(naive, orders_case.tables, file)

@@ -158,12 +158,12 @@ def test_what_lands_in_a_bucket_is_taken_in_once_like_what_lands_in_a_folder(buc
     rows.write_parquet(content)
     bucket.pipe("bucket/landing/flights/today.parquet", content.getvalue())
     pulled = pull_snapshot.fn(None, Data(timeout=DEADLINE))
-    (landed,) = read_landed.fn("s3://bucket/landing", use_case, pulled, DEADLINE)
+    (landed,) = read_landed.fn("s3://bucket/landing", use_case.tables, pulled, DEADLINE)
     assert landed.name == "flights/today.parquet" and landed.rows.height == 100
-    files, (change,) = merge_landed.fn(pulled, use_case, [landed], params.validation)
+    files, (change,) = merge_landed.fn(pulled, use_case.tables, [landed], params.validation)
     assert (change.read, change.unchanged) == (100, 100)
     published = publish_version.fn(pulled, files, [landed])
-    assert read_landed.fn("s3://bucket/landing", use_case, published, DEADLINE) == []
+    assert read_landed.fn("s3://bucket/landing", use_case.tables, published, DEADLINE) == []
 
 
 def test_a_new_version_is_pushed_and_committed_if_params_yaml_says_so(bucket, workspace):
@@ -189,12 +189,12 @@ def test_a_push_to_the_remote_inside_the_repository_is_refused(workspace):
 
 def test_a_landing_place_that_is_not_there_or_never_answers_is_one_sentence_in_time(bucket, use_case, monkeypatch):
     pulled = pull_snapshot.fn(None, Data(timeout=DEADLINE))
-    assert read_landed.fn("s3://bucket/nothing", use_case, pulled, DEADLINE) == []
+    assert read_landed.fn("s3://bucket/nothing", use_case.tables, pulled, DEADLINE) == []
     with pytest.raises(InputError, match="ingest.source names s3://nowhere/landing, but there is no such bucket"):
-        read_landed.fn("s3://nowhere/landing", use_case, pulled, DEADLINE)
+        read_landed.fn("s3://nowhere/landing", use_case.tables, pulled, DEADLINE)
     with deaf_endpoint(monkeypatch), pytest.raises(InputError, match="did not answer within data.timeout .3 s"):
         s3fs.S3FileSystem.clear_instance_cache()
-        read_landed.fn("s3://bucket/landing", use_case, pulled, timedelta(seconds=3))
+        read_landed.fn("s3://bucket/landing", use_case.tables, pulled, timedelta(seconds=3))
 
 
 def md5_in_listing(name: str) -> str:

@@ -26,8 +26,8 @@ def ingest(own_workspace, use_case, params):
     def call():
         snapshot = pull_snapshot.fn(None, params.data)
         refuse_edits()
-        landed = read_landed.fn("landing", use_case, snapshot, params.data.timeout)
-        files, changes = merge_landed.fn(snapshot, use_case, landed, params.validation)
+        landed = read_landed.fn("landing", use_case.tables, snapshot, params.data.timeout)
+        files, changes = merge_landed.fn(snapshot, use_case.tables, landed, params.validation)
         place_version.fn(publish_version.fn(snapshot, files, landed) if landed else snapshot)
         return changes
 
@@ -118,7 +118,7 @@ def test_a_table_in_several_files_cannot_be_landed_on(snapshot, use_case, tables
     files = {name.replace("weather.parquet", "weather/2013-01.parquet"): path for name, path in snapshot.files.items()}
     weather = Landed("weather/a.parquet", "", "weather", tables["weather"].head(3))
     with pytest.raises(InputError, match=r"data/weather/ holds several files: .* make it data/weather.parquet"):
-        merge_landed.fn(Snapshot("v", files), use_case, [weather], params.validation)
+        merge_landed.fn(Snapshot("v", files), use_case.tables, [weather], params.validation)
 
 
 def test_a_file_put_into_data_while_it_landed_is_kept(own_workspace, ingest, january, params):

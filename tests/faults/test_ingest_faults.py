@@ -36,8 +36,8 @@ def work(folder: Path, death: State | None) -> None:
         die_at(death)
     snapshot = pull_snapshot.fn(None, params.data)
     publish.refuse_edits()
-    if landed := read_landed.fn("landing", use_case, snapshot, params.data.timeout):
-        files, _ = merge_landed.fn(snapshot, use_case, landed, params.validation)
+    if landed := read_landed.fn("landing", use_case.tables, snapshot, params.data.timeout):
+        files, _ = merge_landed.fn(snapshot, use_case.tables, landed, params.validation)
         snapshot = publish.publish_version.fn(snapshot, files, landed)
     publish.place_version.fn(snapshot)
 

@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import dataframely as dy
 import polars as pl
 import pytest
 from shop import TABLES
 
-from tasks.features.table import Table, check_table
+from tasks.features.table import TIME, Table, check_table, in_utc
 
 ORDERS = TABLES["orders"]
 
@@ -27,12 +28,11 @@ WRONG = {
         replace(ORDERS, event_time=pl.col("at") + pl.duration(hours=pl.col("shop"))),
         "event_",
     ),
-    "event time of a day": (
-        Table(schema=Days, event_time=pl.col("day")),
-        "event_time is Date, it must be a time in UTC",
+    "event time without zone": (Table(schema=Days, event_time=pl.col("naive")), "without a zone, it must be"),
+    "event time of text": (
+        Table(schema=Days, event_time=pl.col("day").cast(pl.String)),
+        "event_time is String, it must",
     ),
-    "event time in Berlin": (Table(schema=Days, event_time=pl.col("local")), "Europe/Berlin"),
-    "event time without zone": (Table(schema=Days, event_time=pl.col("naive")), "event_time is Datetime"),
     "known at of a number": (Table(schema=Days, known_at=pl.col("value")), "known_at is Int64"),
     "known at of no column": (Table(schema=Days, known_at=pl.col("when")), "known_at cannot be computed"),
     "known at of an outcome": (replace(ORDERS, known_at=pl.col("at") + pl.duration(days=pl.col("days"))), "an outcome"),
@@ -70,3 +70,13 @@ def test_a_table_that_cannot_hold_is_refused(case):
 def test_the_tables_of_the_shop_hold():
     for name, table in TABLES.items():
         check_table(name, table)
+
+
+def test_days_and_clocks_of_a_zone_are_moments_in_utc():
+    noon = datetime(2024, 7, 1, 12, tzinfo=UTC)
+    rows = pl.DataFrame({"day": [noon.date()], "local": [noon]}).cast({"local": pl.Datetime("ns", "Europe/Berlin")})
+    for column, expected in (("day", noon.replace(hour=0)), ("local", noon)):
+        table = Table(schema=Days, event_time=pl.col(column))
+        check_table("days", table)
+        made = rows.select(in_utc("days", table).event_time).to_series()
+        assert (made.dtype, made.item()) == (TIME, expected)

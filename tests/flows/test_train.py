@@ -99,7 +99,7 @@ def test_a_run_shows_its_verdict_metrics_and_data_as_artifacts(server, quick, st
     assert verdict.checks
     with get_client(sync_client=True) as client:
         artifacts = {artifact.key: artifact for artifact in client.read_artifacts()}
-    assert {"data", "tuning", "verdict", "metrics"} <= artifacts.keys()
-    assert artifacts["tuning"].data == 100
-    shown = str(artifacts["data"].data)
+    assert {f"late-arrivals-{name}" for name in ("data", "tuning", "verdict", "metrics")} <= artifacts.keys()
+    assert artifacts["late-arrivals-tuning"].data == 100
+    shown = str(artifacts["late-arrivals-data"].data)
     assert "1048" not in shown and "wind_speed|max" in shown

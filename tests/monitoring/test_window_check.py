@@ -129,7 +129,7 @@ def test_a_window_begins_with_its_first_moment_and_ends_before_that_of_the_next(
     found = check(rows, params, versions[0])
     assert found.rows == 400
     monkeypatch.setattr(evidently_report, "make_html", lambda before, now, *given: drawn.append(now.height) or "")
-    evidently_report.render_report.fn(rows, WINDOW, versions[0], found, params.seed)
+    evidently_report.render_report.fn("late-arrivals", rows, WINDOW, versions[0], found, params.seed)
     assert drawn == [400]
 
 

@@ -95,8 +95,8 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, use_case, store):
     @flow
     def show() -> str:
         report_check(Log("late-arrivals", [record_check.fn("late-arrivals", JUNE, check)]), check, None)
-        report_verdict(Challenger("1", verdict, None))
-        report_landing(use_case, changes, [], "version")
+        report_verdict("late-arrivals", Challenger("1", verdict, None))
+        report_landing(use_case.tables, changes, [], "version")
         create_markdown_artifact(
             "\n\n".join(as_markdown(rows) for rows in verdict_tables(verdict).values()), key="form"
         )
@@ -106,7 +106,7 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, use_case, store):
     with get_client(sync_client=True) as client:
         chosen = FlowRunFilter.model_validate({"id": {"any_": [run]}})
         artifacts = {artifact.key: artifact for artifact in client.read_artifacts(flow_run_filter=chosen)}
-    for key in ("drift", "trend", "verdict", "slices", "landing", "form"):
+    for key in ("landing", "form", *(f"late-arrivals-{name}" for name in ("drift", "trend", "verdict", "slices"))):
         for ui in ("artifacts", "v2/artifacts"):
             page = open_page(f"{server.removesuffix('/api')}/{ui}/artifact/{artifacts[key].id}")
             assert "dataset.pwned" in page and "&amp;#" not in page, key

@@ -3,13 +3,15 @@
 import re
 from typing import Any
 
+import pytest
 import yaml
 
 from stack.local_stack import ROOT
 from tasks.core.params import Params, Section
 from tasks.core.params_files import names_of
+from tasks.core.use_case import list_models
 
-FILE, OWN = ROOT / "params.yaml", ROOT / "project" / "late_arrivals" / "params.yaml"
+FILE, OWN = ROOT / "params.yaml", sorted((ROOT / "project").glob("*/params.yaml"))
 SETTING = re.compile(r"^(?P<indent> *)(?P<name>\w+):(?P<value>[^#]*?)(?: +# (?P<comment>.*))?$")
 
 
@@ -45,14 +47,13 @@ def descriptions(model: type[Section], prefix: str = "") -> dict[str, str | None
     return found
 
 
-def test_every_setting_but_the_model_is_in_params_yaml_with_its_help_text():
-    expected = descriptions(Params)
-    del expected["model"]  # project/ holds one
-    assert comments() == expected and list(comments()) == [name for name in names_of(Params) if name != "model"]
+def test_every_setting_is_in_params_yaml_with_its_help_text():
+    assert comments() == descriptions(Params) and list(comments()) == list(names_of(Params))
 
 
 def test_the_values_in_params_yaml_are_those_of_the_code():
     said = yaml.safe_load(FILE.read_text())
+    assert said.pop("model") in list_models()
     defaults = Params.model_construct(model="late-arrivals")
     for name, value in said.items():
         default = getattr(defaults, name)
@@ -61,7 +62,8 @@ def test_the_values_in_params_yaml_are_those_of_the_code():
             assert type(default)() == default, name
 
 
-def test_the_file_of_the_model_holds_known_settings_that_differ_and_no_others():
-    own, shared = (settings(yaml.safe_load(file.read_text())) for file in (OWN, FILE))
+@pytest.mark.parametrize("file", OWN, ids=lambda file: file.parent.name)
+def test_the_file_of_a_model_holds_known_settings_that_differ_and_no_others(file):
+    own, shared = (settings(yaml.safe_load(read.read_text())) for read in (file, FILE))
     assert own and own.keys() <= shared.keys()
     assert [name for name, value in own.items() if value == shared[name]] == []

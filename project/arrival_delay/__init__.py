@@ -1,0 +1,1 @@
+"""The model arrival-delay of the sample."""

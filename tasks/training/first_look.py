@@ -1,0 +1,158 @@
+"""Before the first training: what the outcomes look like, and settings that suit data of this size."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+import yaml
+
+from tasks.core.errors import InputError
+from tasks.core.params import Params
+from tasks.evaluation.gate import require_fit
+
+GATES, VALIDATIONS = (28, 42, 56, 91, 182, 365, 730), (14, 28, 56, 91, 182, 365)  # days
+ENOUGH, LEAST = 300, 60  # gate rows: below the first a longer gate is looked for, below the second none will do
+VALIDATION_ROWS, TRAIN_ROWS = 50, 100
+NEEDED = ("split.", "gate.")  # settings without which a first training cannot pass
+Settings = dict[str, Any]  # by full name, such as split.gate
+
+
+def describe_outcomes(frame: pl.DataFrame, rows: pl.DataFrame) -> str:
+    """What people get wrong: how many rows have an outcome, what it is, and how long after its event it is known.
+
+    Args:
+        frame: The feature frame.
+        rows: Its labelled rows, as labelled_rows gives them.
+    """
+    delay = (rows["label_time"] - rows["event_time"]).dt.total_seconds()
+    middle, most = (tell_span(timedelta(seconds=float(delay.quantile(share) or 0))) for share in (0.5, 0.95))
+    return (
+        f"{rows.height:,} of {frame.height:,} rows have an outcome ({rows.height / frame.height:.1%}); TARGET is "
+        f"{describe_target(frame, rows['target'])}; it is known {middle} after the event in the median, {most} in 95%"
+    )
+
+
+def describe_target(frame: pl.DataFrame, target: pl.Series) -> str:
+    """What a target is taken for."""
+    if target.dtype != pl.Boolean:
+        span = f"{target.min():g} to {target.max():g}, {target.mean():.4g} in the mean"
+        return f"a number from {span}: its value is predicted"
+    taken = "" if frame["target"].dtype == pl.Boolean else "0 or 1, taken as false and true, "
+    return f"{taken}true in {target.mean():.1%}: its probability is predicted"
+
+
+def tell_span(span: timedelta) -> str:
+    """A span in its largest unit."""
+    hours = span.total_seconds() / 3600
+    return f"{hours / 24:.1f} days" if abs(hours) >= 48 else f"{hours:.1f} hours"
+
+
+def look_at_outcomes(frame: pl.DataFrame, rows: pl.DataFrame, as_of: datetime, params: Params, first: bool) -> None:
+    """Tell what the outcomes look like, and stop a first training that the settings cannot let pass.
+
+    Args:
+        frame: The feature frame.
+        rows: Its labelled rows.
+        as_of: The logical time of the training.
+        params: The settings.
+        first: Whether the model has no version yet.
+
+    Raises:
+        InputError: The gate names what does not suit the target; or with each setting to change, and a value for it.
+    """
+    require_fit(params.gate, rows)
+    print(describe_outcomes(frame, rows))
+    changes = suit(rows, as_of, params) if first else {}
+    if not changes:
+        return
+    file = f"project/{params.model.replace('-', '_')}/params.yaml"
+    found = f"{rows.height:,} labelled rows, {rows_a_day(rows):,.1f} a day, do not suit the settings: write into {file}"
+    if any(name.startswith(NEEDED) for name in changes):
+        raise InputError(f"{found}\n{as_yaml(changes)}")
+    print(f"advice: {found}\n{as_yaml(changes)}")
+
+
+def suit(rows: pl.DataFrame, as_of: datetime, params: Params) -> Settings:
+    """The settings to change, with values that suit the data.
+
+    Raises:
+        InputError: No settings would do: there are too few rows.
+    """
+    return dict(needs(rows, as_of, params)) | dict(advice(rows, params))
+
+
+def rows_a_day(rows: pl.DataFrame) -> float:
+    """Labelled rows a day, from the first to the last."""
+    span = rows["event_time"].max() - rows["event_time"].min()  # ty: ignore[unsupported-operator]
+    return rows.height / max(1.0, span / timedelta(days=1))
+
+
+def needs(rows: pl.DataFrame, as_of: datetime, params: Params) -> Iterator[tuple[str, Any]]:
+    """Settings without which the gate has too little to judge by, or a set stays empty."""
+    gate_start = as_of - params.split.gate
+    gate = rows.filter(pl.col("event_time") >= gate_start)
+    if gate.height < params.gate.min_rows or days_in(gate) < params.gate.min_days:
+        days, gate = choose_gate(rows, as_of, params)
+        gate_start = as_of - timedelta(days=days)
+        if timedelta(days=days) != params.split.gate:
+            yield "split.gate", f"{days}d"
+        if gate.height < params.gate.min_rows:
+            yield "gate.min_rows", int(0.7 * gate.height)
+    before = rows.filter(pl.col("label_time") < gate_start)
+    if not can_validate(before, gate_start - params.split.validation):
+        days = next((d for d in VALIDATIONS if can_validate(before, gate_start - timedelta(days=d))), None)
+        if days is None:
+            raise InputError(describe_few(rows, as_of))
+        yield "split.validation", f"{days}d"
+
+
+def choose_gate(rows: pl.DataFrame, as_of: datetime, params: Params) -> tuple[int, pl.DataFrame]:
+    """The shortest gate with enough labelled rows and days, at most a third of the data; its days and its rows."""
+    third = (as_of - rows["event_time"].min()) / 3  # ty: ignore[unsupported-operator]
+    offered = [days for days in GATES if timedelta(days=days) <= third]
+    windows = [(days, rows.filter(pl.col("event_time") >= as_of - timedelta(days=days))) for days in offered]
+    usable = [(d, gate) for d, gate in windows if gate.height >= LEAST and days_in(gate) >= params.gate.min_days]
+    if not usable:
+        raise InputError(describe_few(rows, as_of))
+    return next((found for found in usable if found[1].height >= ENOUGH), usable[-1])
+
+
+def can_validate(before: pl.DataFrame, start: datetime) -> bool:
+    """Whether enough rows are left to choose hyperparameters by, and to fit on."""
+    later = before.filter(pl.col("event_time") >= start).height
+    return later >= VALIDATION_ROWS and before.filter(pl.col("label_time") < start).height >= TRAIN_ROWS
+
+
+def days_in(rows: pl.DataFrame) -> int:
+    """How many days hold a row."""
+    return rows["event_time"].dt.date().n_unique()
+
+
+def describe_few(rows: pl.DataFrame, as_of: datetime) -> str:
+    """That no settings help."""
+    first = rows["event_time"].min()
+    return (
+        f"{rows.height:,} labelled rows from {first:%Y-%m-%d} to as_of {as_of:%Y-%m-%d} are too few to train, validate "
+        f"and judge a model: a gate of at most a third of that time needs {LEAST} of them; add older ones"
+    )
+
+
+def advice(rows: pl.DataFrame, params: Params) -> Iterator[tuple[str, Any]]:
+    """Settings that would let later steps wait, or stop, too often."""
+    month = int(28 * rows_a_day(rows))
+    if month < params.monitor.min_labels:
+        yield "monitor.min_labels", max(1, month // 2)
+    if 3 * month < params.retrain.min_new_rows:
+        yield "retrain.min_new_rows", month
+    if month * params.validation.max_bad_share < 1:
+        yield "validation.max_bad_share", min(0.2, round(3 / max(1, month), 2))
+
+
+def as_yaml(settings: Settings) -> str:
+    """Settings by full name as the lines of a params.yaml."""
+    sections: dict[str, Settings] = {}
+    for name, value in settings.items():
+        section, setting = name.split(".")
+        sections.setdefault(section, {})[setting] = value
+    return yaml.safe_dump(sections, sort_keys=False).strip()
