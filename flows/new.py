@@ -10,7 +10,7 @@ from tasks.core.use_case import load_tables
 from tasks.core.workspace import CODE, workspace
 from tasks.features.table import Table, to_plain
 from tasks.operations.model_texts import Plan, parse_target
-from tasks.operations.new_model import guess_key, require_new, write_model
+from tasks.operations.new_model import check_columns, guess_key, require_new, write_model
 
 
 def new(name: str, given: argparse.Namespace) -> None:
@@ -36,7 +36,7 @@ def plan_declared(name: str, table: str, rows: pl.DataFrame, given: argparse.Nam
     if declared.event_time is None or not declared.outcomes:
         raise InputError(f"project/contract.py declares no event_time and outcomes of {table}: add them first")
     event = next(c for c in declared.event_time.meta.root_names() if rows.schema[c].is_temporal())
-    target, ahead = ask_target(rows, list(declared.outcomes), given)
+    target, ahead = ask_target(list(declared.outcomes), given)
     return Plan(name, table, rows, event, declared.key, list(declared.outcomes), "0h", target, ahead, declared)
 
 
@@ -47,17 +47,18 @@ def plan_new(name: str, table: str, rows: pl.DataFrame, given: argparse.Namespac
         raise InputError(f"data/{table} has no column of times: a row to predict needs the time of its event")
     event = given.event or ask("column with the time of a row's event", *times)
     key = split(given.key or ask("columns that identify a row", ",".join(guess_key(rows, event))))
-    rest = [column for column in rows.columns if column not in key]
-    target, ahead = ask_target(rows, rest, given)
+    target, ahead = ask_target([column for column in rows.columns if column not in key], given)
     column, _, _ = parse_target(target, rows.schema)
     later = given.outcomes or ask(
         "columns that are told only later, as the target is, so that no feature sees them", column
     )
+    outcomes = list(dict.fromkeys([column, *split(later)]))
+    check_columns(rows, table, event, key, outcomes)
     delay = given.delay or ask("how long after the event the target is known, such as 30m, 6h or 1d", "1d")
-    return Plan(name, table, rows, event, key, list(dict.fromkeys([column, *split(later)])), delay, target, ahead)
+    return Plan(name, table, rows, event, key, outcomes, delay, target, ahead)
 
 
-def ask_target(rows: pl.DataFrame, columns: list[str], given: argparse.Namespace) -> tuple[str, str]:
+def ask_target(columns: list[str], given: argparse.Namespace) -> tuple[str, str]:
     """What is predicted, and how long before the event."""
     hint = "what is predicted: a column, whose value is, or a condition such as 'minutes >= 15' or 'kept == yes'"
     target = given.target or ask(hint, *columns)
@@ -69,6 +70,7 @@ def ask(question: str, *offered: str) -> str:
     """An answer from the terminal; the first that is offered if it is empty, or if nobody is there."""
     if not sys.stdin.isatty():
         if len(offered) == 1:
+            print(f"{question}: {offered[0]}")
             return offered[0]
         raise InputError(f"say by an option, {question}: {', '.join(offered)} (python -m flows.new --help)")
     shown = f" ({', '.join(offered)})" if len(offered) > 1 else ""

@@ -162,7 +162,7 @@ class Params(Section):
         "store", "what the loop keeps, a folder of the workspace or s3://bucket/prefix; one for all runs", min_length=1
     )
     clock: Literal["data", "wall"] = setting(
-        "data", "as_of when a run names none: data (newest known outcome) or wall (now)"
+        "data", "as_of when a run names none: data (newest prediction time or outcome) or wall (now)"
     )
     data: Data = section(Data, "fetching and pushing of data versions")
     ingest: Ingest = section(Ingest, "where new data comes from, and where it goes")

@@ -35,11 +35,10 @@ def default_model(base: dict[str, Any]) -> str:
     models = list_models()
     if len(models) == 1:
         return models[0]
-    if (named := base.get("model")) is None:
-        return ""
-    if named not in models:
-        raise InputError(f"params.yaml: model is {named!r}, but project/ holds {', '.join(models) or 'none'}")
-    return named
+    named = base.get("model") if models else None
+    if named is not None and named not in models:
+        raise InputError(f"params.yaml: model is {named!r}, but project/ holds {', '.join(models)}")
+    return named or ""
 
 
 def read_own(model: str) -> dict[str, Any]:

@@ -18,18 +18,23 @@ def resolve_as_of(as_of: datetime | None, snapshot: Snapshot, use_case: UseCase,
     """
     now = datetime.now(UTC)
     if as_of is None:
-        return now if clock == "wall" else newest_outcome(snapshot, use_case, now)
+        return now if clock == "wall" else newest_time(snapshot, use_case, now)
     as_of = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
     if as_of > now + CLOCK_SKEW:
         raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M} lies in the future: is the year right?")
     return as_of
 
 
-def newest_outcome(snapshot: Snapshot, use_case: UseCase, now: datetime) -> datetime:
-    """The first full hour after the newest outcome of the data; outcomes dated later than now do not count."""
-    known = use_case.label_time
+def newest_time(snapshot: Snapshot, use_case: UseCase, now: datetime) -> datetime:
+    """The first full hour after the newest prediction time or outcome of the data; later than now does not count."""
+    found: dict[str, datetime] = {}
+    times = {"asked": use_case.prediction_time, "outcome": use_case.label_time}
     for start, end in reversed(months(snapshot, use_case)):
-        newest = read_event_rows(snapshot, use_case, start, end).select(known.filter(known <= now).max()).item()
-        if newest is not None:
-            return newest.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    raise InputError(f"data version {snapshot.version} holds no row of {use_case.rows} with a known outcome")
+        missing = [time.filter(time <= now).max().alias(name) for name, time in times.items() if name not in found]
+        row = read_event_rows(snapshot, use_case, start, end).select(missing).row(0, named=True)
+        found |= {name: time for name, time in row.items() if time is not None}
+        if len(found) == len(times):
+            break
+    if not found:
+        raise InputError(f"data version {snapshot.version} holds no row of {use_case.rows} that was asked for yet")
+    return max(found.values()).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)

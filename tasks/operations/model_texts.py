@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
+from keyword import iskeyword
 from typing import NamedTuple
 
 import polars as pl
 
 from tasks.core.errors import InputError
+from tasks.core.use_case import RESERVED
 from tasks.features.durations import parse_duration
 from tasks.features.table import Table
 
 CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<value>.+)")
 TEXT = (pl.String, pl.Categorical, pl.Enum)
-NOTHING = r"0[wdhms]?"
 MANY = 1_000  # values of a text, above which it is no good key of a history
 
 
@@ -57,7 +59,7 @@ def write_table(plan: Plan) -> str:
 TABLES["{plan.table}"] = Table(
     schema={label},
     event_time={event_of(plan)},
-    outcomes={list_names(plan.outcomes)},  # told later than the row: no feature sees them, but as history
+    outcomes={list_names(plan.outcomes)},
     outcomes_known_at={shift(event_of(plan), plan.delay, "+")},
 )
 '''
@@ -74,7 +76,7 @@ def declare_columns(plan: Plan) -> Iterator[str]:
     for name, kind in plan.rows.schema.items():
         options = [f'time_zone="{kind.time_zone}"'] if isinstance(kind, pl.Datetime) else []
         options += ["primary_key=True"] if name in plan.key else ["nullable=True"]
-        attribute = name if name.isidentifier() else re.sub(r"\W", "_", f"c_{name}")
+        attribute = name if name.isidentifier() and not iskeyword(name) else re.sub(r"\W", "_", f"column_{name}")
         options += [] if attribute == name else [f"alias={name!r}"]
         yield f"{attribute} = dy.{kind_of(name, kind)}({', '.join(options)})"
 
@@ -85,7 +87,9 @@ def kind_of(name: str, kind: pl.DataType) -> str:
         return "String"
     if kind.is_decimal():
         return "Float64"
-    if kind in (pl.Date, pl.Datetime, pl.Boolean) or kind.is_numeric():
+    if kind == pl.Boolean:
+        return "Bool"
+    if kind in (pl.Date, pl.Datetime) or kind.is_numeric():
         return str(kind.base_type())
     raise InputError(f"the column {name!r} is {kind}: make it text, a number, a truth value or a time, or leave it out")
 
@@ -127,26 +131,40 @@ def parse_target(text: str, schema: pl.Schema) -> tuple[str, str, str]:
     return column, sign, repr(value.strip("'\"")).replace("'", '"') if sign and kind in TEXT else value
 
 
+def read_span(text: str) -> timedelta:
+    """A duration, which may be none.
+
+    Raises:
+        InputError: It is no duration.
+    """
+    if re.fullmatch(r"0[wdhms]?", text):
+        return timedelta(0)
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
 def shift(event: str, duration: str, sign: str) -> str:
     """An expression moved by a duration."""
-    if re.fullmatch(NOTHING, duration):
+    minutes = int(read_span(duration).total_seconds() / 60)
+    if not minutes:
         return event
-    minutes = int(parse_duration(duration).total_seconds() / 60)
     unit, count = ("hours", minutes // 60) if minutes % 60 == 0 else ("minutes", minutes)
     return f"{event} {sign} pl.duration({unit}={count})"
 
 
 def write_features(plan: Plan) -> str:
-    """The text of features.py: one feature of the row, one of its time, one of the past."""
+    """The text of features.py: one feature of the row, one of its time or the value before, one of four weeks."""
     group, (column, _, _) = choose_group(plan), parse_target(plan.target, plan.rows.schema)
     own = group or next((name for name in plan.rows.columns if is_usable(plan, name)), None)
     by = f'.by("{group}")' if group else ""
-    history = f'known.{plan.table}{by}.last("28d")'
     number = plan.rows.schema[column].is_numeric()
     measure, asked = ("mean", f'"{column}"') if number else ("share", target_of(plan))
-    lines = [f'"{as_name(own)}": rows["{own}"],  # of the row itself'] if own else []
-    lines += [f'"weekday": rows["{plan.event}"].dt.weekday(),  # of its time']
-    lines += [f'"{as_name(column)}_28d": {history}.{measure}({asked}),  # of what was known before it is asked for']
+    lines = [f'"{as_name(own)}": rows["{own}"],'] if own else []
+    last = f'"{as_name(column)}_last": here.newest("{column}", within="28d"),'
+    lines += [last if number else f'"weekday": rows["{plan.event}"].dt.weekday(),']
+    lines += [f'"{as_name(column)}_28d": here.last("28d").{measure}({asked}),']
     body = "\n".join(f"        {line}" for line in lines)
     needs_polars = "import polars as pl\n\n" if "pl." in body else ""
     return f'''"""The features: three to begin with; docs/how-to/features.md has the vocabulary."""
@@ -156,6 +174,7 @@ def write_features(plan: Plan) -> str:
 
 def features(rows: Rows, known: Known) -> dict:
     """A value for each row and name; text is a category."""
+    here = known.{plan.table}{by}  # what was known before a prediction is asked for
     return {{
 {body}
     }}
@@ -163,10 +182,11 @@ def features(rows: Rows, known: Known) -> dict:
 
 
 def choose_group(plan: Plan) -> str | None:
-    """A text of the rows by which history may be looked up: the one with the fewest values, if it has more than one."""
+    """A text of the rows by which history may be looked up: of the key if there is one, else that of fewest values."""
     texts = [name for name in plan.rows.columns if is_usable(plan, name) and plan.rows.schema[name] in TEXT]
     counts = {name: plan.rows[name].n_unique() for name in texts}
-    return min((name for name in texts if 1 < counts[name] <= MANY), key=lambda name: counts[name], default=None)
+    offered = [name for name in texts if 1 < counts[name] <= MANY]
+    return min(offered, key=lambda name: (name not in plan.key, counts[name]), default=None)
 
 
 def is_usable(plan: Plan, name: str) -> bool:
@@ -177,9 +197,12 @@ def is_usable(plan: Plan, name: str) -> bool:
 
 def as_name(column: str | None) -> str:
     """A column as a feature may be called."""
-    return re.sub(r"\W", "_", column or "")
+    name = re.sub(r"\W", "_", column or "")
+    return name if name.isidentifier() and name not in RESERVED else f"column_{name}"
 
 
 def list_names(names: list[str]) -> str:
-    """Some names as Python."""
-    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
+    """Some names as Python, one a line where they are many."""
+    quoted = [f'"{name}"' for name in names]
+    line = f"[{', '.join(quoted)}]"
+    return line if len(line) < 100 else "[\n        " + ",\n        ".join(quoted) + ",\n    ]"

@@ -1,7 +1,7 @@
 """A new model: a working folder in project/, its table in the contract, its schedules in prefect.yaml."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import combinations
 from pathlib import Path
 
@@ -11,9 +11,8 @@ from tasks.core.errors import InputError
 from tasks.core.params import Params
 from tasks.core.use_case import FOLDER, folder_of, list_models
 from tasks.core.workspace import CODE, workspace
-from tasks.features.durations import parse_duration
 from tasks.features.table import TIME
-from tasks.operations.model_texts import NOTHING, TEXT, Plan, parse_target, write_features, write_table, write_target
+from tasks.operations.model_texts import TEXT, Plan, parse_target, read_span, write_features, write_table, write_target
 from tasks.training.first_look import as_yaml, suit
 
 EMPTY = '''"""What a valid row of each table is, and when it became known."""
@@ -25,7 +24,9 @@ from tasks.features.table import Table
 
 TABLES = {}
 '''
+NAMED = re.compile(r"^((?:.*[{,] *)?model: *)([a-z0-9-]+)", re.MULTILINE)  # by params.yaml or prefect.yaml
 SECOND = "  - {<<: *"  # how a line of prefect.yaml begins that schedules a second model
+PLACE = "  # The schedules of a second model"  # in prefect.yaml: they follow it
 SCHEDULES = """\
   - {{<<: *predict, name: predict-daily-{name}, parameters: {{model: {name}}}}}
   - {{<<: *monitor, name: monitor-daily-{name}, parameters: {{model: {name}}}}}
@@ -67,13 +68,12 @@ def write_model(plan: Plan) -> list[Path]:
 
 def name_model(text: str, name: str, others: list[str]) -> str:
     """A settings file with the model in place of one that is gone, or with its schedules beside those of others."""
-    named = re.findall(r"\bmodel: *([\w-]+)", text)
+    named = [found[2] for found in NAMED.finditer(text)]
     if others and set(named) <= set(others):
-        last = text.rfind(SECOND)
-        place = text.find("\n", last) + 1 if last >= 0 else 0
-        return text[:place] + SCHEDULES.format(name=name) + text[place:] if place else text
+        place = text.find("\n", max(text.rfind(SECOND), text.find(PLACE))) + 1
+        return text[:place] + SCHEDULES.format(name=name) + text[place:] if PLACE in text else text
     kept = [line for line in text.splitlines(keepends=True) if not (line.startswith(SECOND) and gone(line, others))]
-    return re.sub(r"(\bmodel: *)([\w-]+)", lambda m: m[0] if m[2] in others else m[1] + name, "".join(kept))
+    return NAMED.sub(lambda found: found[0] if found[2] in others else found[1] + name, "".join(kept))
 
 
 def gone(line: str, others: list[str]) -> bool:
@@ -95,13 +95,33 @@ def label_rows(plan: Plan) -> pl.DataFrame:
     column, _, _ = parse_target(plan.target, plan.rows.schema)
     if plan.declared is None:
         event = pl.col(plan.event).cast(TIME)
-        label = event + (timedelta(0) if re.fullmatch(NOTHING, plan.delay) else parse_duration(plan.delay))
+        label = event + read_span(plan.delay)
     else:
         event, label = plan.declared.event_time, plan.declared.outcomes_known_at
     rows = plan.rows.select(event_time=event, label_time=label, target=pl.col(column)).drop_nulls()
     if rows.is_empty():
         raise InputError(f"data/{plan.table} holds no row with a value of {column} and a time: nothing to learn")
     return rows
+
+
+def check_columns(rows: pl.DataFrame, table: str, event: str, key: list[str], outcomes: list[str]) -> None:
+    """Refuse columns that are not there, a key that is none, and an outcome that is part of it."""
+    for column in [event, *key, *outcomes]:
+        if column not in rows.columns:
+            raise InputError(f"data/{table}: there is no column {column!r}, there are {', '.join(rows.columns)}")
+    if event not in key:
+        raise InputError(f"the event's column {event} must be part of the key: --key {','.join([event, *key])}")
+    if both := [column for column in outcomes if column in key]:
+        raise InputError(f"{both[0]} identifies a row, so it cannot be told later")
+    if doubled := rows.height - rows.select(key).n_unique():
+        raise InputError(
+            f"{doubled:,} rows of data/{table} share their key {','.join(key)} with another: name more columns"
+        )
+    if isinstance(kind := rows.schema[event], pl.Datetime) and kind.time_zone is None:
+        raise InputError(
+            f"data/{table}: {event} is a time without a zone: write it with one, by pl.col({event!r})"
+            '.dt.replace_time_zone("UTC") or the zone that it was noted in'
+        )
 
 
 def guess_key(rows: pl.DataFrame, event: str) -> list[str]:

@@ -8,7 +8,7 @@ from stores import with_files
 
 from tasks.core.errors import InputError
 from tasks.data import clock
-from tasks.data.clock import CLOCK_SKEW, newest_outcome, resolve_as_of
+from tasks.data.clock import CLOCK_SKEW, newest_time, resolve_as_of
 from tasks.data.reader import read_file
 from tasks.data.snapshot import Snapshot
 
@@ -54,22 +54,34 @@ def test_the_clocks_of_two_machines_may_differ_by_an_hour_and_no_moment_more(ord
 
 
 def test_an_outcome_known_right_now_counts_and_one_of_a_moment_later_does_not(orders, orders_case, noon):
-    version = orders([(noon, noon - timedelta(hours=3)), (noon, noon)], prices=[noon])
-    assert newest_outcome(version, orders_case, noon) == noon + timedelta(hours=1)
-    assert newest_outcome(version, orders_case, noon - MOMENT) == noon - timedelta(hours=2)
+    placed = noon - timedelta(hours=6)
+    version = orders([(placed, noon - timedelta(hours=3)), (placed, noon)], prices=[noon])
+    assert newest_time(version, orders_case, noon) == noon + timedelta(hours=1)
+    assert newest_time(version, orders_case, noon - MOMENT) == noon - timedelta(hours=2)
 
 
-def test_the_clock_of_the_data_stands_at_the_first_full_hour_at_which_its_newest_outcome_is_read(
+def test_the_clock_of_the_data_stands_at_the_first_full_hour_at_which_its_newest_time_is_read(
     orders, orders_case, noon
 ):
     for newest in (noon, noon + MOMENT, noon + timedelta(hours=1) - MOMENT):
         version = orders([(noon, newest)], prices=[noon])
-        assert newest_outcome(version, orders_case, noon + timedelta(days=1)) == noon + timedelta(hours=1)
+        assert newest_time(version, orders_case, noon + timedelta(days=1)) == noon + timedelta(hours=1)
 
 
-def test_data_without_a_known_outcome_tell_no_time(orders, orders_case, noon):
-    with pytest.raises(InputError, match="data version orders holds no row of orders with a known outcome"):
-        resolve_as_of(None, orders([(noon, None)], prices=[noon]), orders_case, "data")
+def test_rows_that_wait_for_their_outcome_move_the_clock_once_they_are_asked_for(orders, orders_case, noon):
+    version, asked = orders([(noon, None)], prices=[noon]), noon - timedelta(hours=1)
+    assert newest_time(version, orders_case, noon + timedelta(days=9)) == noon
+    assert newest_time(version, orders_case, asked) == noon
+    with pytest.raises(InputError, match="data version orders holds no row of orders that was asked for yet"):
+        newest_time(version, orders_case, asked - MOMENT)
+
+
+def test_an_outcome_of_an_earlier_month_may_be_newer_than_what_was_asked_for_last(orders_case, tmp_path):
+    at = [datetime(2024, month, 20, tzinfo=UTC) for month in (1, 2)]
+    rows = pl.DataFrame({"at": at, "known": [datetime(2024, 3, 5, 9, 30, tzinfo=UTC), None], "back": [1, None]})
+    months = {f"orders/2024-0{n + 1}.parquet": rows[n : n + 1].with_columns(id=pl.lit(n)) for n in range(2)}
+    version = with_files(Snapshot("orders", {}), tmp_path, months)
+    assert resolve_as_of(None, version, orders_case, "data") == datetime(2024, 3, 5, 10, tzinfo=UTC)
 
 
 def test_a_table_to_predict_in_one_file_tells_the_same_time_as_in_months(snapshot, use_case, tmp_path):
