@@ -19,7 +19,7 @@ pytestmark = pytest.mark.server
 
 OWN = Path(__file__).parent / "own"
 RECIPE = (ROOT / "docs" / "how-to" / "your-data.md").read_text()
-REMOVE, PUBLISH = [text for kind, text in re.findall(r"```(\w*)\n(.*?)```", RECIPE, re.DOTALL) if not kind]
+REMOVE, NEW, PUBLISH, TRAIN = [text for kind, text in re.findall(r"```(\w*)\n(.*?)```", RECIPE, re.DOTALL) if not kind]
 COMMAND = re.compile(r"^(\S*/)?(make|python|prefect|dvc|git|rm|export|source|curl|docker|uv) ", re.MULTILINE)
 SHELLS = ["bash", "zsh", "dash"]
 
@@ -88,8 +88,12 @@ def test_every_shell_removes_the_same(name, tmp_path):
     git = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True)
     changed = {line[3:].split("/")[0].strip('"') for line in git.stdout.splitlines()}
     assert changed == {".dvc", "benchmarks", "demo", "project", "tests"}
-    assert sorted(path.name for path in (folder / "tests").iterdir()) == ["conftest.py", "test_repository.py"]
-    assert {path.name for path in (folder / "project").iterdir()} == {"__init__.py", "contract.py"}
+    assert sorted(path.name for path in (folder / "tests").iterdir()) == [
+        "conftest.py",
+        "test_project.py",
+        "test_repository.py",
+    ]
+    assert [path.name for path in (folder / "project").iterdir()] == ["__init__.py"]
     assert not any((folder / gone).exists() for gone in ("data", "store", ".dvc/remote"))
     assert "url = s3://my-bucket/dvc" in (folder / ".dvc" / "config").read_text()
 
@@ -122,6 +126,8 @@ def test_another_project_made_by_the_recipe_trains_twice_rolls_back_and_works_in
     (folder / "data").mkdir()
     tomorrow = weather.select("origin", pl.col("time_hour").dt.offset_by("-24h"), temp_next="temp")
     weather.join(tomorrow, on=["origin", "time_hour"], how="left").write_parquet(folder / "data" / "weather.parquet")
+    begin = NEW.strip().replace("late-deliveries", "temperature")
+    bash(f"{begin} --table weather --target temp_next --ahead 0h --outcomes temp_next --delay 25h", folder, environment)
     shutil.copytree(OWN, folder / "project", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     bash(PUBLISH, folder, environment)
 
@@ -133,7 +139,8 @@ def test_another_project_made_by_the_recipe_trains_twice_rolls_back_and_works_in
     assert "version 1 of temperature is the champion again" in bash(
         "python -m flows.rollback cold", folder, environment
     )
-    bash("ruff check && lint-imports && ty check && python -m pytest", folder, environment)
+    said = bash(f"ruff check && lint-imports && ty check && python -m pytest && {TRAIN}", folder, environment)
+    assert "rows have an outcome" in said
 
     bash(f"git clone -q '{folder}' '{tmp_path / 'clone'}'", tmp_path, environment)
     first = bash("python -m flows.train --as-of 2013-09-01", tmp_path / "clone", environment)

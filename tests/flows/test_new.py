@@ -54,11 +54,8 @@ def test_two_models_of_two_tables_are_written_and_their_first_trainings_run_as_t
     named = [d["parameters"]["model"] for d in deployments["deployments"] if "model" in d.get("parameters", {})]
     assert params["model"] == "wet-days" and sorted(named) == ["warm"] * 3 + ["wet-days"] * 3
     environment = environment_of(empty_project, server, PARAMS_TUNING__N_TRIALS="2")
-    bash(
-        "dvc remote remove sample && dvc add -q data && ruff check project && ruff format --check project && ty check project",
-        empty_project,
-        environment,
-    )
+    bash("dvc remote remove sample && dvc add -q data", empty_project, environment)
+    bash("ruff check project && ruff format --check project && ty check project", empty_project, environment)
     said = bash("python -m flows.train --model wet-days", empty_project, environment)
     assert "TARGET is true in" in said and "known 24.0 hours after the event" in said and "version 1, verdict:" in said
     said = bash("python -m flows.train --model warm", empty_project, environment)
