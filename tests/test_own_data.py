@@ -88,11 +88,8 @@ def test_every_shell_removes_the_same(name, tmp_path):
     git = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True)
     changed = {line[3:].split("/")[0].strip('"') for line in git.stdout.splitlines()}
     assert changed == {".dvc", "benchmarks", "demo", "project", "tests"}
-    assert sorted(path.name for path in (folder / "tests").iterdir()) == [
-        "conftest.py",
-        "test_project.py",
-        "test_repository.py",
-    ]
+    left = ["conftest.py", "test_project.py", "test_repository.py"]
+    assert sorted(path.name for path in (folder / "tests").iterdir()) == left
     assert [path.name for path in (folder / "project").iterdir()] == ["__init__.py"]
     assert not any((folder / gone).exists() for gone in ("data", "store", ".dvc/remote"))
     assert "url = s3://my-bucket/dvc" in (folder / ".dvc" / "config").read_text()
