@@ -1,0 +1,82 @@
+"""Settings that suit the data: told at once, with values with which the next training goes through."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+import yaml
+
+from tasks.core.errors import InputError
+from tasks.core.params import Params
+from tasks.training.first_look import look_at_outcomes, suit
+from tasks.training.split import split_rows
+
+AS_OF = datetime(2024, 1, 1, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def plain(own_workspace):
+    """The defaults."""
+    (own_workspace / "params.yaml").write_text("")
+    return Params.load("late-arrivals").model_copy(update={"gate": Params.model_construct().gate})
+
+
+def make_rows(step: timedelta, span: timedelta, delay: timedelta) -> pl.DataFrame:
+    """Labelled rows at each step of a span that ends at AS_OF, whose outcomes are known a while later, and by AS_OF."""
+    count = int((span - delay) / step)
+    events = [AS_OF - delay - step * (number + 1) for number in range(count)]
+    rows = pl.DataFrame({"event_time": events, "target": [float(number % 7) for number in range(count)]})
+    return rows.with_columns(label_time=pl.col("event_time") + delay).sort("event_time")
+
+
+SUITED = {
+    "hundreds a day": (timedelta(minutes=10), 200 * DAY, HOUR, {}),
+    "a row an hour": (HOUR, 365 * DAY, DAY, {"gate.min_rows", "monitor.min_labels", "retrain.min_new_rows"}),
+    "three a day": (8 * HOUR, 700 * DAY, DAY, {"split.gate", "gate.min_rows", "monitor.min_labels"}),
+    "a row a day": (DAY, 3 * 365 * DAY, DAY, {"split.gate", "gate.min_rows", "validation.max_bad_share"}),
+    "a row a day of two years": (DAY, 2 * 365 * DAY, DAY, {"split.gate", "split.validation", "gate.min_rows"}),
+    "outcomes after two months": (timedelta(minutes=10), 400 * DAY, 60 * DAY, {"split.gate"}),
+}
+
+
+@pytest.mark.parametrize("case", SUITED)
+def test_what_is_proposed_lets_a_training_go_through(case, plain):
+    step, span, delay, expected = SUITED[case]
+    rows = make_rows(step, span, delay)
+    changes = suit(rows, AS_OF, plain)
+    assert set(expected) <= changes.keys() and (bool(changes) == bool(expected))
+    given: dict = {}
+    for name, value in changes.items():
+        section, setting = name.split(".")
+        given.setdefault(section, {})[setting] = value
+    sections = {name: type(getattr(plain, name)).model_validate(value) for name, value in given.items()}
+    suited = plain.model_copy(update=sections)
+    assert suit(rows, AS_OF, suited) == {}
+    sets = split_rows(rows, AS_OF, suited.split)
+    assert sets.gate.height >= suited.gate.min_rows and sets.gate["event_time"].dt.date().n_unique() >= 14
+
+
+def test_a_first_training_that_cannot_pass_stops_with_all_settings_in_one_list(plain, capsys):
+    rows = make_rows(8 * HOUR, 700 * DAY, DAY)
+    with pytest.raises(
+        InputError, match="do not suit the settings: write into project/late_arrivals/params.yaml"
+    ) as told:
+        look_at_outcomes(rows, rows, AS_OF, plain, first=True)
+    listed = yaml.safe_load(str(told.value).split("params.yaml\n")[1])
+    assert listed.keys() == {"split", "gate", "monitor", "retrain", "validation"}
+    look_at_outcomes(rows, rows, AS_OF, plain, first=False)
+    assert "rows have an outcome" in capsys.readouterr().out
+
+
+def test_what_would_only_wait_later_is_advice_and_stops_nothing(plain, capsys):
+    rows = make_rows(HOUR / 4, 365 * DAY, DAY)
+    patient = plain.model_copy(update={"monitor": plain.monitor.model_copy(update={"min_labels": 9_000})})
+    look_at_outcomes(rows, rows, AS_OF, patient, first=True)
+    assert yaml.safe_load(capsys.readouterr().out.split("params.yaml\n")[1]) == {"monitor": {"min_labels": 1344}}
+
+
+@pytest.mark.parametrize(("step", "span"), [(DAY, 100 * DAY), (30 * DAY, 3000 * DAY)])
+def test_too_few_rows_for_any_settings_are_told_as_such(plain, step, span):
+    with pytest.raises(InputError, match=r"labelled rows from .* are too few to train, validate and judge a model"):
+        suit(make_rows(step, span, DAY), AS_OF, plain)
