@@ -5,7 +5,19 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from stacks import check_unheard, flow, is_idle, pause_schedules, prefect, running_stack, runs, states, wait_for
+from stacks import (
+    check_unheard,
+    client_of,
+    flow,
+    is_idle,
+    pause_schedules,
+    prefect,
+    python,
+    running_stack,
+    runs,
+    states,
+    wait_for,
+)
 
 pytestmark = pytest.mark.server
 
@@ -96,3 +108,23 @@ def test_every_deployment_runs_from_the_command_line_and_says_what_is_wrong(stac
     for as_of in ("yesterday", "2013-01-02"):
         wrong = prefect(stack, "deployment", "run", "predict/predict-daily", "--param", f"as_of={as_of}", "--watch")
         assert wrong.returncode == 1
+
+
+@pytest.mark.slow
+def test_a_run_from_the_form_of_the_ui_has_the_settings_of_its_model_and_what_was_changed(stack):
+    with client_of(stack) as client:
+        schema = client.read_deployment_by_name("train/train-by-hand").parameter_openapi_schema
+    form = schema["properties"]["params"]["default"]  # the UI sends all of it
+    assert form["gate"]["minimum"] == {"roc_auc": 0.65, "skill": 0.05} and form["tuning"]["n_trials"] == 1
+    form["tuning"]["n_trials"] = 2
+    given = ("model=arrival-delay", "as_of=2013-04-01", f"params={json.dumps(form)}")
+    asked = [part for param in given for part in ("--param", param)]
+    assert prefect(stack, "deployment", "run", "train/train-by-hand", *asked, "--watch").returncode == 0
+    code = """
+import json
+from tasks.registry.decision_log import read_log
+from tasks.registry.versions import load_version
+used = load_version(read_log("arrival-delay"), "1").card["params"]
+print(json.dumps([used["gate"]["minimum"], used["tuning"]["n_trials"], used["seed"]]))
+"""
+    assert json.loads(python(stack, code)) == [{"r2": 0.03}, 2, 2013]
