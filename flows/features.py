@@ -41,7 +41,7 @@ def features(
     wanted = [parse_condition(use_case, condition) for condition in conditions]
     month, context = find_month(snapshot, use_case, as_of, wanted, params.validation)
     if wanted:
-        row = context.rows.filter(wanted).sort(use_case.event_time).tail(1)
+        row = context.rows.filter(*wanted).sort(use_case.event_time).tail(1)
         print("\n".join(tell_row(use_case, row, context.index)))
         return
     champion = load_champion.fn(read_log(params.model), as_of)
@@ -73,7 +73,7 @@ def find_month(
     for span in sorted(spans, key=lambda span: (bool(wanted) or span[1] <= as_of, span), reverse=True):
         if read_event_rows(snapshot, use_case, *span).filter(use_case.prediction_time < as_of, *wanted).height:
             context = read_month(snapshot, use_case, span, as_of, validation)
-            if context.rows.filter(wanted).height:
+            if context.rows.filter(*wanted).height:
                 return span, context
     raise InputError(
         f"no valid row of {use_case.rows} that was asked for before {as_of:%Y-%m-%d %H:%M} meets these conditions"

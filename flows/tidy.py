@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from prefect import flow
 
-from tasks.core.params import Params, Prefilled
 from tasks.core.tables import tidy_table
 from tasks.core.use_case import list_models
 from tasks.data.publish import DATA_VERSIONS
@@ -16,14 +15,13 @@ from tasks.registry.tracking import mirror
 
 
 @flow(log_prints=True)
-def tidy(patience: int = 600, params: Params = Prefilled.read()) -> list[str]:
+def tidy(patience: int = 600) -> list[str]:
     """Mark runs without a recent heartbeat as Crashed; cancel all but the newest missed run of each schedule.
 
     It also compacts the tables of the store, and makes again what is missing in MLflow.
 
     Args:
         patience: Seconds without a sign of life; a run sends one every 30 s.
-        params: The store.
 
     Returns:
         The names of the crashed runs.

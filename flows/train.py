@@ -12,7 +12,7 @@ from tasks.core.use_case import META, UseCase, load_use_case
 from tasks.data.clock import resolve_as_of
 from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import Snapshot, pull_snapshot
-from tasks.evaluation.gate import hold_for_review
+from tasks.evaluation.gate import hold_for_review, require_fit
 from tasks.evaluation.metrics import measure_importance
 from tasks.evaluation.verdict import Verdict
 from tasks.monitoring.drift import describe_reference
@@ -38,7 +38,7 @@ from tasks.training.challenger import (
     training_key,
 )
 from tasks.training.feature_checks import check_features
-from tasks.training.first_look import look_at_outcomes
+from tasks.training.first_look import describe_outcomes, require_suited
 from tasks.training.fit import export_model, fit_model
 from tasks.training.split import first_event, labelled_rows, split_rows
 from tasks.training.tuning import tune_model
@@ -79,7 +79,7 @@ def train(
         frame, counts = build_feature_frame(snapshot, use_case, request.as_of, since, params.validation)
         report_data(params.model, counts, snapshot.version)
         rows = labelled_rows(frame)
-        look_at_outcomes(frame, rows, request.as_of, params, first=not log.versions)
+        print(describe_outcomes(frame, rows))
         log = read_log(params.model)  # minutes later: another machine may have decided
         if refusal := decide(request, log, rows, params.retrain):
             print(f"not trained: {refusal}")
@@ -97,6 +97,9 @@ def train_challenger(
 ) -> Challenger:
     """From labelled rows to a registered and judged version."""
     as_of, seed = request.as_of, params.seed
+    require_fit(params.gate, rows)
+    if not log.versions:
+        require_suited(rows, as_of, params)
     claim_training(log, as_of)
     champion = load_champion(log, as_of)
     sets = split_rows(rows, as_of, params.split)

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.server
 
 OWN = Path(__file__).parent / "own"
 RECIPE = (ROOT / "docs" / "how-to" / "your-data.md").read_text()
-REMOVE, NEW, PUBLISH, TRAIN = [text for kind, text in re.findall(r"```(\w*)\n(.*?)```", RECIPE, re.DOTALL) if not kind]
+REMOVE, NEW, PUBLISH, TRAIN, RUN = [
+    text for kind, text in re.findall(r"```(\w*)\n(.*?)```", RECIPE, re.DOTALL) if not kind
+]
 COMMAND = re.compile(r"^(\S*/)?(make|python|prefect|dvc|git|rm|export|source|curl|docker|uv) ", re.MULTILINE)
 SHELLS = ["bash", "zsh", "dash"]
 
@@ -136,7 +138,7 @@ def test_another_project_made_by_the_recipe_trains_twice_rolls_back_and_works_in
     assert "version 1 of temperature is the champion again" in bash(
         "python -m flows.rollback cold", folder, environment
     )
-    said = bash(f"ruff check && lint-imports && ty check && python -m pytest && {TRAIN}", folder, environment)
+    said = bash(f"ruff check && lint-imports && ty check && python -m pytest && {TRAIN}\n{RUN}", folder, environment)
     assert "rows have an outcome" in said
 
     bash(f"git clone -q '{folder}' '{tmp_path / 'clone'}'", tmp_path, environment)

@@ -19,8 +19,8 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from tasks.core.errors import InputError
-from tasks.core.params_files import explain, fill_in
-from tasks.core.run_settings import given_over, model_of, read_form, tell_settings
+from tasks.core.params_files import explain, fill_in, translate, without_secret
+from tasks.core.run_settings import Settings, differing, model_of, read_form, tell_settings
 from tasks.core.workspace import workspace
 from tasks.features.durations import format_duration, parse_duration
 
@@ -42,15 +42,19 @@ def setting(default: Any, description: str, **bounds: Any) -> Any:
     return Field(default=default, description=description, **bounds)
 
 
-def without_secret(address: str) -> str:
-    """An address as it is, if it holds no user or password."""
-    if "@" in address:
-        raise ValueError("a secret does not belong in an address: set the AWS_* variables")
-    return address
-
-
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True, validate_default=True)
+
+    def change(self, given: Settings) -> Self:
+        """The section with some settings changed.
+
+        Raises:
+            InputError: Together with the others they cannot hold.
+        """
+        try:
+            return type(self).model_validate(self.model_dump() | given)
+        except ValidationError as error:
+            raise InputError(f"given for this run: {explain(error, type(self))}") from None
 
 
 class Data(Section):
@@ -155,7 +159,7 @@ class Params(Section):
     """The settings of one run; `model` says which model's they are, "" those of the workspace alone."""
 
     model: SkipJsonSchema[str] = setting(
-        "", "of project/, the one that a command means which names none; left out: the only one", exclude=True
+        "", "of a command or run that names none; left out: the only one of project/", exclude=True
     )
     seed: int = setting(0, "of subsamples, samplers and models", ge=0)
     store: str = setting(
@@ -192,7 +196,7 @@ class Params(Section):
         """What the files and the PARAMS_* variables say.
 
         Args:
-            model: Its name; left out, that of params.yaml, else the only one of project/.
+            model: Its name; left out, that of params.yaml, else the only one of project/; "" for what all models share.
 
         Raises:
             InputError: params.yaml is missing, a setting is unknown or out of bounds, or there is no such model.
@@ -200,7 +204,7 @@ class Params(Section):
         if not workspace().params.is_file():
             raise InputError(f"{workspace().params} is missing: a workspace needs a params.yaml; is WORKSPACE right?")
         try:
-            return cls.model_validate({"model": model} if model else {})
+            return cls.model_validate({} if model is None else {"model": model})
         except ValidationError as error:
             where = f"{workspace().params}, the model's own params.yaml or a PARAMS_ variable"
             raise InputError(f"{where}: {explain(error, cls)}") from None
@@ -214,21 +218,18 @@ class Params(Section):
             model: As the run was given it.
             event: The entry of a log that started the run, whose model it is then.
         """
-        files, shown = Params.load(self.model).model_dump(mode="json"), read_form()
-        given = given_over(given_over(self.model_dump(mode="json"), files), shown)
+        given = self.model_dump(mode="json")
+        for shown in (Params.load(self.model).model_dump(mode="json"), translate(read_form())):
+            given = differing(given, shown)
         chosen = Params.load(model_of(event) or model or self.model)
         if not given:
             return chosen
         print(f"given for this run: {', '.join(tell_settings(given))}")
-        parts = {name: getattr(chosen, name) for name in given}
-        return chosen.model_copy(
-            update={
-                name: type(part).model_validate(part.model_dump() | given[name])
-                if isinstance(part, Section)
-                else given[name]
-                for name, part in parts.items()
-            }
-        )
+        changed = {}
+        for name, value in given.items():
+            part = getattr(chosen, name)
+            changed[name] = part.change(value) if isinstance(part, Section) else value
+        return chosen.model_copy(update=changed)
 
 
 class Prefilled(Params):

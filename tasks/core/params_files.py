@@ -25,7 +25,7 @@ SHARED = {"store", "ingest"}  # of the workspace, whichever model
 def fill_in(given: dict[str, Any]) -> dict[str, Any]:
     """Merge what a run gives over PARAMS_* variables, project/NAME/params.yaml and params.yaml."""
     base, variables, given = read_settings(workspace().params), translate(read_variables()), translate(given)
-    model = given.get("model") or variables.get("model") or default_model(base)
+    model = given["model"] if "model" in given else variables.get("model") or default_model(base)
     own = read_own(str(model)) if model else {}
     return merge(merge(merge(base, own), variables), given) | {"model": model}
 
@@ -55,6 +55,13 @@ def read_own(model: str) -> dict[str, Any]:
     if shared := SHARED & own.keys():
         raise InputError(f"{file} sets {min(shared)}, which is one for all models: move it to params.yaml")
     return own
+
+
+def without_secret(address: str) -> str:
+    """An address as it is, if it holds no user or password."""
+    if "@" in address:
+        raise ValueError("a secret does not belong in an address: set the AWS_* variables")
+    return address
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -1,19 +1,22 @@
 """What a run was given: settings beside those of the files, and the model that it is about."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 Settings = dict[str, Any]  # a value, or a section of values, by name; as JSON
 
 
-def given_over(mine: Settings, shown: Settings) -> Settings:
-    """The settings that differ from those shown; a value is taken whole, also a mapping."""
+def differing(settings: Settings, shown: Settings) -> Settings:
+    """The settings that differ from those shown, or are not among them; the sections without their others."""
     found: Settings = {}
-    for name, value in mine.items():
-        if not isinstance(value, dict):
-            found |= {} if name in shown and shown[name] == value else {name: value}
-        elif part := {n: v for n, v in value.items() if n not in shown.get(name, {}) or shown[name][n] != v}:
-            found[name] = part
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            beside = shown.get(name) or {}
+            value = {part: v for part, v in value.items() if part not in beside or beside[part] != v}
+            found |= {name: value} if value else {}
+        elif name not in shown or shown[name] != value:
+            found[name] = value
     return found
 
 
@@ -38,6 +41,12 @@ def read_form() -> Settings:
     return schema.get("properties", {}).get("params", {}).get("default") or {}
 
 
+def split_event(event: str) -> tuple[str, str]:
+    """Model and number of the entry that an event names as model.NAME.ENTRY; both are empty if it names none."""
+    found = re.fullmatch(r"model\.(.+)\.([^.]*)", event)
+    return (found[1], found[2]) if found else ("", "")
+
+
 def model_of(event: str) -> str:
-    """The model of an entry that an event names as model.NAME.ENTRY; empty if it names none."""
-    return event.removeprefix("model.").rpartition(".")[0] if event.startswith("model.") else ""
+    """The model of the entry that an event names; empty if it names none."""
+    return split_event(event)[0]

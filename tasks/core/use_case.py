@@ -30,7 +30,7 @@ class UseCase:
     """One model's contract, target and features, as project/contract.py and project/NAME/ declare them."""
 
     model: str
-    tables: dict[str, Table]
+    tables: dict[str, Table]  # that it is made of
     rows: str  # the table whose rows are predicted
     prediction_time: pl.Expr  # when a row's prediction is asked for
     target: pl.Expr  # null: no outcome, or none yet
@@ -145,6 +145,8 @@ def declare(
         tables = tables | {rows: replace(tables[rows], known_at=prediction_time)}
     with blame(f"{folder}/features.py"):
         features = learn_terms(Features(function, rows, prediction_time), tables, RESERVED | watched.keys())
+    read = {rows, *(term.table for term in features.terms or ())}
+    tables = {name: table for name, table in tables.items() if name in read}
     with blame("project/contract.py"):
         reach = measure_reach(tables, rows, prediction_time, features.terms or ())
     return UseCase(model, tables, rows, prediction_time, target, watched, features, reach)

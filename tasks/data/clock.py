@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
+
 from tasks.core.errors import InputError
 from tasks.core.use_case import UseCase
 from tasks.data.reader import months, read_event_rows
@@ -18,17 +20,18 @@ def resolve_as_of(as_of: datetime | None, snapshot: Snapshot, use_case: UseCase,
     """
     now = datetime.now(UTC)
     if as_of is None:
-        return now if clock == "wall" else newest_time(snapshot, use_case, now)
+        return now if clock == "wall" else newest_hour(snapshot, use_case, now)
     as_of = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
     if as_of > now + CLOCK_SKEW:
         raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M} lies in the future: is the year right?")
     return as_of
 
 
-def newest_time(snapshot: Snapshot, use_case: UseCase, now: datetime) -> datetime:
+def newest_hour(snapshot: Snapshot, use_case: UseCase, now: datetime) -> datetime:
     """The first full hour after the newest prediction time or outcome of the data; later than now does not count."""
     found: dict[str, datetime] = {}
-    times = {"asked": use_case.prediction_time, "outcome": use_case.label_time}
+    told = pl.when(use_case.target.is_not_null()).then(use_case.label_time)
+    times = {"asked": use_case.prediction_time, "outcome": told}
     for start, end in reversed(months(snapshot, use_case)):
         missing = [time.filter(time <= now).max().alias(name) for name, time in times.items() if name not in found]
         row = read_event_rows(snapshot, use_case, start, end).select(missing).row(0, named=True)

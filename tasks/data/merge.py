@@ -10,7 +10,8 @@ from tasks.core.params import Validation
 from tasks.data.reader import read_file
 from tasks.data.snapshot import Snapshot
 from tasks.data.sources import Landed
-from tasks.data.validation import Tables, validate_rows
+from tasks.data.validation import validate_rows
+from tasks.features.table import Tables
 
 
 class Change(NamedTuple):

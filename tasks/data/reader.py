@@ -1,7 +1,7 @@
 """Reading the tables of a snapshot as of a moment."""
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -12,7 +12,7 @@ import polars as pl
 from tasks.core.errors import InputError, first_line
 from tasks.core.use_case import UseCase
 from tasks.data.snapshot import Snapshot
-from tasks.features.table import Table, as_known, to_plain
+from tasks.features.table import Tables, as_known, to_plain
 
 MOMENTS, TEXTS = (pl.Date, pl.Datetime), (pl.String, pl.Categorical, pl.Enum)
 Month = tuple[datetime, datetime]  # its first moment, and that of the month after it
@@ -119,7 +119,7 @@ def tell_time_errors(table: str) -> Generator[None]:
         raise InputError(f"data/{table}: its times cannot be computed: {first_line(error)}") from None
 
 
-def read_file(snapshot: Snapshot, tables: Mapping[str, Table], file: str) -> pl.DataFrame:
+def read_file(snapshot: Snapshot, tables: Tables, file: str) -> pl.DataFrame:
     """The declared columns of one file of a snapshot."""
     table = file.removesuffix(".parquet").split("/")[0]
     return read_declared(snapshot.files[file], tables[table].schema, f"data/{file}")
@@ -144,12 +144,17 @@ def read_declared(source: Path | bytes, schema: Any, name: str) -> pl.DataFrame:
         if not is_castable(present[column], kind):
             raise InputError(f"{name}: {column} is {present[column]}, but project/contract.py declares {kind}")
         if lacks_zone(present[column], kind):
-            raise InputError(
-                f"{name}: {column} is a time without a zone: write it with one, by pl.col({column!r})"
-                '.dt.replace_time_zone("UTC") or the zone that it was noted in'
-            )
+            raise InputError(f"{name}: {describe_zoneless(column)}")
     zoned = {column: kind for column, kind in declared.items() if isinstance(kind, pl.Datetime) and kind.time_zone}
     return to_plain(pl.read_parquet(source, columns=list(declared)).cast(zoned))
+
+
+def describe_zoneless(column: str) -> str:
+    """What to do about a column of times without a zone."""
+    return (
+        f"{column} is a time without a zone: write it with one, by pl.col({column!r})"
+        '.dt.replace_time_zone("UTC") or the zone that it was noted in'
+    )
 
 
 def lacks_zone(present: pl.DataType, declared: pl.DataType) -> bool:

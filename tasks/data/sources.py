@@ -1,7 +1,6 @@
 """Files that landed and are not part of the data yet. Another kind of source replaces `read_landed` alone."""
 
 import json
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from tasks.core.errors import InputError
 from tasks.core.workspace import workspace
 from tasks.data.reader import read_declared
 from tasks.data.snapshot import Snapshot
-from tasks.features.table import Table
+from tasks.features.table import Tables
 
 LEDGER = "ledger.json"  # in data/, so that which files landed is part of the version that holds their rows
 
@@ -36,7 +35,7 @@ def read_ledger(snapshot: Snapshot) -> dict[str, str]:
 
 
 @task
-def read_landed(source: str, tables: Mapping[str, Table], snapshot: Snapshot, limit: timedelta) -> list[Landed]:
+def read_landed(source: str, tables: Tables, snapshot: Snapshot, limit: timedelta) -> list[Landed]:
     """The files SOURCE/TABLE/*.parquet that no version holds yet, in the order of their names.
 
     Args:
@@ -58,7 +57,7 @@ def read_landed(source: str, tables: Mapping[str, Table], snapshot: Snapshot, li
         raise InputError(f"{source} cannot be read: {error}; look at ingest.source and the AWS_* variables") from None
 
 
-def read_new(source: str, tables: Mapping[str, Table], ledger: dict[str, str]) -> list[Landed]:
+def read_new(source: str, tables: Tables, ledger: dict[str, str]) -> list[Landed]:
     """The files that the ledger does not hold."""
     files, root = url_to_fs(source if "://" in source else str(workspace().root / source))
     files.invalidate_cache()

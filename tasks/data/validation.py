@@ -1,6 +1,5 @@
 """Rows that break a rule of the contract are set aside with the name of each rule; too many of them stop the run."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -9,8 +8,7 @@ import polars as pl
 from tasks.core.errors import InputError
 from tasks.core.params import Validation
 from tasks.core.tables import Table, as_json, insert_new
-from tasks.features.table import Table as Declared
-from tasks.features.table import to_plain
+from tasks.features.table import Tables, to_plain
 
 QUARANTINE = Table(
     "quarantine",
@@ -23,9 +21,6 @@ QUARANTINE = Table(
     key=("table", "row", "broken_rules"),
     partition=("table",),
 )
-
-
-Tables = Mapping[str, Declared]
 
 
 class Count(NamedTuple):

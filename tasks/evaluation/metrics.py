@@ -38,6 +38,12 @@ REGRESSION: dict[str, Metric] = {
 }
 
 
+def to_truth(target: pl.Series) -> pl.Series:
+    """A target that is 0 or 1 in every row as false and true; any other as it is."""
+    is_binary = target.dtype != pl.Boolean and target.cast(float).is_in([0.0, 1.0]).all()
+    return target.cast(pl.Boolean) if is_binary else target
+
+
 def base_rate(target: np.ndarray) -> np.ndarray:
     """The mean outcome, predicted for every row: what skill is measured against."""
     return np.full(len(target), target.mean())

@@ -93,6 +93,9 @@ class Table:
         return 10.0 ** (DIGITS - len(str(int(max(bounds))))) if len(bounds) == 2 else 1 / STEP
 
 
+Tables = Mapping[str, Table]  # by name, as the contract declares them
+
+
 def as_known(table: Table, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     """The rows that were known before a moment; outcomes that were not known by then are null."""
     if table.row_known_at is not None:

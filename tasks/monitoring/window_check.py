@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from tasks.core.params import Monitor
 from tasks.data.feature_frame import watched_columns
 from tasks.evaluation.intervals import mean_gain
-from tasks.evaluation.metrics import compute_metrics, losses
+from tasks.evaluation.metrics import compute_metrics, losses, to_truth
 from tasks.evaluation.verdict import Interval
 from tasks.inference.prediction_log import key_text, read_predictions
 from tasks.monitoring.drift import REFERENCES, Finding, Reference, find_drift
@@ -139,8 +139,8 @@ def measure_quality(
     logged = read_predictions(model, rows, ["key", "version", "score"])
     own = logged.filter(pl.col("version") == champion.version).select(logged="key", score="score")
     known = rows.filter(pl.col("target").is_not_null())
-    if champion.bundle.card.get("target") == "Boolean":  # that is 0 or 1 in the data
-        known = known.cast({"target": pl.Boolean})
+    if champion.bundle.card.get("target") == "Boolean":  # that may be 0 or 1 in the data
+        known = known.with_columns(to_truth(known["target"]))
     known = known.with_columns(logged=key_text(known))
     labelled = known.join(own, on="logged", maintain_order="left").drop("logged")
     if labelled.height < monitor.min_labels or labelled["target"].n_unique() < 2:

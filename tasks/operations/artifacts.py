@@ -12,8 +12,9 @@ from prefect.artifacts import create_image_artifact, create_link_artifact, creat
 from tasks.core.events import announce
 from tasks.data.merge import Change
 from tasks.data.sources import Landed
-from tasks.data.validation import Count, Tables
+from tasks.data.validation import Count
 from tasks.evaluation.verdict import Verdict
+from tasks.features.table import Tables
 from tasks.monitoring.check_records import read_check
 from tasks.monitoring.window_check import WindowCheck
 from tasks.operations.pictures import draw_drift, draw_gain
@@ -112,15 +113,16 @@ def report_landing(tables: Tables, changes: list[Change], landed: list[Landed], 
         counts = ", ".join(f"{count:,} {name}" for name, count in rows_of(change).items() if count)
         print(f"{change.file}: {counts or 'no rows'}")
     for table in dict.fromkeys(delivery.table for delivery in landed):
-        rows_of_table = [delivery.rows for delivery in landed if delivery.table == table]
-        time = tables[table].event_time
-        times = pl.concat([part.select(pl.lit(None) if time is None else time) for part in rows_of_table]).to_series()
-        facts = {"table": table, "data_version": version, "rows": sum(part.height for part in rows_of_table)}
-        announce("data.landed", f"data.{table}", **facts, start=iso(times.min()), end=iso(times.max()))
+        facts = describe_landed(tables, table, [delivery.rows for delivery in landed if delivery.table == table])
+        announce("data.landed", f"data.{table}", **facts, data_version=version)
 
 
-def iso(time: Any) -> str | None:
-    return time and time.isoformat()
+def describe_landed(tables: Tables, table: str, parts: list[pl.DataFrame]) -> dict[str, Any]:
+    """How many rows of a table landed, and the first and last time of an event among them."""
+    event, rows = tables[table].event_time, sum(part.height for part in parts)
+    times = [] if event is None else pl.concat([part.select(event) for part in parts]).to_series().drop_nulls().sort()
+    first, last = (times[0].isoformat(), times[-1].isoformat()) if len(times) else (None, None)
+    return {"table": table, "rows": rows, "start": first, "end": last}
 
 
 def rows_of(change: Change) -> dict[str, int]:

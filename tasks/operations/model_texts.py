@@ -1,12 +1,14 @@
-"""The texts of a new model: target.py, features.py, and its table for contract.py."""
+"""The texts of a new model: target.py, features.py, params.yaml, and its table for contract.py."""
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from keyword import iskeyword
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import polars as pl
+import yaml
 
 from tasks.core.errors import InputError
 from tasks.core.use_case import RESERVED
@@ -14,8 +16,44 @@ from tasks.features.durations import parse_duration
 from tasks.features.table import Table
 
 CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<value>.+)")
-TEXT = (pl.String, pl.Categorical, pl.Enum)
+TAKEN = frozenset(RESERVED)  # by what a feature frame holds beside features
 MANY = 1_000  # values of a text, above which it is no good key of a history
+
+
+class Target(NamedTuple):
+    """What is predicted: a column, or a condition on it."""
+
+    column: str
+    condition: str = ""  # such as >= 15
+
+    @classmethod
+    def parse(cls, text: str, schema: pl.Schema) -> Self:
+        """COLUMN, or a condition such as COLUMN >= 15.
+
+        Raises:
+            InputError: There is no such column, or it cannot be compared so.
+        """
+        found = CONDITION.fullmatch(text.strip()) if text.strip() not in schema else None
+        column, sign, value = found.group("column", "sign", "value") if found else (text.strip(), "", "")
+        if column not in schema:
+            raise InputError(f"{text!r}: there is no column {column!r}, there are {', '.join(schema)}")
+        kind = schema[column]
+        if kind == pl.String:
+            if not sign:
+                raise InputError(f"{column} is text: say which value counts as true, such as '{column} == yes'")
+            return cls(column, f"{sign} {json.dumps(value.strip(), ensure_ascii=False)}")
+        if not sign:
+            return cls(column)
+        if kind == pl.Boolean:
+            raise InputError(f"{column} is true or false already: give --target {column}")
+        try:
+            return cls(column, f"{sign} {repr(float(value)).removesuffix('.0')}")
+        except ValueError:
+            raise InputError(f"{text!r}: {column} is {kind}, and {value!r} is no number") from None
+
+    def __str__(self) -> str:
+        """The expression."""
+        return f"pl.col({json.dumps(self.column, ensure_ascii=False)}) {self.condition}".strip()
 
 
 class Plan(NamedTuple):
@@ -25,30 +63,30 @@ class Plan(NamedTuple):
         name: Of the model, such as late-orders.
         table: Whose rows are predicted.
         rows: All of them, in plain types.
-        event: The column of the event's time.
+        event: The column of the event's time; None where the contract makes it of others.
         key: The columns that identify a row, the event among them.
         outcomes: The columns that are told later.
         delay: How long after the event, such as 1d.
-        target: COLUMN, or a condition such as COLUMN >= 15.
-        ahead: How long before the event the prediction is asked for, such as 2h; 0h is at the event.
+        target: What is predicted.
+        ahead: How long before the event the prediction is asked for, such as 2h; 0h is at the event, -1d a day later.
         declared: The table as the contract has it; None where the contract lacks it.
     """
 
     name: str
     table: str
     rows: pl.DataFrame
-    event: str
+    event: str | None
     key: list[str]
     outcomes: list[str]
     delay: str
-    target: str
+    target: Target
     ahead: str
     declared: Table | None = None
 
 
 def write_table(plan: Plan) -> str:
     """The declaration of the table, for project/contract.py."""
-    label = "".join(word.capitalize() for word in re.split(r"\W|_", plan.table))
+    label = "".join(word.capitalize() for word in plan.table.split("_")) + "Row"
     columns = "\n".join(f"    {line}" for line in declare_columns(plan))
     return f'''class {label}(dy.Schema):
     """One row of data/{plan.table}, as it was found: add what a valid one must fulfil (min, max, regex, rules)."""
@@ -67,31 +105,25 @@ TABLES["{plan.table}"] = Table(
 
 def event_of(plan: Plan) -> str:
     """The time of the event; of a day its first moment in UTC."""
-    cast = '.cast(pl.Datetime("us", "UTC"))' if plan.rows.schema[plan.event] == pl.Date else ""
-    return f'pl.col("{plan.event}"){cast}'
+    event = plan.event or ""
+    cast = '.cast(pl.Datetime("us", "UTC"))' if plan.rows.schema[event] == pl.Date else ""
+    return f"pl.col({json.dumps(event, ensure_ascii=False)}){cast}"
 
 
 def declare_columns(plan: Plan) -> Iterator[str]:
-    """A line for each column."""
+    """A line for each column; a schema may not have an attribute of any name."""
     for name, kind in plan.rows.schema.items():
-        options = [f'time_zone="{kind.time_zone}"'] if isinstance(kind, pl.Datetime) else []
+        options = [f'time_zone="{kind.time_zone}"'] if isinstance(kind, pl.Datetime) and kind.time_zone else []
         options += ["primary_key=True"] if name in plan.key else ["nullable=True"]
-        attribute = name if name.isidentifier() and not iskeyword(name) else re.sub(r"\W", "_", f"column_{name}")
-        options += [] if attribute == name else [f"alias={name!r}"]
-        yield f"{attribute} = dy.{kind_of(name, kind)}({', '.join(options)})"
+        attribute = as_identifier(name, taken=dir(object))
+        options += [] if attribute == name else [f"alias={json.dumps(name, ensure_ascii=False)}"]
+        called = "Bool" if kind == pl.Boolean else str(kind.base_type())
+        yield f"{attribute} = dy.{called}({', '.join(options)})"
 
 
-def kind_of(name: str, kind: pl.DataType) -> str:
-    """The name of a plain type."""
-    if kind in TEXT:
-        return "String"
-    if kind.is_decimal():
-        return "Float64"
-    if kind == pl.Boolean:
-        return "Bool"
-    if kind in (pl.Date, pl.Datetime) or kind.is_numeric():
-        return str(kind.base_type())
-    raise InputError(f"the column {name!r} is {kind}: make it text, a number, a truth value or a time, or leave it out")
+def is_usable(kind: pl.DataType) -> bool:
+    """Whether a contract may declare a column of a type, and features be made of it."""
+    return kind in (pl.String, pl.Boolean, pl.Date, pl.Datetime) or kind.is_numeric()
 
 
 def write_target(plan: Plan) -> str:
@@ -102,33 +134,11 @@ def write_target(plan: Plan) -> str:
 
 import polars as pl
 {imported}
-ROWS = "{plan.table}"  # the table whose rows are predicted
-PREDICTION_TIME = {shift(event, plan.ahead, "-")}  # when a row's prediction is asked for
-TARGET = {target_of(plan)}  # null: no outcome, or none yet
+# The table whose rows are predicted, when a row's prediction is asked for, and the outcome: null is none, or none yet.
+ROWS = "{plan.table}"
+PREDICTION_TIME = {shift(event, plan.ahead, "-")}
+TARGET = {plan.target}
 '''
-
-
-def target_of(plan: Plan) -> str:
-    """The expression of the target."""
-    column, sign, value = parse_target(plan.target, plan.rows.schema)
-    return f'pl.col("{column}") {sign} {value}'.strip()
-
-
-def parse_target(text: str, schema: pl.Schema) -> tuple[str, str, str]:
-    """Column, sign and value of COLUMN or COLUMN >= VALUE; sign and value are empty for a column alone."""
-    found = CONDITION.fullmatch(text.strip())
-    column, sign, value = found.group("column", "sign", "value") if found else (text.strip(), "", "")
-    if column not in schema:
-        raise InputError(f"{text!r}: there is no column {column!r}, there are {', '.join(schema)}")
-    kind = schema[column]
-    if not sign and kind in TEXT:
-        raise InputError(f"{column} is text: say which value counts as true, such as {column} == yes")
-    if sign and kind not in TEXT:
-        try:
-            value = repr(float(value)).removesuffix(".0")
-        except ValueError:
-            raise InputError(f"{text!r}: {column} is {kind}, and {value!r} is no number") from None
-    return column, sign, repr(value.strip("'\"")).replace("'", '"') if sign and kind in TEXT else value
 
 
 def read_span(text: str) -> timedelta:
@@ -147,29 +157,32 @@ def read_span(text: str) -> timedelta:
 
 def shift(event: str, duration: str, sign: str) -> str:
     """An expression moved by a duration."""
-    minutes = int(read_span(duration).total_seconds() / 60)
-    if not minutes:
-        return event
-    unit, count = ("hours", minutes // 60) if minutes % 60 == 0 else ("minutes", minutes)
-    return f"{event} {sign} pl.duration({unit}={count})"
+    if duration.startswith("-"):
+        duration, sign = duration[1:], "+" if sign == "-" else "-"
+    seconds = int(read_span(duration).total_seconds())
+    sizes = {"hours": 3600, "minutes": 60, "seconds": 1}
+    unit, size = next((unit, size) for unit, size in sizes.items() if seconds % size == 0)
+    return f"{event} {sign} pl.duration({unit}={seconds // size})" if seconds else event
 
 
 def write_features(plan: Plan) -> str:
     """The text of features.py: one feature of the row, one of its time or the value before, one of four weeks."""
-    group, (column, _, _) = choose_group(plan), parse_target(plan.target, plan.rows.schema)
-    own = group or next((name for name in plan.rows.columns if is_usable(plan, name)), None)
-    by = f'.by("{group}")' if group else ""
-    number = plan.rows.schema[column].is_numeric()
-    measure, asked = ("mean", f'"{column}"') if number else ("share", target_of(plan))
-    lines = [f'"{as_name(own)}": rows["{own}"],'] if own else []
-    last = f'"{as_name(column)}_last": here.newest("{column}", within="28d"),'
-    lines += [last if number else f'"weekday": rows["{plan.event}"].dt.weekday(),']
-    lines += [f'"{as_name(column)}_28d": here.last("28d").{measure}({asked}),']
-    body = "\n".join(f"        {line}" for line in lines)
-    needs_polars = "import polars as pl\n\n" if "pl." in body else ""
-    return f'''"""The features: three to begin with; docs/how-to/features.md has the vocabulary."""
+    group, column = choose_group(plan), plan.target.column
+    own = group or next((name for name in plan.rows.columns if may_be_feature(plan, name)), None)
+    by, number = f".by({json.dumps(group)})" if group else "", plan.rows.schema[column].is_numeric()
+    named, of = as_identifier(column), json.dumps(column, ensure_ascii=False)
+    measured = f"mean({of})" if number else f"share({plan.target})"
+    features = {own: f"rows[{json.dumps(own, ensure_ascii=False)}]"} if own else {}
+    if number:
+        features |= {f"{named}_last": f'here.newest({of}, within="28d")'}
+    elif plan.event:
+        features |= {"weekday": f"rows[{json.dumps(plan.event, ensure_ascii=False)}].dt.weekday()"}
+    features |= {f"{named}_28d": f'here.last("28d").{measured}'}
+    body = "\n".join(f'        "{as_identifier(name)}": {value},' for name, value in features.items())
+    imported = "import polars as pl\n\n" if "pl." in body else ""
+    return f'''"""The features: some to begin with; docs/how-to/features.md has the vocabulary."""
 
-{needs_polars}from tasks.features.known import Known, Rows
+{imported}from tasks.features.known import Known, Rows
 
 
 def features(rows: Rows, known: Known) -> dict:
@@ -182,27 +195,32 @@ def features(rows: Rows, known: Known) -> dict:
 
 
 def choose_group(plan: Plan) -> str | None:
-    """A text of the rows by which history may be looked up: of the key if there is one, else that of fewest values."""
-    texts = [name for name in plan.rows.columns if is_usable(plan, name) and plan.rows.schema[name] in TEXT]
-    counts = {name: plan.rows[name].n_unique() for name in texts}
-    offered = [name for name in texts if 1 < counts[name] <= MANY]
-    return min(offered, key=lambda name: (name not in plan.key, counts[name]), default=None)
+    """The text of the key by which history may be looked up: that of fewest values."""
+    counts = {name: plan.rows[name].n_unique() for name in plan.key if plan.rows.schema[name] == pl.String}
+    return min(
+        (name for name, count in counts.items() if 1 < count <= MANY), key=lambda name: counts[name], default=None
+    )
 
 
-def is_usable(plan: Plan, name: str) -> bool:
+def may_be_feature(plan: Plan, name: str) -> bool:
     """Whether a column may be a feature as it is."""
-    kind = plan.rows.schema[name]
-    return name not in plan.outcomes and (kind.is_numeric() or kind in (*TEXT, pl.Boolean))
+    return name not in plan.outcomes and not plan.rows.schema[name].is_temporal()
 
 
-def as_name(column: str | None) -> str:
-    """A column as a feature may be called."""
-    name = re.sub(r"\W", "_", column or "")
-    return name if name.isidentifier() and name not in RESERVED else f"column_{name}"
+def as_identifier(column: str, taken: Collection[str] = TAKEN) -> str:
+    """A column as Python may call it, where some names are taken."""
+    name = re.sub(r"\W", "_", column)
+    return name if name.isidentifier() and not iskeyword(name) and name not in taken else f"column_{name}"
 
 
 def list_names(names: list[str]) -> str:
     """Some names as Python, one a line where they are many."""
-    quoted = [f'"{name}"' for name in names]
-    line = f"[{', '.join(quoted)}]"
+    line = json.dumps(names, ensure_ascii=False)
+    quoted = [json.dumps(name, ensure_ascii=False) for name in names]
     return line if len(line) < 100 else "[\n        " + ",\n        ".join(quoted) + ",\n    ]"
+
+
+def write_settings(plan: Plan, settings: dict[str, Any]) -> str:
+    """The text of params.yaml: what the defaults would not serve."""
+    head = f"# What differs from params.yaml for the model {plan.name}.\n"
+    return head + (yaml.safe_dump(settings, sort_keys=False) if settings else "")

@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import Field
 
 from tasks.core.errors import InputError, StoreError, first_line
+from tasks.core.run_settings import split_event
 from tasks.core.store import store
 from tasks.core.tables import Table, compact, insert_new, literal, read_rows
 from tasks.registry.entries import Entry, parse_entry
@@ -140,7 +141,7 @@ def resource_of(model: str, entry: Entry) -> str:
 
 def find_entry(log: Log, resource: str, kind: type[Made]) -> Made | None:
     """The entry of a kind that an event names; None if the log holds no such entry."""
-    name, _, number = resource.removeprefix("model.").rpartition(".")
+    name, number = split_event(resource)
     if name != log.model or not number.isdecimal() or not 0 < int(number) <= len(log.entries):
         return None
     entry = log.entries[int(number) - 1]

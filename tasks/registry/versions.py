@@ -54,7 +54,8 @@ def require_champion(log: Log, as_of: datetime) -> Champion:
     """
     champion = open_version(log, log.champion(as_of))
     if champion is None:
-        raise InputError(f"{log.model} has no champion as of {as_of:%Y-%m-%d %H:%M}: run `python -m flows.train` first")
+        first = f"run `python -m flows.train --model {log.model}` first"
+        raise InputError(f"{log.model} has no champion as of {as_of:%Y-%m-%d %H:%M}: {first}")
     return champion
 
 

@@ -9,17 +9,17 @@ import yaml
 
 from tasks.core.errors import InputError
 from tasks.core.params import Params
-from tasks.evaluation.gate import require_fit
+from tasks.core.use_case import folder_of
 
 GATES, VALIDATIONS = (28, 42, 56, 91, 182, 365, 730), (14, 28, 56, 91, 182, 365)  # days
 ENOUGH, LEAST = 300, 60  # gate rows: below the first a longer gate is looked for, below the second none will do
 VALIDATION_ROWS, TRAIN_ROWS = 50, 100
-NEEDED = ("split.", "gate.")  # settings without which a first training cannot pass
-Settings = dict[str, Any]  # by full name, such as split.gate
+Settings = dict[str, Any]  # as in a params.yaml: sections with their settings
+Change = tuple[str, str, Any]  # section, setting and value
 
 
 def describe_outcomes(frame: pl.DataFrame, rows: pl.DataFrame) -> str:
-    """What people get wrong: how many rows have an outcome, what it is, and how long after its event it is known.
+    """How many rows have an outcome, what TARGET is taken for, and how long after the event it is known.
 
     Args:
         frame: The feature frame.
@@ -48,29 +48,28 @@ def tell_span(span: timedelta) -> str:
     return f"{hours / 24:.1f} days" if abs(hours) >= 48 else f"{hours:.1f} hours"
 
 
-def look_at_outcomes(frame: pl.DataFrame, rows: pl.DataFrame, as_of: datetime, params: Params, first: bool) -> None:
-    """Tell what the outcomes look like, and stop a first training that the settings cannot let pass.
+def require_suited(rows: pl.DataFrame, as_of: datetime, params: Params) -> None:
+    """Stop a first training that the settings cannot let pass, before time is spent; advise on what would only wait.
 
     Args:
-        frame: The feature frame.
-        rows: Its labelled rows.
+        rows: Labelled rows of the feature frame.
         as_of: The logical time of the training.
         params: The settings.
-        first: Whether the model has no version yet.
 
     Raises:
-        InputError: The gate names what does not suit the target; or with each setting to change, and a value for it.
+        InputError: With every setting to change, and a value that suits the data.
     """
-    require_fit(params.gate, rows)
-    print(describe_outcomes(frame, rows))
-    changes = suit(rows, as_of, params) if first else {}
+    changes = suit(rows, as_of, params)
     if not changes:
         return
-    file = f"project/{params.model.replace('-', '_')}/params.yaml"
-    found = f"{rows.height:,} labelled rows, {rows_a_day(rows):,.1f} a day, do not suit the settings: write into {file}"
-    if any(name.startswith(NEEDED) for name in changes):
-        raise InputError(f"{found}\n{as_yaml(changes)}")
-    print(f"advice: {found}\n{as_yaml(changes)}")
+    where = f"project/{folder_of(params.model)}/params.yaml"
+    found = (
+        f"{rows.height:,} labelled rows, {rows_a_day(rows):,.1f} a day, do not suit the settings: write into {where}"
+    )
+    told = f"{found}\n{yaml.safe_dump(changes, sort_keys=False).strip()}"
+    if {"split", "gate"} & changes.keys():
+        raise InputError(told)
+    print(f"advice: {told}")
 
 
 def suit(rows: pl.DataFrame, as_of: datetime, params: Params) -> Settings:
@@ -79,7 +78,10 @@ def suit(rows: pl.DataFrame, as_of: datetime, params: Params) -> Settings:
     Raises:
         InputError: No settings would do: there are too few rows.
     """
-    return dict(needs(rows, as_of, params)) | dict(advice(rows, params))
+    changes: Settings = {}
+    for section, name, value in (*needs(rows, as_of, params), *advice(rows, params)):
+        changes.setdefault(section, {})[name] = value
+    return changes
 
 
 def rows_a_day(rows: pl.DataFrame) -> float:
@@ -88,7 +90,7 @@ def rows_a_day(rows: pl.DataFrame) -> float:
     return rows.height / max(1.0, span / timedelta(days=1))
 
 
-def needs(rows: pl.DataFrame, as_of: datetime, params: Params) -> Iterator[tuple[str, Any]]:
+def needs(rows: pl.DataFrame, as_of: datetime, params: Params) -> Iterator[Change]:
     """Settings without which the gate has too little to judge by, or a set stays empty."""
     gate_start = as_of - params.split.gate
     gate = rows.filter(pl.col("event_time") >= gate_start)
@@ -96,15 +98,15 @@ def needs(rows: pl.DataFrame, as_of: datetime, params: Params) -> Iterator[tuple
         days, gate = choose_gate(rows, as_of, params)
         gate_start = as_of - timedelta(days=days)
         if timedelta(days=days) != params.split.gate:
-            yield "split.gate", f"{days}d"
+            yield "split", "gate", f"{days}d"
         if gate.height < params.gate.min_rows:
-            yield "gate.min_rows", int(0.7 * gate.height)
+            yield "gate", "min_rows", int(0.7 * gate.height)
     before = rows.filter(pl.col("label_time") < gate_start)
     if not can_validate(before, gate_start - params.split.validation):
         days = next((d for d in VALIDATIONS if can_validate(before, gate_start - timedelta(days=d))), None)
         if days is None:
             raise InputError(describe_few(rows, as_of))
-        yield "split.validation", f"{days}d"
+        yield "split", "validation", f"{days}d"
 
 
 def choose_gate(rows: pl.DataFrame, as_of: datetime, params: Params) -> tuple[int, pl.DataFrame]:
@@ -138,21 +140,12 @@ def describe_few(rows: pl.DataFrame, as_of: datetime) -> str:
     )
 
 
-def advice(rows: pl.DataFrame, params: Params) -> Iterator[tuple[str, Any]]:
+def advice(rows: pl.DataFrame, params: Params) -> Iterator[Change]:
     """Settings that would let later steps wait, or stop, too often."""
     month = int(28 * rows_a_day(rows))
     if month < params.monitor.min_labels:
-        yield "monitor.min_labels", max(1, month // 2)
+        yield "monitor", "min_labels", max(1, month // 2)
     if 3 * month < params.retrain.min_new_rows:
-        yield "retrain.min_new_rows", month
+        yield "retrain", "min_new_rows", month
     if month * params.validation.max_bad_share < 1:
-        yield "validation.max_bad_share", min(0.2, round(3 / max(1, month), 2))
-
-
-def as_yaml(settings: Settings) -> str:
-    """Settings by full name as the lines of a params.yaml."""
-    sections: dict[str, Settings] = {}
-    for name, value in settings.items():
-        section, setting = name.split(".")
-        sections.setdefault(section, {})[setting] = value
-    return yaml.safe_dump(sections, sort_keys=False).strip()
+        yield "validation", "max_bad_share", min(0.2, round(3 / max(1, month), 2))

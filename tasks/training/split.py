@@ -7,6 +7,7 @@ import polars as pl
 
 from tasks.core.errors import InputError
 from tasks.core.params import Split
+from tasks.evaluation.metrics import to_truth
 
 
 class Sets(NamedTuple):
@@ -27,8 +28,7 @@ def labelled_rows(frame: pl.DataFrame) -> pl.DataFrame:
     labelled = frame.filter(pl.col("target").is_not_null())
     if labelled.is_empty():
         raise InputError("TARGET in target.py is null for every row known before as_of: nothing to learn")
-    two = labelled["target"].dtype != pl.Boolean and labelled["target"].cast(float).is_in([0.0, 1.0]).all()
-    return labelled.cast({"target": pl.Boolean}) if two else labelled
+    return labelled.with_columns(to_truth(labelled["target"]))
 
 
 def first_event(as_of: datetime, split: Split) -> datetime | None:

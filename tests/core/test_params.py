@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from flows.promote import promote
 from stack.local_stack import ROOT
-from tasks.core import params as module
 from tasks.core import params_files, use_case
 from tasks.core.errors import InputError
 from tasks.core.params import Params, Prefilled, Section
@@ -270,7 +269,7 @@ def test_a_run_of_another_model_takes_its_settings_and_what_was_changed_in_the_f
     (other / "params.yaml").write_text("{seed: 7, gate: {minimum: {r2: 0.1}}, retrain: {of_windows: 3}}")
     files["params.yaml"].write_text("{model: late-arrivals, tuning: {n_trials: 9}}")
     shown = Params.load().model_dump(mode="json")
-    monkeypatch.setattr(module, "read_form", lambda: shown)
+    monkeypatch.setattr("tasks.core.params.read_form", lambda: shown)
     files["params.yaml"].write_text("{model: late-arrivals, tuning: {n_trials: 11}}")
     form = Params.model_validate(shown | {"retrain": shown["retrain"] | {"cooldown": "3d", "of_windows": 1}})
     for current in (form.current("early-arrivals"), form.current(None, "model.early-arrivals.12")):

@@ -8,7 +8,7 @@ from stores import with_files
 
 from tasks.core.errors import InputError
 from tasks.data import clock
-from tasks.data.clock import CLOCK_SKEW, newest_time, resolve_as_of
+from tasks.data.clock import CLOCK_SKEW, newest_hour, resolve_as_of
 from tasks.data.reader import read_file
 from tasks.data.snapshot import Snapshot
 
@@ -56,24 +56,32 @@ def test_the_clocks_of_two_machines_may_differ_by_an_hour_and_no_moment_more(ord
 def test_an_outcome_known_right_now_counts_and_one_of_a_moment_later_does_not(orders, orders_case, noon):
     placed = noon - timedelta(hours=6)
     version = orders([(placed, noon - timedelta(hours=3)), (placed, noon)], prices=[noon])
-    assert newest_time(version, orders_case, noon) == noon + timedelta(hours=1)
-    assert newest_time(version, orders_case, noon - MOMENT) == noon - timedelta(hours=2)
+    assert newest_hour(version, orders_case, noon) == noon + timedelta(hours=1)
+    assert newest_hour(version, orders_case, noon - MOMENT) == noon - timedelta(hours=2)
 
 
-def test_the_clock_of_the_data_stands_at_the_first_full_hour_at_which_its_newest_time_is_read(
+def test_the_clock_of_the_data_stands_at_the_first_full_hour_at_which_its_newest_hour_is_read(
     orders, orders_case, noon
 ):
     for newest in (noon, noon + MOMENT, noon + timedelta(hours=1) - MOMENT):
         version = orders([(noon, newest)], prices=[noon])
-        assert newest_time(version, orders_case, noon + timedelta(days=1)) == noon + timedelta(hours=1)
+        assert newest_hour(version, orders_case, noon + timedelta(days=1)) == noon + timedelta(hours=1)
 
 
 def test_rows_that_wait_for_their_outcome_move_the_clock_once_they_are_asked_for(orders, orders_case, noon):
     version, asked = orders([(noon, None)], prices=[noon]), noon - timedelta(hours=1)
-    assert newest_time(version, orders_case, noon + timedelta(days=9)) == noon
-    assert newest_time(version, orders_case, asked) == noon
+    assert newest_hour(version, orders_case, noon + timedelta(days=9)) == noon
+    assert newest_hour(version, orders_case, asked) == noon
     with pytest.raises(InputError, match="data version orders holds no row of orders that was asked for yet"):
-        newest_time(version, orders_case, asked - MOMENT)
+        newest_hour(version, orders_case, asked - MOMENT)
+
+
+def test_a_time_by_which_an_outcome_would_be_known_moves_no_clock_without_the_outcome(orders_case, tmp_path, noon):
+    rows = pl.DataFrame(
+        {"id": [1], "at": [noon], "known": [noon + timedelta(days=30)], "back": pl.Series([None], dtype=int)}
+    )
+    version = with_files(Snapshot("orders", {}), tmp_path, {"orders/2024-01.parquet": rows})
+    assert resolve_as_of(None, version, orders_case, "data") == noon
 
 
 def test_an_outcome_of_an_earlier_month_may_be_newer_than_what_was_asked_for_last(orders_case, tmp_path):

@@ -3,12 +3,17 @@
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 import yaml
 from copies import bash, copy_repository, environment_of
+
+from tasks.core.use_case import declare
+from tasks.operations.model_texts import Plan, Target, write_features, write_table, write_target
+from tasks.operations.new_model import NAMED, name_schedules
 
 NEW = [sys.executable, "-m", "flows.new"]
 
@@ -43,7 +48,7 @@ def new(folder: Path, *options: str) -> tuple[int, str]:
 def test_two_models_of_two_tables_are_written_and_their_first_trainings_run_as_they_are(empty_project, server):
     later = "temp,dewp,humid,wind_dir,wind_speed,wind_gust,precip,pressure,visib"
     code, said = new(empty_project, "wet-days", "--table", "days", "--target", "wet_tomorrow == yes")
-    assert code == 0 and "columns that identify a row: day,origin" in said, said
+    assert code == 0 and "the columns that identify a row, such as at,shop: day,origin" in said, said
     code, said = new(
         empty_project, "warm", "--table", "hours", "--target=temp", "--ahead=6h", f"--outcomes={later}", "--delay=1h"
     )
@@ -57,28 +62,27 @@ def test_two_models_of_two_tables_are_written_and_their_first_trainings_run_as_t
     bash("dvc remote remove sample && dvc add -q data", empty_project, environment)
     bash("ruff check project && ruff format --check project && ty check project", empty_project, environment)
     said = bash("python -m flows.train --model wet-days", empty_project, environment)
-    assert "TARGET is true in" in said and "known 24.0 hours after the event" in said and "version 1, verdict:" in said
+    assert "TARGET is true in" in said and "known 2.0 days after the event" in said and "version 1, verdict:" in said
     said = bash("python -m flows.train --model warm", empty_project, environment)
     assert "its value is predicted" in said and "version 1, verdict: promote" in said, said
 
 
+DAYS = ("--table", "days", "--target")
 ODD = {
     "a name with capitals": (["Wet-Days"], "'Wet-Days' is no name of a model"),
     "no table": (["a", "--table", "nothing"], "there is no data/nothing.parquet and no data/nothing/, but days, hours"),
-    "no target": (["a", "--table", "days"], "say by an option, what is predicted"),
-    "no such column": (["a", "--table", "days", "--target", "rain"], "'rain': there is no column 'rain', there are"),
-    "text without a value": (["a", "--table", "days", "--target", "wet_tomorrow"], "wet_tomorrow is text: say which"),
-    "text for a number": (
-        ["a", "--table", "days", "--target", "temp > warm"],
-        "temp is Float32, and 'warm' is no number",
-    ),
-    "no duration": (["a", "--table", "days", "--target", "temp", "--ahead", "2 h"], "'2 h' is no duration"),
-    "no such key": (["a", "--table", "days", "--target", "temp", "--key", "day,shop"], "there is no column 'shop'"),
+    "no target": (["a", *DAYS[:2]], "give --target, what is predicted: a column, or a condition"),
+    "no such column": (["a", *DAYS, "rain"], "'rain': there is no column 'rain', there are"),
+    "text without a value": (["a", *DAYS, "wet_tomorrow"], "wet_tomorrow is text: say which"),
+    "text for a number": (["a", *DAYS, "temp > warm"], "and 'warm' is no number"),
+    "a value of a truth": (["a", *DAYS, "wet == true"], "wet is true or false already"),
+    "no duration": (["a", *DAYS, "temp", "--ahead", "2 h"], "'2 h' is no duration"),
+    "no such key": (["a", *DAYS, "temp", "--key", "day,shop"], "there is no column 'shop'"),
     "a key that is none": (
         ["a", "--table", "days", "--target", "temp", "--key", "day"],
-        "rows of data/days share their key",
+        "share their key with another",
     ),
-    "a target of the key": (["a", "--table", "days", "--target", "origin == JFK"], "origin identifies a row"),
+    "a target of the key": (["a", *DAYS, "origin == JFK"], "origin identifies a row"),
 }
 
 
@@ -87,7 +91,64 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(case, empty_proje
     options, sentence = ODD[case]
     before = sorted(path for path in empty_project.rglob("*") if "__pycache__" not in path.parts)
     code, said = new(empty_project, *options)
-    assert (
-        code == 1 and [line for line in said.splitlines() if line.startswith("error: ")] != [] and sentence in said
-    ), said
+    assert code == 1 and said.count("error: ") == 1 and sentence in said, said
     assert sorted(path for path in empty_project.rglob("*") if "__pycache__" not in path.parts) == before
+
+
+def test_on_a_table_of_the_contract_only_what_it_leaves_open_is_asked(tmp_path, snapshot):
+    folder = copy_repository(tmp_path / "sample")
+    (folder / "data" / "flights").mkdir(parents=True)
+    for name in ("flights/2013-01.parquet", "flights/2013-02.parquet"):
+        shutil.copy(snapshot.files[name], folder / "data" / name)
+    options = ("minutes", "--table=flights", "--ahead=2h")
+    assert "dest is no outcome of flights" in new(folder, *options, "--target=dest == ORD")[1]
+    assert "says that of flights: leave --delay out" in new(folder, *options, "--target=arr_delay", "--delay=1d")[1]
+    code, said = new(folder, *options, "--target=arr_delay > 30")
+    assert code == 0, said
+    assert 'TARGET = pl.col("arr_delay") > 30\n' in (folder / "project" / "minutes" / "target.py").read_text()
+    bash("ruff check project && ruff format --check project && ty check project", folder, environment_of(folder, ""))
+
+
+PREFECT = """\
+    parameters: {model: first}
+    parameters: {cause: schedule, model: first}
+  # The schedules of a second model: three entries each.
+  - {<<: *train, name: train-weekly-second, parameters: {cause: schedule, model: second}}
+  - name: tidy-hourly
+"""
+
+
+@pytest.mark.parametrize(
+    ("others", "named"),
+    [
+        (["first", "second"], ["first", "first", "second", "third", "third", "third"]),
+        (["first"], ["first", "first", "third", "third", "third"]),
+        (["second"], ["third", "third", "second"]),
+        ([], ["third", "third"]),
+        (["fir"], ["third", "third"]),
+    ],
+)
+def test_a_model_takes_the_schedules_of_one_that_is_gone_or_has_its_own(others, named):
+    text = name_schedules(PREFECT, "third", others)
+    assert [found[2] for found in NAMED.finditer(text)] == named
+    assert text.endswith("  - name: tidy-hourly\n") and "three entries each" in text
+
+
+def test_names_and_values_of_any_kind_become_python_that_means_them():
+    noon = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    rows = pl.DataFrame(
+        {"at": [noon], "score": ["b"], 'the "end"': ["it's"], "class": [1], "key": [2.5], "is it": [True]}
+    )
+    target = Target.parse('the "end" == it\'s', rows.schema)
+    assert rows.select(eval(str(target))).item() is True
+    plan = Plan("odd", "rows", rows, "at", ["at"], ['the "end"'], "90s", target, "30s")
+    names: dict = {}
+    exec("import dataframely as dy\nimport polars as pl\nfrom tasks.features.table import Table\nTABLES = {}", names)
+    for text in (write_table(plan), write_target(plan), write_features(plan)):
+        exec(text, names)
+    assert names["RowsRow"].create_empty().schema == rows.schema
+    table, asked = names["TABLES"]["rows"], names["PREDICTION_TIME"]
+    made = rows.select(known=table.outcomes_known_at, asked=asked).row(0)
+    assert made == (noon + timedelta(seconds=90), noon - timedelta(seconds=30))
+    case = declare("late-arrivals", names["TABLES"], "rows", asked, names["TARGET"], {}, names["features"])
+    assert case.target.meta.root_names() == ['the "end"']
