@@ -40,7 +40,7 @@ from tasks.training.challenger import (
 from tasks.training.feature_checks import check_features
 from tasks.training.first_look import describe_outcomes, require_suited
 from tasks.training.fit import export_model, fit_model
-from tasks.training.split import first_event, labelled_rows, split_rows
+from tasks.training.split import agree_on_kind, first_event, labelled_rows, split_rows
 from tasks.training.tuning import tune_model
 
 
@@ -102,7 +102,7 @@ def train_challenger(
         require_suited(rows, as_of, params)
     claim_training(log, as_of)
     champion = load_champion(log, as_of)
-    sets = split_rows(rows, as_of, params.split)
+    sets = split_rows(agree_on_kind(use_case, rows, champion), as_of, params.split)
     check_features(sets)
     best, progress = champion and champion.hyperparameters, start_progress(params.model, "Tuning")
     tuned = tune_model(use_case, sets.train, sets.validation, best, params.tuning, seed, progress)

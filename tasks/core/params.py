@@ -3,15 +3,11 @@
 Order: the neutral defaults here < params.yaml < project/NAME/params.yaml < PARAMS_* < what a run gives.
 """
 
-from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
     ValidationError,
     field_validator,
     model_validator,
@@ -20,41 +16,13 @@ from pydantic.json_schema import SkipJsonSchema
 
 from tasks.core.errors import InputError
 from tasks.core.params_files import explain, fill_in, translate, without_secret
-from tasks.core.run_settings import Settings, differing, model_of, read_form, tell_settings
+from tasks.core.run_settings import Settings, differing, model_of, only_given, read_form, tell_settings
+from tasks.core.sections import Confidence, Section, Share, Span, section, setting
 from tasks.core.workspace import workspace
-from tasks.features.durations import format_duration, parse_duration
 
-Span = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration, json_schema_input_type=str),
-    PlainSerializer(format_duration, return_type=str),
-    Field(gt=timedelta(0), le=timedelta(days=36_500), examples=["28d"]),
-]
-Share = Annotated[float, Field(ge=0, le=1)]
-Confidence = Annotated[float, Field(ge=0.5, lt=1)]
 Metric = Literal[
     "accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "log_loss", "brier", "skill", "rmse", "mae", "r2"
 ]
-
-
-def setting(default: Any, description: str, **bounds: Any) -> Any:
-    """A setting with its neutral default; the description is the help text of the form in the Prefect UI."""
-    return Field(default=default, description=description, **bounds)
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True, validate_default=True)
-
-    def change(self, given: Settings) -> Self:
-        """The section with some settings changed.
-
-        Raises:
-            InputError: Together with the others they cannot hold.
-        """
-        try:
-            return type(self).model_validate(self.model_dump() | given)
-        except ValidationError as error:
-            raise InputError(f"given for this run: {explain(error, type(self))}") from None
 
 
 class Data(Section):
@@ -150,11 +118,6 @@ class Retrain(Section):
         return self
 
 
-def section(kind: type[Section], description: str) -> Any:
-    """A section whose settings all have their defaults."""
-    return Field(default=kind(), description=description)
-
-
 class Params(Section):
     """The settings of one run; `model` says which model's they are, "" those of the workspace alone."""
 
@@ -181,15 +144,21 @@ class Params(Section):
     )
     retrain: Retrain = section(Retrain, "when trainings that answer drift or a schedule go; one by hand always goes")
 
+    _given: Settings = PrivateAttr(default_factory=dict)  # what the others were filled in beside
+
     @field_validator("store")
     @classmethod
     def _hold_no_secret(cls, store: str) -> str:
         return without_secret(store)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _fill_in(cls, given: Any) -> Any:
-        return fill_in(given) if isinstance(given, dict) else given
+    def _fill_in(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(given, dict):
+            return handler(given)
+        made = handler(fill_in(given))
+        made._given = translate(given)
+        return made
 
     @classmethod
     def load(cls, model: str | None = None) -> Self:
@@ -212,16 +181,17 @@ class Params(Section):
     def current(self, model: str | None = None, event: str = "") -> "Params":
         """The settings of a run: those of its model's files, and over them what the run was given.
 
-        A field that says what the files say, or what the form showed when the flow was deployed, counts as not given.
+        A field that says what the form showed when the flow was deployed counts as not given.
 
         Args:
             model: As the run was given it.
             event: The entry of a log that started the run, whose model it is then.
         """
-        given = self.model_dump(mode="json")
-        for shown in (Params.load(self.model).model_dump(mode="json"), translate(read_form())):
-            given = differing(given, shown)
-        chosen = Params.load(model_of(event) or model or self.model)
+        form, wanted = translate(read_form()), model_of(event, model) or self.model
+        if wanted == self.model and not form:
+            return self
+        given = differing(only_given(self.model_dump(mode="json"), self._given), form)
+        chosen = Params.load(wanted)
         if not given:
             return chosen
         print(f"given for this run: {', '.join(tell_settings(given))}")
@@ -245,4 +215,4 @@ class Prefilled(Params):
 
     def current(self, model: str | None = None, event: str = "") -> Params:
         """A run that was given no settings reads the files again."""
-        return Params.load(model_of(event) or model)
+        return Params.load(model_of(event, model))

@@ -27,7 +27,16 @@ def fill_in(given: dict[str, Any]) -> dict[str, Any]:
     base, variables, given = read_settings(workspace().params), translate(read_variables()), translate(given)
     model = given["model"] if "model" in given else variables.get("model") or default_model(base)
     own = read_own(str(model)) if model else {}
-    return merge(merge(merge(base, own), variables), given) | {"model": model}
+    settings: dict[str, Any] = {}
+    for source in (base, own, variables, given):
+        settings = override(settings, source)
+    return settings | {"model": model}
+
+
+def override(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Sections of settings over others; each value, a mapping too, is taken whole."""
+    sections = {name for name, value in over.items() if isinstance(value, dict) and isinstance(base.get(name), dict)}
+    return base | {name: base[name] | value if name in sections else value for name, value in over.items()}
 
 
 def default_model(base: dict[str, Any]) -> str:

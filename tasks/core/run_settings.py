@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from tasks.core.errors import InputError
+
 Settings = dict[str, Any]  # a value, or a section of values, by name; as JSON
 
 
@@ -18,6 +20,15 @@ def differing(settings: Settings, shown: Settings) -> Settings:
         elif name not in shown or shown[name] != value:
             found[name] = value
     return found
+
+
+def only_given(settings: Settings, given: Settings) -> Settings:
+    """Of all settings of a run those that it was given, which the others were filled in beside."""
+    parts = {name: value for name, value in settings.items() if name in given}
+    return {
+        name: {part: v for part, v in value.items() if part in given[name]} if isinstance(value, dict) else value
+        for name, value in parts.items()
+    }
 
 
 def tell_settings(given: Settings, prefix: str = "") -> Iterator[str]:
@@ -47,6 +58,17 @@ def split_event(event: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else ("", "")
 
 
-def model_of(event: str) -> str:
-    """The model of the entry that an event names; empty if it names none."""
-    return split_event(event)[0]
+def model_of(event: str, model: str | None) -> str | None:
+    """The model that a run is about: that of the event which started it, else the one that it was given.
+
+    Raises:
+        InputError: The event names no entry of a log, or one of another model.
+    """
+    if not event:
+        return model or None
+    named, _ = split_event(event)
+    if not named:
+        raise InputError(f"event {event!r} names no entry of a log: give model.NAME.ENTRY")
+    if model not in (None, "", named):
+        raise InputError(f"event {event!r} is about {named}, but the run was given model {model}: leave one out")
+    return named

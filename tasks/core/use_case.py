@@ -30,7 +30,7 @@ class UseCase:
     """One model's contract, target and features, as project/contract.py and project/NAME/ declare them."""
 
     model: str
-    tables: dict[str, Table]  # that it is made of
+    tables: dict[str, Table]
     rows: str  # the table whose rows are predicted
     prediction_time: pl.Expr  # when a row's prediction is asked for
     target: pl.Expr  # null: no outcome, or none yet
@@ -59,6 +59,16 @@ class UseCase:
     def key(self) -> list[str]:
         """The columns that identify a row to predict."""
         return self.predicted.key
+
+    @property
+    def used(self) -> set[str]:
+        """The tables that its features are made of, and that of its rows."""
+        return {self.rows, *(term.table for term in self.features.terms or ())}
+
+    @property
+    def target_type(self) -> pl.DataType:
+        """Of the target as it is declared: Boolean, or a number, which may be 0 or 1 in every row."""
+        return self.predicted.empty.select(self.target).dtypes[0]
 
     @property
     def code(self) -> tuple[str, ...]:
@@ -145,8 +155,6 @@ def declare(
         tables = tables | {rows: replace(tables[rows], known_at=prediction_time)}
     with blame(f"{folder}/features.py"):
         features = learn_terms(Features(function, rows, prediction_time), tables, RESERVED | watched.keys())
-    read = {rows, *(term.table for term in features.terms or ())}
-    tables = {name: table for name, table in tables.items() if name in read}
     with blame("project/contract.py"):
         reach = measure_reach(tables, rows, prediction_time, features.terms or ())
     return UseCase(model, tables, rows, prediction_time, target, watched, features, reach)

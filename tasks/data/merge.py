@@ -13,6 +13,8 @@ from tasks.data.sources import Landed
 from tasks.data.validation import validate_rows
 from tasks.features.table import Tables
 
+KNOWN, BEFORE = "\0known", "\0before"  # a column, and how one ends, that no table has
+
 
 class Change(NamedTuple):
     """What the rows of one landed file did; the last five sum to read."""
@@ -77,12 +79,12 @@ def merge_rows(key: list[str], before: pl.DataFrame, rows: pl.DataFrame) -> tupl
     last row is the one that changes, and takes the place of both.
     """
     values = [column for column in rows.columns if column not in key]
-    last = before.unique(key, keep="last").with_columns(known=True)
-    both = rows.join(last, on=key, how="left", suffix="_before", maintain_order="left")
-    repeats = [pl.col(column).eq_missing(pl.col(f"{column}_before")) | pl.col(column).is_null() for column in values]
-    fills = [repeat | pl.col(f"{column}_before").is_null() for column, repeat in zip(values, repeats, strict=True)]
+    last = before.unique(key, keep="last").with_columns(pl.lit(True).alias(KNOWN))
+    both = rows.join(last, on=key, how="left", suffix=BEFORE, maintain_order="left")
+    repeats = [pl.col(column).eq_missing(pl.col(column + BEFORE)) | pl.col(column).is_null() for column in values]
+    fills = [repeat | pl.col(column + BEFORE).is_null() for column, repeat in zip(values, repeats, strict=True)]
     kind = both.select(
-        pl.when(pl.col("known").is_null())
+        pl.when(pl.col(KNOWN).is_null())
         .then(0)
         .when(pl.all_horizontal(repeats))
         .then(1)
@@ -91,6 +93,6 @@ def merge_rows(key: list[str], before: pl.DataFrame, rows: pl.DataFrame) -> tupl
         .otherwise(3)
     ).to_series()
     kept = before.join(rows.filter(kind >= 2), on=key, how="anti", maintain_order="left")
-    filled = both.select(*key, *(pl.coalesce(column, f"{column}_before") for column in values)).select(rows.columns)
+    filled = both.select(*key, *(pl.coalesce(column, column + BEFORE) for column in values)).select(rows.columns)
     merged = pl.concat([kept, filled.filter(kind != 1)]).sort(key)
     return merged, [int((kind == which).sum()) for which in range(4)]

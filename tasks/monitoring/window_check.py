@@ -139,15 +139,19 @@ def measure_quality(
     logged = read_predictions(model, rows, ["key", "version", "score"])
     own = logged.filter(pl.col("version") == champion.version).select(logged="key", score="score")
     known = rows.filter(pl.col("target").is_not_null())
-    if champion.bundle.card.get("target") == "Boolean":  # that may be 0 or 1 in the data
-        known = known.with_columns(to_truth(known["target"]))
+    kind = champion.bundle.card.get("target") or str(known["target"].dtype)
+    known = known.with_columns(to_truth(known["target"]) if kind == "Boolean" else known["target"].cast(pl.Float64))
+    if str(known["target"].dtype) != kind:
+        print(f"version {champion.version} predicts true or false, and outcomes are no longer 0 or 1: no quality")
+        return None
     known = known.with_columns(logged=key_text(known))
     labelled = known.join(own, on="logged", maintain_order="left").drop("logged")
     if labelled.height < monitor.min_labels or labelled["target"].n_unique() < 2:
         return None
     target, score = labelled["target"].to_numpy(), labelled["score"].to_numpy()
     gain = None
-    if predecessor and not predecessor.bundle.scorer.missing(labelled):
+    alike = predecessor and predecessor.bundle.card.get("target", kind) == kind
+    if predecessor and alike and not predecessor.bundle.scorer.missing(labelled):
         features = labelled.drop("score")
         before = losses(target, predecessor.bundle.scorer.score(features))
         days = labelled["event_time"].dt.epoch("d").to_numpy()

@@ -4,9 +4,11 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from datetime import timedelta
+from itertools import count
 from keyword import iskeyword
 from typing import Any, NamedTuple, Self
 
+import dataframely as dy
 import polars as pl
 import yaml
 
@@ -16,7 +18,6 @@ from tasks.features.durations import parse_duration
 from tasks.features.table import Table
 
 CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<value>.+)")
-TAKEN = frozenset(RESERVED)  # by what a feature frame holds beside features
 MANY = 1_000  # values of a text, above which it is no good key of a history
 
 
@@ -43,13 +44,14 @@ class Target(NamedTuple):
                 raise InputError(f"{column} is text: say which value counts as true, such as '{column} == yes'")
             return cls(column, f"{sign} {json.dumps(value.strip(), ensure_ascii=False)}")
         if not sign:
+            if kind != pl.Boolean and not kind.is_numeric():
+                raise InputError(f"{column} is {kind}: a true or false, a number or a text can be predicted")
             return cls(column)
         if kind == pl.Boolean:
             raise InputError(f"{column} is true or false already: give --target {column}")
-        try:
-            return cls(column, f"{sign} {repr(float(value)).removesuffix('.0')}")
-        except ValueError:
-            raise InputError(f"{text!r}: {column} is {kind}, and {value!r} is no number") from None
+        if not re.fullmatch(r"-?\d+(\.\d+)?", value) or not kind.is_numeric():
+            raise InputError(f"{text!r}: {column} is {kind}, and {value!r} is no number to compare it with")
+        return cls(column, f"{sign} {value}")
 
     def __str__(self) -> str:
         """The expression."""
@@ -86,7 +88,7 @@ class Plan(NamedTuple):
 
 def write_table(plan: Plan) -> str:
     """The declaration of the table, for project/contract.py."""
-    label = "".join(word.capitalize() for word in plan.table.split("_")) + "Row"
+    label = "".join(word.capitalize() for word in plan.table.split("_")) + "Row"  # no name that is used already
     columns = "\n".join(f"    {line}" for line in declare_columns(plan))
     return f'''class {label}(dy.Schema):
     """One row of data/{plan.table}, as it was found: add what a valid one must fulfil (min, max, regex, rules)."""
@@ -112,10 +114,12 @@ def event_of(plan: Plan) -> str:
 
 def declare_columns(plan: Plan) -> Iterator[str]:
     """A line for each column; a schema may not have an attribute of any name."""
+    taken = set(dir(dy.Schema))
     for name, kind in plan.rows.schema.items():
         options = [f'time_zone="{kind.time_zone}"'] if isinstance(kind, pl.Datetime) and kind.time_zone else []
         options += ["primary_key=True"] if name in plan.key else ["nullable=True"]
-        attribute = as_identifier(name, taken=dir(object))
+        attribute = as_identifier(name, taken)
+        taken.add(attribute)
         options += [] if attribute == name else [f"alias={json.dumps(name, ensure_ascii=False)}"]
         called = "Bool" if kind == pl.Boolean else str(kind.base_type())
         yield f"{attribute} = dy.{called}({', '.join(options)})"
@@ -170,15 +174,15 @@ def write_features(plan: Plan) -> str:
     group, column = choose_group(plan), plan.target.column
     own = group or next((name for name in plan.rows.columns if may_be_feature(plan, name)), None)
     by, number = f".by({json.dumps(group)})" if group else "", plan.rows.schema[column].is_numeric()
-    named, of = as_identifier(column), json.dumps(column, ensure_ascii=False)
+    named, of = as_identifier(column, RESERVED), json.dumps(column, ensure_ascii=False)
     measured = f"mean({of})" if number else f"share({plan.target})"
-    features = {own: f"rows[{json.dumps(own, ensure_ascii=False)}]"} if own else {}
+    features = {as_identifier(own, RESERVED): f"rows[{json.dumps(own, ensure_ascii=False)}]"} if own else {}
     if number:
         features |= {f"{named}_last": f'here.newest({of}, within="28d")'}
     elif plan.event:
-        features |= {"weekday": f"rows[{json.dumps(plan.event, ensure_ascii=False)}].dt.weekday()"}
+        features |= {"day_of_week": f"rows[{json.dumps(plan.event, ensure_ascii=False)}].dt.weekday()"}
     features |= {f"{named}_28d": f'here.last("28d").{measured}'}
-    body = "\n".join(f'        "{as_identifier(name)}": {value},' for name, value in features.items())
+    body = "\n".join(f'        "{name}": {value},' for name, value in features.items())
     imported = "import polars as pl\n\n" if "pl." in body else ""
     return f'''"""The features: some to begin with; docs/how-to/features.md has the vocabulary."""
 
@@ -207,10 +211,12 @@ def may_be_feature(plan: Plan, name: str) -> bool:
     return name not in plan.outcomes and not plan.rows.schema[name].is_temporal()
 
 
-def as_identifier(column: str, taken: Collection[str] = TAKEN) -> str:
+def as_identifier(column: str, taken: Collection[str]) -> str:
     """A column as Python may call it, where some names are taken."""
-    name = re.sub(r"\W", "_", column)
-    return name if name.isidentifier() and not iskeyword(name) and name not in taken else f"column_{name}"
+    name = re.sub(r"[^a-zA-Z0-9_]", "_", column).lstrip("_")
+    if name.isidentifier() and not iskeyword(name) and name not in taken:
+        return name
+    return next(found for number in count(1) if (found := f"column_{number}_{name}".rstrip("_")) not in taken)
 
 
 def list_names(names: list[str]) -> str:

@@ -1,6 +1,9 @@
 """A new model: what it is about, from answers and data; its folder in project/, its table, its schedules."""
 
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import combinations
@@ -26,6 +29,7 @@ from tasks.operations.model_texts import (
 )
 from tasks.training.first_look import suit
 
+INTEGERS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 Ask = Callable[..., str]  # the answer to a question of flows/new.py, which may be one of those offered
 
 EMPTY = '''"""What a valid row of each table is, and when it became known."""
@@ -51,6 +55,8 @@ def require_new(name: str) -> None:
     """Refuse a name that a model cannot have, or that one has."""
     if not FOLDER.fullmatch(folder_of(name)) or "_" in name:
         raise InputError(f"{name!r} is no name of a model: give small letters, digits, single dashes: late-orders")
+    if name == "contract":
+        raise InputError("project/contract.py holds the tables: choose another name for the model")
     if (CODE / "project" / folder_of(name)).exists():
         raise InputError(f"project/{folder_of(name)}/ is there already: choose another name, or remove it")
 
@@ -80,6 +86,7 @@ def plan_declared(name: str, table: str, rows: pl.DataFrame, declared: Table, as
     target = Target.parse(ask("target", *declared.outcomes), rows.schema)
     if target.column not in declared.outcomes:
         raise InputError(f"{target.column} is no outcome of {table} in project/contract.py: add it there first")
+    require_columns(rows, table, *declared.columns)
     times = [column for column in declared.event_time.meta.root_names() if rows.schema[column].is_temporal()]
     event, outcomes = times[0] if times else None, [*declared.outcomes]
     return Plan(name, table, rows, event, declared.key, outcomes, "0h", target, read_ahead(ask, rows, event), declared)
@@ -98,14 +105,15 @@ def plan_new(name: str, table: str, rows: pl.DataFrame, ask: Ask) -> Plan:
     if not times:
         raise InputError(f"data/{table} has no column of times: a row to predict needs the time of its event")
     event = ask("event", *times)
-    require_columns(rows, table, event)
-    key = split_names(ask("key", ",".join(guess_key(rows, event))))
-    check_key(rows, table, event, key)
-    target = Target.parse(ask("target", *(column for column in rows.columns if column not in key)), rows.schema)
+    if event not in times:
+        raise InputError(f"data/{table}: {event!r} is no column of times, these are: {', '.join(times)}")
+    target = Target.parse(ask("target", *(column for column in rows.columns if column != event)), rows.schema)
     outcomes = list(dict.fromkeys([target.column, *split_names(ask("outcomes", target.column))]))
     require_columns(rows, table, *outcomes)
+    key = split_names(ask("key", ",".join(guess_key(rows, event, outcomes))))
+    check_key(rows, table, event, key)
     if both := [column for column in outcomes if column in key]:
-        raise InputError(f"{both[0]} identifies a row, so it cannot be told later")
+        raise InputError(f"{both[0]} identifies a row, so it cannot be told later: give another --key or --outcomes")
     ahead, delay = read_ahead(ask, rows, event), ask("delay", "2d" if rows.schema[event] == pl.Date else "1d")
     read_span(delay)
     return Plan(name, table, rows, event, key, outcomes, delay, target, ahead)
@@ -160,9 +168,10 @@ def check_key(rows: pl.DataFrame, table: str, event: str, key: list[str]) -> Non
         raise InputError(f"data/{table}: {describe_zoneless(event)}")
 
 
-def guess_key(rows: pl.DataFrame, event: str) -> list[str]:
-    """The event's column and as few others as make each row unique."""
-    others = [name for name, kind in rows.schema.items() if name != event and (kind == pl.String or kind.is_integer())]
+def guess_key(rows: pl.DataFrame, event: str, outcomes: list[str]) -> list[str]:
+    """The event's column and as few others as make each row unique; none that is null somewhere or told later."""
+    known = rows.drop(event, *outcomes)
+    others = [column.name for column in known if not column.null_count() and column.dtype in (pl.String, *INTEGERS)]
     for more in range(3):
         for chosen in combinations(others, more):
             if rows.select(event, *chosen).n_unique() == rows.height:
@@ -192,11 +201,30 @@ def write_model(plan: Plan) -> list[Path]:
     params, deployments = workspace().params, CODE / "prefect.yaml"
     texts[params] = name_default(params.read_text(), plan.name, others)
     texts[deployments] = name_schedules(deployments.read_text(), plan.name, others)
-    changed = {file: text for file, text in texts.items() if not file.is_file() or file.read_text() != text}
-    for file, text in changed.items():
+    before = {file: file.read_text() if file.is_file() else None for file in texts}
+    for file, text in texts.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    return list(changed)
+    if hindrance := try_loading(plan.name):
+        take_back(before, folder)
+        raise InputError(f"nothing was written, since it could not be used: {hindrance}; rename the table or column")
+    return [file for file in texts if texts[file] != before[file]]
+
+
+def try_loading(model: str) -> str:
+    """Why a model cannot be loaded, in a process that knows nothing of what its files held before; empty if it can."""
+    code = "import sys; from tasks.core import errors, use_case\nwith errors.exit_on_input_error():\n"
+    code += "    use_case.load_use_case(sys.argv[1])"
+    done = subprocess.run([sys.executable, "-c", code, model], cwd=CODE, capture_output=True, text=True)
+    lines = done.stderr.strip().splitlines() or ["it ended without a word"]
+    return lines[-1].removeprefix("error: ") if done.returncode else ""
+
+
+def take_back(before: dict[Path, str | None], folder: Path) -> None:
+    """Let files hold what they held before; a folder that is new goes."""
+    for file, text in before.items():
+        file.unlink() if text is None else file.write_text(text)
+    shutil.rmtree(folder)
 
 
 def look_at(plan: Plan) -> tuple[pl.DataFrame, datetime]:

@@ -7,7 +7,9 @@ import polars as pl
 
 from tasks.core.errors import InputError
 from tasks.core.params import Split
+from tasks.core.use_case import UseCase
 from tasks.evaluation.metrics import to_truth
+from tasks.registry.versions import Champion
 
 
 class Sets(NamedTuple):
@@ -29,6 +31,23 @@ def labelled_rows(frame: pl.DataFrame) -> pl.DataFrame:
     if labelled.is_empty():
         raise InputError("TARGET in target.py is null for every row known before as_of: nothing to learn")
     return labelled.with_columns(to_truth(labelled["target"]))
+
+
+def agree_on_kind(use_case: UseCase, rows: pl.DataFrame, champion: Champion | None) -> pl.DataFrame:
+    """The rows with the kind of target that the champion predicts: true or false, or a number.
+
+    Raises:
+        InputError: The target is of another kind now.
+    """
+    known, now = champion and champion.bundle.card.get("target"), str(rows["target"].dtype)
+    if champion is None or known in (None, now):
+        return rows
+    if known == "Float64" and use_case.target_type != pl.Boolean:  # it happens to be 0 or 1 in these rows
+        return rows.cast({"target": pl.Float64})
+    raise InputError(
+        f"champion version {champion.version} predicts a {known} target, and TARGET is {now} now, which cannot be "
+        "compared: make TARGET what it was, by a condition such as == 1, or begin another model"
+    )
 
 
 def first_event(as_of: datetime, split: Split) -> datetime | None:

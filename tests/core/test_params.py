@@ -10,8 +10,9 @@ from flows.promote import promote
 from stack.local_stack import ROOT
 from tasks.core import params_files, use_case
 from tasks.core.errors import InputError
-from tasks.core.params import Params, Prefilled, Section
+from tasks.core.params import Params, Prefilled
 from tasks.core.params_files import names_of
+from tasks.core.sections import Section
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_a_run_overrides_one_setting_and_keeps_the_others(params):
     assert given.tuning.n_trials == 7
     assert given.tuning.batch == params.tuning.batch
     assert given.split == params.split
-    assert given.gate.minimum == {"roc_auc": 0.65, "skill": 0.1}
+    assert given.gate.minimum == {"skill": 0.1} and given.gate.slices == params.gate.slices
 
 
 @pytest.mark.parametrize(("setting", "default"), [("seed", 0), ("tuning.n_trials", 20)])
@@ -255,7 +256,7 @@ def test_a_broken_file_lets_a_flow_be_imported_and_deployed_and_stops_its_run(ow
 
 def test_a_run_that_was_given_no_settings_reads_the_files_when_it_starts(own_workspace, monkeypatch):
     prefilled, given = Prefilled.read(), Params.model_validate({"seed": 5})
-    assert prefilled == Prefilled.model_validate(Params.load().model_dump() | {"model": "late-arrivals"})
+    assert prefilled.model_dump() == Params.load().model_dump() and prefilled.model == "late-arrivals"
     (own_workspace / "params.yaml").write_text("clock: wall\ntuning: {n_trials: 3}")
     current = prefilled.current()
     assert type(current) is Params and (current.clock, current.tuning.n_trials) == ("wall", 3)
@@ -267,17 +268,31 @@ def test_a_run_of_another_model_takes_its_settings_and_what_was_changed_in_the_f
     other.mkdir()
     (other / "target.py").write_text("")
     (other / "params.yaml").write_text("{seed: 7, gate: {minimum: {r2: 0.1}}, retrain: {of_windows: 3}}")
-    files["params.yaml"].write_text("{model: late-arrivals, tuning: {n_trials: 9}}")
+    files["params.yaml"].write_text("{model: late-arrivals, tuning: {n_trials: 9}, retrain: {of_windows: 5}}")
     shown = Params.load().model_dump(mode="json")
     monkeypatch.setattr("tasks.core.params.read_form", lambda: shown)
-    files["params.yaml"].write_text("{model: late-arrivals, tuning: {n_trials: 11}}")
-    form = Params.model_validate(shown | {"retrain": shown["retrain"] | {"cooldown": "3d", "of_windows": 1}})
+    files["params.yaml"].write_text("{model: late-arrivals, tuning: {n_trials: 11}, retrain: {of_windows: 5}}")
+    form = Params.model_validate(shown | {"retrain": shown["retrain"] | {"cooldown": "3d"}})
     for current in (form.current("early-arrivals"), form.current(None, "model.early-arrivals.12")):
         assert (current.model, current.seed, current.tuning.n_trials) == ("early-arrivals", 7, 11)
         assert (current.gate.minimum, current.retrain.of_windows, current.retrain.cooldown.days) == ({"r2": 0.1}, 3, 3)
     assert set(capsys.readouterr().out.splitlines()) == {"given for this run: retrain.cooldown=3d"}
+    more = Params.model_validate(shown | {"gate": {"minimum": {"skill": 0.2}}, "clock": "wall"})
+    more = more.current("early-arrivals")
+    assert (more.gate.minimum, more.clock) == ({"skill": 0.2}, "wall")
     with pytest.raises(InputError, match="project/ holds no model 'churn'"):
         form.current(None, "model.churn.1")
+    for event, why in (
+        ("model.x", "names no entry of a log"),
+        ("model.late-arrivals.1", "is about late-arrivals, but"),
+    ):
+        with pytest.raises(InputError, match=f"event '{event}' {why}"):
+            form.current("early-arrivals", event)
+    with pytest.raises(InputError, match="given for this run: .*alarms 4 of of_windows 3 can never drift"):
+        Params.model_validate(shown | {"retrain": shown["retrain"] | {"alarms": 4}}).current("early-arrivals")
+    monkeypatch.setattr("tasks.core.params.read_form", dict)
+    given = {"retrain": {"of_windows": 5}, "tuning": {"n_trials": 11}}  # as in params.yaml, and yet given
+    assert Params.model_validate(given).current("early-arrivals").retrain.of_windows == 5
 
 
 def test_what_is_one_for_all_models_is_refused_in_the_settings_of_one(files):

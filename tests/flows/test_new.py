@@ -82,7 +82,9 @@ ODD = {
         ["a", "--table", "days", "--target", "temp", "--key", "day"],
         "share their key with another",
     ),
-    "a target of the key": (["a", *DAYS, "origin == JFK"], "origin identifies a row"),
+    "a target of the key": (["a", *DAYS, "origin == JFK", "--key=day,origin"], "origin identifies a row"),
+    "an event that is no time": (["a", *DAYS, "temp", "--event=origin"], "'origin' is no column of times"),
+    "a name of a file": (["contract", *DAYS, "temp"], "project/contract.py holds the tables"),
 }
 
 

@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from stack.local_stack import ROOT
-from tasks.core.params import Params, Section
+from tasks.core.params import Params
 from tasks.core.params_files import names_of
+from tasks.core.sections import Section
 from tasks.core.use_case import list_models
 
 FILE, OWN = ROOT / "params.yaml", sorted((ROOT / "project").glob("*/params.yaml"))
