@@ -5,7 +5,8 @@ import sys
 
 from tasks.core.errors import InputError, exit_on_input_error
 from tasks.core.workspace import CODE
-from tasks.operations.new_model import plan_model, require_new, write_model
+from tasks.operations.model_plan import plan_model
+from tasks.operations.new_model import require_new, write_model
 
 QUESTIONS = {
     "table": "the table of data/ whose rows are predicted",

@@ -3,87 +3,18 @@
 import json
 import re
 from collections.abc import Collection, Iterator
-from datetime import timedelta
 from itertools import count
 from keyword import iskeyword
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import dataframely as dy
 import polars as pl
 import yaml
 
-from tasks.core.errors import InputError
 from tasks.core.use_case import RESERVED
-from tasks.features.durations import parse_duration
-from tasks.features.table import Table
+from tasks.operations.model_plan import Plan, read_span
 
-CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<value>.+)")
 MANY = 1_000  # values of a text, above which it is no good key of a history
-
-
-class Target(NamedTuple):
-    """What is predicted: a column, or a condition on it."""
-
-    column: str
-    condition: str = ""  # such as >= 15
-
-    @classmethod
-    def parse(cls, text: str, schema: pl.Schema) -> Self:
-        """COLUMN, or a condition such as COLUMN >= 15.
-
-        Raises:
-            InputError: There is no such column, or it cannot be compared so.
-        """
-        found = CONDITION.fullmatch(text.strip()) if text.strip() not in schema else None
-        column, sign, value = found.group("column", "sign", "value") if found else (text.strip(), "", "")
-        if column not in schema:
-            raise InputError(f"{text!r}: there is no column {column!r}, there are {', '.join(schema)}")
-        kind = schema[column]
-        if kind == pl.String:
-            if not sign:
-                raise InputError(f"{column} is text: say which value counts as true, such as '{column} == yes'")
-            return cls(column, f"{sign} {json.dumps(value.strip(), ensure_ascii=False)}")
-        if not sign:
-            if kind != pl.Boolean and not kind.is_numeric():
-                raise InputError(f"{column} is {kind}: a true or false, a number or a text can be predicted")
-            return cls(column)
-        if kind == pl.Boolean:
-            raise InputError(f"{column} is true or false already: give --target {column}")
-        if not re.fullmatch(r"-?\d+(\.\d+)?", value) or not kind.is_numeric():
-            raise InputError(f"{text!r}: {column} is {kind}, and {value!r} is no number to compare it with")
-        return cls(column, f"{sign} {value}")
-
-    def __str__(self) -> str:
-        """The expression."""
-        return f"pl.col({json.dumps(self.column, ensure_ascii=False)}) {self.condition}".strip()
-
-
-class Plan(NamedTuple):
-    """What a new model is about.
-
-    Args:
-        name: Of the model, such as late-orders.
-        table: Whose rows are predicted.
-        rows: All of them, in plain types.
-        event: The column of the event's time; None where the contract makes it of others.
-        key: The columns that identify a row, the event among them.
-        outcomes: The columns that are told later.
-        delay: How long after the event, such as 1d.
-        target: What is predicted.
-        ahead: How long before the event the prediction is asked for, such as 2h; 0h is at the event, -1d a day later.
-        declared: The table as the contract has it; None where the contract lacks it.
-    """
-
-    name: str
-    table: str
-    rows: pl.DataFrame
-    event: str | None
-    key: list[str]
-    outcomes: list[str]
-    delay: str
-    target: Target
-    ahead: str
-    declared: Table | None = None
 
 
 def write_table(plan: Plan) -> str:
@@ -125,11 +56,6 @@ def declare_columns(plan: Plan) -> Iterator[str]:
         yield f"{attribute} = dy.{called}({', '.join(options)})"
 
 
-def is_usable(kind: pl.DataType) -> bool:
-    """Whether a contract may declare a column of a type, and features be made of it."""
-    return kind in (pl.String, pl.Boolean, pl.Date, pl.Datetime) or kind.is_numeric()
-
-
 def write_target(plan: Plan) -> str:
     """The text of target.py."""
     imported = "" if plan.declared is None else "\nfrom project.contract import TABLES\n"
@@ -143,20 +69,6 @@ ROWS = "{plan.table}"
 PREDICTION_TIME = {shift(event, plan.ahead, "-")}
 TARGET = {plan.target}
 '''
-
-
-def read_span(text: str) -> timedelta:
-    """A duration, which may be none.
-
-    Raises:
-        InputError: It is no duration.
-    """
-    if re.fullmatch(r"0[wdhms]?", text):
-        return timedelta(0)
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise InputError(str(error)) from None
 
 
 def shift(event: str, duration: str, sign: str) -> str:

@@ -12,7 +12,8 @@ import yaml
 from copies import bash, copy_repository, environment_of
 
 from tasks.core.use_case import declare
-from tasks.operations.model_texts import Plan, Target, write_features, write_table, write_target
+from tasks.operations.model_plan import Plan, Target
+from tasks.operations.model_texts import write_features, write_table, write_target
 from tasks.operations.new_model import NAMED, name_schedules
 
 NEW = [sys.executable, "-m", "flows.new"]
