@@ -15,6 +15,7 @@ from tasks.data.publish import place_version, publish_version, refuse_edits
 from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.data.sources import Landed, read_landed
 from tasks.data.validation import QUARANTINE
+from tasks.operations.artifacts import describe_landed
 
 KEY = ["time_hour", "minute", "carrier", "flight", "origin"]
 
@@ -112,6 +113,23 @@ def test_a_row_that_changes_takes_the_place_of_a_key_that_data_holds_twice(janua
     changed = before.head(1).with_columns(arr_delay=pl.lit(99, pl.Int16))
     merged, counts = merge_rows(use_case.key, pl.concat([before, before.head(1)]), changed)
     assert counts == [0, 0, 0, 1] and merged.sort(KEY).equals(pl.concat([changed, before[1:]]).sort(KEY))
+
+
+def test_columns_that_are_called_like_helpers_of_the_merge_hold_their_own_values():
+    before = pl.DataFrame({"id": [1, 2], "known": ["web", None], "price": [1, 2], "price_before": [3, 4]})
+    merged, counts = merge_rows(
+        ["id"], before, pl.concat([before, before.tail(1).with_columns(id=pl.lit(3, pl.Int64))])
+    )
+    assert counts == [1, 2, 0, 0] and merged["id"].to_list() == [1, 2, 3]
+    assert merged["known"].to_list() == ["web", None, None] and merged["price_before"].to_list() == [3, 4, 4]
+
+
+def test_the_news_of_a_landing_tells_the_rows_and_span_of_each_table(january, tables, use_case):
+    span = {"start": "2013-01-01T10:15:00+00:00", "end": january.select(use_case.event_time.max()).item().isoformat()}
+    told = describe_landed(use_case.tables, "flights", [january.head(2), january.tail(1)])
+    assert told == {"table": "flights", "rows": 3, **span}
+    weather = describe_landed(use_case.tables, "weather", [tables["weather"].head(3)])
+    assert weather == {"table": "weather", "rows": 3, "start": None, "end": None}
 
 
 def test_a_table_in_several_files_cannot_be_landed_on(snapshot, use_case, tables, params):

@@ -1,5 +1,6 @@
 """Predictions are logged once; a check tells drift, lost quality and data that cannot be used apart."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -113,6 +114,21 @@ def test_of_a_single_day_there_is_quality_and_no_interval_of_a_gain(may, version
     found = check(day, few, good, predecessor=bad)
     assert found.quality.rows == day.height and found.quality.gain is None and not found.quality.degraded
     assert read_check(record_check.fn(MODEL, JUNE, found)).quality == found.quality
+
+
+def test_outcomes_are_judged_as_what_the_version_predicts_and_beside_a_predecessor_of_its_kind(
+    may, versions, params, store
+):
+    good, bad = (v._replace(bundle=replace(v.bundle, card={"target": "Boolean"})) for v in versions)
+    score(may, good)
+    expected = check(may, params, good, bad).quality
+    assert expected.gain is not None
+    numbers = may.cast({"target": pl.Float64})
+    assert check(numbers, params, good, bad).quality == expected
+    other = bad._replace(bundle=replace(bad.bundle, card={"target": "Float64"}))
+    assert check(numbers, params, good, other).quality == expected.model_copy(update={"gain": None})
+    more = numbers.with_columns(pl.when(pl.col("target") == 1).then(3.0).otherwise("target").alias("target"))
+    assert check(more, params, good, bad).quality is None
 
 
 def test_a_column_that_is_null_everywhere_or_a_window_without_rows_is_rejected(may, versions, params, store):

@@ -1,12 +1,15 @@
 """Sets follow each other in time, and each row was known when its set ended."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
 from tasks.core.errors import InputError
-from tasks.training.split import first_event, split_rows
+from tasks.registry.versions import Champion
+from tasks.training.split import agree_on_kind, first_event, labelled_rows, split_rows
 
 AS_OF = datetime(2013, 6, 1, tzinfo=UTC)
 
@@ -73,3 +76,26 @@ def test_sets_that_would_be_empty_or_of_one_target_are_told_by_name(year, params
         split_rows(year.head(1000), AS_OF, params.split)
     with pytest.raises(InputError, match="every target of the train set is the same"):
         split_rows(year.filter(pl.col("label_time") < AS_OF).with_columns(target=True), AS_OF, params.split)
+
+
+def champion(target: str | None) -> Champion:
+    """A champion whose card says this of its target."""
+    card = {} if target is None else {"target": target}
+    return Champion("7", SimpleNamespace(card=card), {})
+
+
+def test_a_count_that_happens_to_be_0_or_1_is_what_the_champion_predicts(use_case):
+    count = replace(use_case, target=pl.col("arr_delay"))
+    rows = labelled_rows(pl.DataFrame({"target": [0.0, 1.0, None]}))
+    assert rows["target"].to_list() == [False, True]
+    for known, kind in ((None, pl.Boolean), ("Boolean", pl.Boolean), ("Float64", pl.Float64)):
+        assert agree_on_kind(count, rows, champion(known))["target"].dtype == kind
+    assert agree_on_kind(count, rows, None)["target"].dtype == pl.Boolean
+
+
+def test_a_target_of_another_kind_than_the_champions_is_refused(use_case):
+    count, rows = replace(use_case, target=pl.col("arr_delay")), pl.DataFrame({"target": [0.0, 3.0]})
+    with pytest.raises(InputError, match="champion version 7 predicts a Boolean target, and TARGET is Float64 now"):
+        agree_on_kind(count, labelled_rows(rows), champion("Boolean"))
+    with pytest.raises(InputError, match="champion version 7 predicts a Float64 target, and TARGET is Boolean now"):
+        agree_on_kind(use_case, pl.DataFrame({"target": [True, False]}), champion("Float64"))
