@@ -19,10 +19,10 @@ from tasks.operations.new_model import NAMED, name_schedules
 NEW = [sys.executable, "-m", "flows.new"]
 
 
-@pytest.fixture
-def empty_project(tmp_path, snapshot):
+@pytest.fixture(scope="module")
+def empty_project(tmp_path_factory, snapshot):
     """A copy of the repository without the sample, whose data are weather by the hour and by the day."""
-    folder = copy_repository(tmp_path / "my project")
+    folder = copy_repository(tmp_path_factory.mktemp("new") / "my project")
     for gone in ("late_arrivals", "arrival_delay"):
         shutil.rmtree(folder / "project" / gone)
     (folder / "project" / "contract.py").unlink()
@@ -43,29 +43,6 @@ def new(folder: Path, *options: str) -> tuple[int, str]:
     done = subprocess.run([*NEW, *options], cwd=folder, env=environment, capture_output=True, text=True, input="")
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout + done.stderr
-
-
-@pytest.mark.server
-def test_two_models_of_two_tables_are_written_and_their_first_trainings_run_as_they_are(empty_project, server):
-    later = "temp,dewp,humid,wind_dir,wind_speed,wind_gust,precip,pressure,visib"
-    code, said = new(empty_project, "wet-days", "--table", "days", "--target", "wet_tomorrow == yes")
-    assert code == 0 and "the columns that identify a row, such as at,shop: day,origin" in said, said
-    code, said = new(
-        empty_project, "warm", "--table", "hours", "--target=temp", "--ahead=6h", f"--outcomes={later}", "--delay=1h"
-    )
-    assert code == 0, said
-    params, deployments = (
-        yaml.safe_load((empty_project / f"{name}.yaml").read_text()) for name in ("params", "prefect")
-    )
-    named = [d["parameters"]["model"] for d in deployments["deployments"] if "model" in d.get("parameters", {})]
-    assert params["model"] == "wet-days" and sorted(named) == ["warm"] * 3 + ["wet-days"] * 3
-    environment = environment_of(empty_project, server, PARAMS_TUNING__N_TRIALS="2")
-    bash("dvc remote remove sample && dvc add -q data", empty_project, environment)
-    bash("ruff check project && ruff format --check project && ty check project", empty_project, environment)
-    said = bash("python -m flows.train --model wet-days", empty_project, environment)
-    assert "TARGET is true in" in said and "known 2.0 days after the event" in said and "version 1, verdict:" in said
-    said = bash("python -m flows.train --model warm", empty_project, environment)
-    assert "its value is predicted" in said and "version 1, verdict: promote" in said, said
 
 
 DAYS = ("--table", "days", "--target")
@@ -96,6 +73,29 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(case, empty_proje
     code, said = new(empty_project, *options)
     assert code == 1 and said.count("error: ") == 1 and sentence in said, said
     assert sorted(path for path in empty_project.rglob("*") if "__pycache__" not in path.parts) == before
+
+
+@pytest.mark.server
+def test_two_models_of_two_tables_are_written_and_their_first_trainings_run_as_they_are(empty_project, server):
+    later = "temp,dewp,humid,wind_dir,wind_speed,wind_gust,precip,pressure,visib"
+    code, said = new(empty_project, "wet-days", "--table", "days", "--target", "wet_tomorrow == yes")
+    assert code == 0 and "the columns that identify a row, such as at,shop: day,origin" in said, said
+    code, said = new(
+        empty_project, "warm", "--table", "hours", "--target=temp", "--ahead=6h", f"--outcomes={later}", "--delay=1h"
+    )
+    assert code == 0, said
+    params, deployments = (
+        yaml.safe_load((empty_project / f"{name}.yaml").read_text()) for name in ("params", "prefect")
+    )
+    named = [d["parameters"]["model"] for d in deployments["deployments"] if "model" in d.get("parameters", {})]
+    assert params["model"] == "wet-days" and sorted(named) == ["warm"] * 3 + ["wet-days"] * 3
+    environment = environment_of(empty_project, server, PARAMS_TUNING__N_TRIALS="2")
+    bash("dvc remote remove sample && dvc add -q data", empty_project, environment)
+    bash("ruff check project && ruff format --check project && ty check project", empty_project, environment)
+    said = bash("python -m flows.train --model wet-days", empty_project, environment)
+    assert "TARGET is true in" in said and "known 2.0 days after the event" in said and "version 1, verdict:" in said
+    said = bash("python -m flows.train --model warm", empty_project, environment)
+    assert "its value is predicted" in said and "version 1, verdict: promote" in said, said
 
 
 def test_on_a_table_of_the_contract_only_what_it_leaves_open_is_asked(tmp_path, snapshot):
