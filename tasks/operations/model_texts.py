@@ -38,9 +38,13 @@ TABLES["{plan.table}"] = Table(
 
 def event_of(plan: Plan) -> str:
     """The time of the event; of a day its first moment in UTC."""
-    event = plan.event or ""
-    cast = '.cast(pl.Datetime("us", "UTC"))' if plan.rows.schema[event] == pl.Date else ""
-    return f"pl.col({json.dumps(event, ensure_ascii=False)}){cast}"
+    return f"pl.col({json.dumps(plan.event, ensure_ascii=False)}){day_cast(plan)}"
+
+
+def day_cast(plan: Plan) -> str:
+    """What makes a moment of a day, to which hours can be added."""
+    is_day = plan.event is not None and plan.rows.schema[plan.event] == pl.Date
+    return '.cast(pl.Datetime("us", "UTC"))' if is_day else ""
 
 
 def declare_columns(plan: Plan) -> Iterator[str]:
@@ -59,7 +63,7 @@ def declare_columns(plan: Plan) -> Iterator[str]:
 def write_target(plan: Plan) -> str:
     """The text of target.py."""
     imported = "" if plan.declared is None else "\nfrom project.contract import TABLES\n"
-    event = event_of(plan) if plan.declared is None else f'TABLES["{plan.table}"].event_time'
+    event = event_of(plan) if plan.declared is None else f'TABLES["{plan.table}"].event_time{day_cast(plan)}'
     return f'''"""What is predicted of a row of {plan.table}."""
 
 import polars as pl

@@ -3,15 +3,17 @@
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import dataframely as dy
 import polars as pl
 import pytest
 import yaml
 from copies import bash, copy_repository, environment_of
 
 from tasks.core.use_case import declare
+from tasks.features.table import Table
 from tasks.operations.model_plan import Plan, Target
 from tasks.operations.model_texts import write_features, write_table, write_target
 from tasks.operations.new_model import NAMED, name_schedules
@@ -135,6 +137,20 @@ def test_a_model_takes_the_schedules_of_one_that_is_gone_or_has_its_own(others, 
     text = name_schedules(PREFECT, "third", others)
     assert [found[2] for found in NAMED.finditer(text)] == named
     assert text.endswith("  - name: tidy-hourly\n") and "three entries each" in text
+
+
+def test_the_prediction_of_a_day_is_asked_for_from_its_first_moment_in_utc():
+    class Days(dy.Schema):
+        day = dy.Date(primary_key=True)
+        wet = dy.Bool(nullable=True)
+
+    day = date(2024, 5, 1)
+    rows = pl.DataFrame({"day": [day], "wet": [True]})
+    table = Table(schema=Days, event_time=pl.col("day"), outcomes=["wet"], outcomes_known_at=pl.lit(None))
+    plan = Plan("wet-days", "days", rows, "day", ["day"], ["wet"], "0h", Target("wet"), "-1d", table)
+    text = write_target(plan).replace("from project.contract import TABLES", "")
+    exec(text, names := {"TABLES": {"days": table}})
+    assert rows.select(names["PREDICTION_TIME"]).item() == datetime(2024, 5, 2, tzinfo=UTC)
 
 
 def test_names_and_values_of_any_kind_become_python_that_means_them():
