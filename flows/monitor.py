@@ -57,7 +57,7 @@ def monitor(
     except StoreError:
         raise
     except InputError as error:
-        frame, check = None, reject_window(window, champion.version, str(error))
+        frame, check = None, reject_window(window.name, champion.version, str(error))
     else:
         predecessor = load_predecessor(log, as_of)
         given = params.monitor, params.gate.threshold

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, first_line
 from tasks.core.workspace import workspace
 
 
@@ -21,9 +21,9 @@ def exclusive(what: str, seconds: float = 3600) -> Generator[None]:
         InputError: The other process did not end in time.
     """
     folder = workspace().locks
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{what.replace(' ', '-')}.lock")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         print(f"another {what} is running: waiting for its end")
@@ -31,6 +31,8 @@ def exclusive(what: str, seconds: float = 3600) -> Generator[None]:
             lock.acquire(timeout=seconds)
         except Timeout:
             raise InputError(f"another {what} has been running for {seconds:g} s: end it first") from None
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {first_line(error)}; look at its permissions") from None
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from tasks.core.errors import InputError
-from tasks.core.params_files import explain, fill_in, translate, without_secret
+from tasks.core.params_files import explain, fill_in, find_source, translate, without_secret
 from tasks.core.run_settings import Settings, differing, model_of, only_given, read_form, tell_settings
 from tasks.core.sections import Confidence, Section, Share, Span, section, setting
 from tasks.core.workspace import workspace
@@ -175,8 +175,8 @@ class Params(Section):
         try:
             return cls.model_validate({} if model is None else {"model": model})
         except ValidationError as error:
-            where = f"{workspace().params}, the model's own params.yaml or a PARAMS_ variable"
-            raise InputError(f"{where}: {explain(error, cls)}") from None
+            source = find_source(model, error.errors()[0]["loc"])
+            raise InputError(f"{source}: {explain(error, cls)}") from None
 
     def current(self, model: str | None = None, event: str = "") -> "Params":
         """The settings of a run: those of its model's files, and over them what the run was given.

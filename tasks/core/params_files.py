@@ -1,7 +1,7 @@
 """Reading the settings from files and variables, and naming the setting that a wrong name may have meant."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ RENAMED = {
     "promotion.patience": "promotion.review_timeout",
 }
 SHARED = {"store", "ingest"}  # of the workspace, whichever model
+MISSING = object()
 
 
 def fill_in(given: dict[str, Any]) -> dict[str, Any]:
@@ -31,6 +32,20 @@ def fill_in(given: dict[str, Any]) -> dict[str, Any]:
     for source in (base, own, variables, given):
         settings = override(settings, source)
     return settings | {"model": model}
+
+
+def find_source(model: str | None, setting: Sequence[str | int]) -> str:
+    """The file or variable that a setting of a model comes from."""
+    base, variables = read_settings(workspace().params), translate(read_variables())
+    model = model or str(variables.get("model") or default_model(base))
+    own = CODE / "project" / folder_of(model) / "params.yaml"
+    for source, settings in (("a PARAMS_ variable", variables), (str(own), read_settings(own))):
+        found: Any = settings
+        for name in setting[:2]:
+            found = found.get(name, MISSING) if isinstance(found, dict) else found
+        if found is not MISSING:
+            return source
+    return str(workspace().params)
 
 
 def override(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

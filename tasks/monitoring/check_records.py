@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tasks.core.errors import InputError
 from tasks.core.events import announce
 from tasks.core.store import keep_json, read_json
-from tasks.monitoring.window_check import Window, WindowCheck
+from tasks.monitoring.window_check import Window, WindowCheck, reject_window
 from tasks.registry.decision_log import record, resource_of
 from tasks.registry.entries import Checked
 from tasks.registry.refusals import was_answered
@@ -56,13 +56,8 @@ def read_check(entry: Checked, with_findings: bool = False) -> WindowCheck:
     except ValidationError as error:
         (fault, *_) = error.errors()
         where = ".".join(map(str, fault["loc"]))
-        return reject(entry, f"entry {entry.number} was made by another version of this code ({where}: {fault['msg']})")
-
-
-def reject(entry: Checked, why: str) -> WindowCheck:
-    """A check that cannot be read any more."""
-    empty = {"rows": 0, "findings": [], "drifted": [], "alarm": entry.alarm, "missing": [], "quality": None}
-    return WindowCheck(window=entry.window, version=entry.version, rejected=why, **empty)
+        why = f"entry {entry.number} was made by another version of this code ({where}: {fault['msg']})"
+        return reject_window(entry.window, entry.version, why, entry.alarm)
 
 
 def says_more(check: WindowCheck, known: WindowCheck, min_labels: int) -> bool:

@@ -97,12 +97,12 @@ def check_window(
     """Compare a window with what the champion was fitted on, and its predictions with their outcomes."""
     rows = frame.filter(pl.col("event_time") >= window.start, pl.col("event_time") < window.end)
     if rows.is_empty():
-        return reject_window(window, champion.version, "the window holds no rows")
+        return reject_window(window.name, champion.version, "the window holds no rows")
     columns = watched_columns(rows).with_columns(score=champion.bundle.scorer.score(rows))
     findings = find_drift(columns, read_references(champion.bundle))
     empty = [finding.column for finding in findings if finding.missing == 1 > finding.missing_before]
     if empty:
-        return reject_window(window, champion.version, f"{', '.join(empty)} is null in every row of the window")
+        return reject_window(window.name, champion.version, f"{', '.join(empty)} is null in every row of the window")
     drifted = [finding.column for finding in findings if finding.drifted and finding.column != SCORE]
     return WindowCheck(
         window=window.name,
@@ -121,10 +121,10 @@ def read_references(bundle: Bundle) -> dict[str, Reference]:
     return REFERENCES.validate_json(bundle.files["drift.json"])
 
 
-def reject_window(window: Window, version: str, why: str) -> WindowCheck:
-    """The check of a window that cannot be compared."""
-    empty = {"rows": 0, "findings": [], "drifted": [], "alarm": False, "missing": [], "quality": None}
-    return WindowCheck(window=window.name, version=version, rejected=why, **empty)
+def reject_window(window: str, version: str, why: str, alarm: bool = False) -> WindowCheck:
+    """The check of a window, by its name, that cannot be compared, or not be read any more."""
+    empty = {"rows": 0, "findings": [], "drifted": [], "missing": [], "quality": None}
+    return WindowCheck(window=window, version=version, rejected=why, alarm=alarm, **empty)
 
 
 def measure_quality(

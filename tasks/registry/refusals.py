@@ -1,9 +1,13 @@
 """What is asked for and not done: an event acts only by the entry that it names, and a refusal is recorded once."""
 
+from operator import attrgetter
+
 from tasks.core.errors import InputError
 from tasks.registry.decision_log import decide, find_entry
 from tasks.registry.entries import Checked, Refused
 from tasks.registry.state import Log
+
+ASKED = attrgetter("work", "cause", "window", "event", "reason")  # who asked, and why it was not done
 
 
 def was_answered(log: Log, entry: Checked) -> bool:
@@ -33,8 +37,7 @@ def refuse(model: str, refusal: Refused) -> None:
     """Record a refusal, once for whoever asked and why."""
 
     def judge(log: Log) -> Refused | None:
-        seen = {(entry.work, entry.cause, entry.window, entry.event, entry.reason) for entry in log.of(Refused)}
-        mine = (refusal.work, refusal.cause, refusal.window, refusal.event, refusal.reason)
-        return None if mine in seen else refusal
+        seen = map(ASKED, log.of(Refused))
+        return None if ASKED(refusal) in seen else refusal
 
     decide(model, judge)

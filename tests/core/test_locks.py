@@ -35,3 +35,12 @@ def test_it_gives_up_in_time(store):
     message = "another ingest has been running for 0.1 s: end it first"
     with exclusive("ingest"), pytest.raises(InputError, match=message), exclusive("ingest", 0.1):
         pass
+
+
+def test_a_folder_of_locks_that_cannot_be_made_is_one_sentence(own_workspace):
+    (own_workspace / "cache").write_text("a file in its place")
+    with (
+        pytest.raises(InputError, match="cache/locks cannot be written: .*; look at its permissions"),
+        exclusive("ingest"),
+    ):
+        pass

@@ -211,6 +211,17 @@ def test_a_source_that_holds_no_settings_is_named(files, monkeypatch, source, te
     assert str(refused.value).startswith(str(files.get(source, "PARAMS_SEED")))
 
 
+@pytest.mark.parametrize("source", SOURCES[:3])
+@pytest.mark.parametrize(("setting", "value"), [("seed", -1), ("tuning.n_trials", 0), ("gate.minimum", {"auc": 1})])
+def test_a_mistake_is_told_by_the_file_or_variable_that_it_is_in(files, give, source, setting, value):
+    for other in (name for name in SOURCES[:3] if name != source):
+        give(other, "tuning.batch", 3)
+    give(source, setting, value)
+    with pytest.raises(InputError) as refused:
+        Params.load("late-arrivals")
+    assert str(refused.value).startswith(f"{files.get(source, 'a PARAMS_ variable')}: {setting}")
+
+
 def test_an_empty_file_is_enough_and_a_short_one_changes_what_it_names(files):
     defaults = Params.model_construct(model="late-arrivals")
     assert Params.load() == defaults
