@@ -38,7 +38,7 @@ def find_source(model: str | None, setting: Sequence[str | int]) -> str:
     """The file or variable that a setting of a model comes from."""
     base, variables = read_settings(workspace().params), translate(read_variables())
     model = model or str(variables.get("model") or default_model(base))
-    own = CODE / "project" / folder_of(model) / "params.yaml"
+    own = own_file(model)
     for source, settings in (("a PARAMS_ variable", variables), (str(own), read_settings(own))):
         found: Any = settings
         for name in setting[:2]:
@@ -65,6 +65,11 @@ def default_model(base: dict[str, Any]) -> str:
     return named or ""
 
 
+def own_file(model: str) -> Path:
+    """Where what differs for a model stands."""
+    return CODE / "project" / folder_of(model) / "params.yaml"
+
+
 def read_own(model: str) -> dict[str, Any]:
     """What differs for a model.
 
@@ -72,7 +77,7 @@ def read_own(model: str) -> dict[str, Any]:
         InputError: There is no such model, or its file sets what is one for all models.
     """
     require_model(model)
-    file = CODE / "project" / folder_of(model) / "params.yaml"
+    file = own_file(model)
     own = read_settings(file)
     if own.get("model", model) != model:
         raise InputError(f"{file} says model: {own['model']}, but the name is that of its folder: remove the line")

@@ -70,7 +70,7 @@ class UseCase:
         """Of the target as it is declared: Boolean, or a number, which may be 0 or 1 in every row."""
         return self.predicted.empty.select(self.target).dtypes[0]
 
-    @property
+    @cached_property
     def code(self) -> tuple[str, ...]:
         """Patterns of the files that make the model's features: its folder, what else it imports, the vocabulary."""
         folders = find_folders(folder_of(self.model))
