@@ -34,7 +34,7 @@ ifneq ($(wildcard demo/__main__.py),)
 .PHONY: demo screenshots
 
 demo: .venv  ## eight months of the loop on the sample data, in demo/workspace (2 to 3 minutes)
-	.venv/bin/python -m demo
+	@.venv/bin/ml demo
 
 screenshots: .venv  ## the pictures of docs/images, taken with a real server and headless Chromium
 	$(UV) run --no-project --python .venv/bin/python --with playwright --with pillow python demo/make_screenshots.py
@@ -43,10 +43,10 @@ DELETED := demo|screenshots
 endif
 
 up: .venv  ## server, worker, deployments and UI; WORKSPACE=demo/workspace shows what the demo did
-	@.venv/bin/python -m stack.up
+	@.venv/bin/ml up
 
 alerts: .venv  ## bring the server in line with automations.yaml; remove deployments that prefect.yaml no longer holds
-	@.venv/bin/python -m tasks.operations.sync
+	@.venv/bin/ml alerts
 
 test: .venv  ## run the tests
 	.venv/bin/pytest -n 2 --dist loadfile
@@ -66,15 +66,19 @@ check: .venv  ## formatting, lint, types and the import rule of the rooms
 	.venv/bin/ty check
 	.venv/bin/lint-imports --no-logo
 
-lock: | $(filter .uv/bin/uv,$(UV))  ## refresh requirements.txt from pyproject.toml
-	$(UV) pip compile --quiet --universal --generate-hashes --group dev pyproject.toml -o requirements.txt
+lock: | $(filter .uv/bin/uv,$(UV))  ## refresh requirements.txt, or that of project/ where there is a project/requirements.in
+	if [ -f project/requirements.in ]; then $(UV) pip compile --quiet --universal --generate-hashes -c requirements.txt \
+	  project/requirements.in -o project/requirements.txt; \
+	else $(UV) pip compile --quiet --universal --generate-hashes --group dev pyproject.toml -o requirements.txt; fi
 
 .venv: .venv/installed  ## create the environment from the lock
 
-.venv/installed: pyproject.toml requirements.txt $(if $(INTACT),,empty-venv) | $(filter .uv/bin/uv,$(UV))
-	@echo "Setting up .venv from requirements.txt ..."
+LOCKS := requirements.txt $(wildcard project/requirements.txt)
+
+.venv/installed: pyproject.toml $(LOCKS) $(if $(INTACT),,empty-venv) | $(filter .uv/bin/uv,$(UV))
+	@echo "Setting up .venv from $(LOCKS) ..."
 	@rm -f $@
-	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements.txt
+	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes $(LOCKS)
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $@
 

@@ -12,7 +12,6 @@ from stack.local_stack import ROOT, clean_environment, deploy, make_workspace, p
 WORKSPACE = ROOT / "demo" / "workspace"
 SETTINGS = {
     "PARAMS_TUNING__N_TRIALS": "10",
-    "PREFECT_LOGGING_LEVEL": "ERROR",
     "PYTHONUNBUFFERED": "1",
     "MPLCONFIGDIR": str(WORKSPACE / "cache" / "matplotlib"),
 }

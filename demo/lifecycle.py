@@ -14,18 +14,16 @@ from tasks.core.params import Params
 from tasks.core.use_case import load_use_case
 from tasks.data.snapshot import pull_snapshot
 from tasks.monitoring.window_check import WindowCheck
+from tasks.operations.terminal import show_own_lines
 from tasks.registry.decision_log import read_log
 
 DAYS = [datetime(2013, month, 1, tzinfo=UTC) for month in range(4, 13)]
 PLANTED = "2013-11"  # the month that a bad model serves
 
-# What the flows print belongs to the story, so it goes to the terminal as it is.
-for flow in (ingest, predict, monitor, train, promote):
-    flow.log_prints = False
-
 
 def tell_story() -> None:
     """January to March are there; then month by month to December."""
+    show_own_lines()
     pause_schedules()
     params, events = Params.load(), {}
     sample = pull_snapshot.fn(None, params.data)

@@ -82,5 +82,5 @@ def tell_where() -> None:
     """Where to look next."""
     print("\nWhere to look next")
     print("  make up WORKSPACE=demo/workspace   every run, its cause, verdict and artifacts in the Prefect UI")
-    print("  WORKSPACE=demo/workspace .venv/bin/python -m flows.audit 2   the chain of a version")
+    print("  WORKSPACE=demo/workspace .venv/bin/ml audit 2   the chain of a version")
     print(f"  {workspace().store}   skill.png (the chart), reports, bundles, predictions, quarantine")

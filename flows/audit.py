@@ -1,55 +1,66 @@
-"""Lineage and history of a model version: python -m flows.audit [VERSION] [--json]; alone it lists the versions.
+"""Lineage and history of a model version: ml audit [VERSION] [--json]; alone it lists the versions.
 
 --verify tells whether the record is whole: hash chain, anchors, bundles; with --mirror also by what MLflow keeps of it.
 """
 
-import argparse
-import json
 from typing import Any
 
-from tasks.core.errors import InputError, exit_on_input_error
-from tasks.core.params import Params
+from tasks.core.errors import InputError
+from tasks.operations.terminal import Json, Model, read_given, say, say_json, say_table
 from tasks.registry.audit import list_versions, trace_version
 from tasks.registry.decision_log import read_log
+from tasks.registry.state import Log
 from tasks.registry.tracking import read_head
 from tasks.registry.verify import verify_record
 
 
-def audit(version: str | None, as_json: bool = False, model: str | None = None) -> None:
+def audit(
+    version: str | None = None,
+    /,
+    *,
+    verify: bool = False,
+    mirror: bool = False,
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
     """Print the chain of a version, or a line for each version.
 
     Args:
-        version: Its number in the registry; None lists them.
-        as_json: All of it, for a machine.
-        model: Its name; left out, that of params.yaml, or the only one of project/.
+        version: Its number; left out, all are listed.
+        verify: Whether the record is whole: hash chain, anchors, bundles; exit code 1 if it is not.
+        mirror: Compare it with what MLflow keeps of it, too.
     """
-    log = read_log(Params.load(model).model)
+    log = read_log(read_given(model).model)
+    if verify or mirror:
+        verify_log(log, mirror)
+        return
     found = trace_version(log, version) if version else list_versions(log)
     if as_json:
-        print(json.dumps(found, indent=2, default=str))
+        say_json(found)
+    elif isinstance(found, dict):
+        say(*tell(found))
+    elif found:
+        say_table([describe(version) for version in found])
     else:
-        print("\n".join(tell(found) if isinstance(found, dict) else tell_versions(found)))
+        print("no version yet: `ml train` makes the first")
 
 
-def verify(model: str, mirrored: bool) -> None:
-    """Print what is wrong with the record, and end with exit code 1 if anything is."""
-    faults = verify_record(model, read_head(model) if mirrored else None)
-    if faults:
-        raise InputError("\n       ".join(faults))
-    print(f"the record of {model} is whole: {len(read_log(model).entries):,} entries")
+def verify_log(log: Log, mirrored: bool) -> None:
+    """Print whether the record is whole.
+
+    Raises:
+        InputError: It is not; what is wrong, line by line.
+    """
+    if faults := verify_record(log.model, read_head(log.model) if mirrored else None):
+        raise InputError("\n".join(faults))
+    print(f"the record of {log.model} is whole: {len(log.entries):,} entries")
 
 
-def tell_versions(found: list[dict[str, str]]) -> list[str]:
-    """A line for each version."""
-    return [
-        f"version {v['version']:<4} as of {v['as_of'][:10]}  {verdict(v):<18} by {v['by']}  {v['now']}".rstrip()
-        for v in found
-    ] or ["no version yet: python -m flows.train makes the first"]
-
-
-def verdict(version: dict[str, str]) -> str:
-    """What the gate said, and a person after it."""
-    return f"{version['verdict']}, {version['review']}" if version["review"] else version["verdict"]
+def describe(version: dict[str, str]) -> dict[str, str]:
+    """A version in a line."""
+    said = [version["verdict"], *([version["review"]] if version["review"] else [])]
+    shown = {"version": version["version"], "as of": version["as_of"][:10], "verdict": ", ".join(said)}
+    return shown | {"by": version["by"], "champion": version["now"]}
 
 
 def tell(found: dict[str, Any]) -> list[str]:
@@ -80,15 +91,6 @@ def tell_step(step: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m flows.audit", description=__doc__)
-    parser.add_argument("version", nargs="?")
-    parser.add_argument("--json", action="store_true", dest="as_json")
-    parser.add_argument("--verify", action="store_true", help="is the record whole? exit code 1 if not")
-    parser.add_argument("--mirror", action="store_true", help="with --verify: compare with what MLflow keeps, too")
-    parser.add_argument("--model", help="its name in project/")
-    given = parser.parse_args()
-    with exit_on_input_error():
-        if given.verify or given.mirror:
-            verify(Params.load(given.model).model, given.mirror)
-        else:
-            audit(given.version, given.as_json, given.model)
+    from flows.cli import main
+
+    main("audit")

@@ -1,14 +1,14 @@
 """The features of the newest month, or those of one row with what they were made of:
-python -m flows.features [COLUMN=VALUE ...]"""
+ml features [COLUMN=VALUE ...]"""
 
-import argparse
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import polars as pl
+from cyclopts import Parameter
 
-from tasks.core.errors import InputError, exit_on_input_error
-from tasks.core.params import Params, Validation
+from tasks.core.errors import InputError
+from tasks.core.params import Validation
 from tasks.core.use_case import UseCase, load_use_case
 from tasks.data.clock import resolve_as_of
 from tasks.data.context import Context, read_month
@@ -17,6 +17,7 @@ from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.features.describe import describe_features, explain_row
 from tasks.features.index import KNOWN_AT, Index
 from tasks.features.past import Term
+from tasks.operations.terminal import AsOf, DataRev, Model, read_given, say
 from tasks.registry.decision_log import read_log
 from tasks.registry.versions import load_champion
 
@@ -24,17 +25,13 @@ SHOWN = 5  # rows of the past for each term
 
 
 def features(
-    conditions: list[str], as_of: datetime | None = None, data_rev: str | None = None, model: str | None = None
+    *conditions: Annotated[str, Parameter(help="COLUMN=VALUE of a row, as many as it takes; none lists the features")],
+    as_of: AsOf = None,
+    data_rev: DataRev = None,
+    model: Model = None,
 ) -> None:
-    """Print the features of a model, or those of one row.
-
-    Args:
-        conditions: COLUMN=VALUE of the row, as many as it takes; none lists the features.
-        as_of: The logical time in UTC; left out, the clock of params.yaml tells.
-        data_rev: A git revision or tag, or a data version; the current data.dvc if left out.
-        model: Its name; left out, that of params.yaml, or the only one of project/.
-    """
-    params = Params.load(model)
+    """Print the features of a model, or those of one row."""
+    params = read_given(model)
     use_case = load_use_case(params.model)
     snapshot = pull_snapshot.fn(data_rev, params.data)
     as_of = resolve_as_of(as_of, snapshot, use_case, params.clock)
@@ -42,12 +39,12 @@ def features(
     month, context = find_month(snapshot, use_case, as_of, wanted, params.validation)
     if wanted:
         row = context.rows.filter(*wanted).sort(use_case.event_time).tail(1)
-        print("\n".join(tell_row(use_case, row, context.index)))
+        say(*tell_row(use_case, row, context.index))
         return
     champion = load_champion.fn(read_log(params.model), as_of)
     importance = champion.bundle.card["importance"] if champion else {}
     print(f"{use_case.model}: {context.rows.height:,} rows of {month[0]:%Y-%m}")
-    print("\n".join(tell_features(use_case, context, importance)))
+    say(*tell_features(use_case, context, importance))
 
 
 def parse_condition(use_case: UseCase, text: str) -> pl.Expr:
@@ -128,10 +125,6 @@ def tell_value(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m flows.features", description=__doc__)
-    parser.add_argument("conditions", nargs="*", metavar="COLUMN=VALUE", help="of the row, e.g. carrier=UA")
-    parser.add_argument("--as-of", type=datetime.fromisoformat, help="logical time in UTC, e.g. 2013-06-01")
-    parser.add_argument("--data-rev", help="git revision, tag or data version")
-    parser.add_argument("--model", help="its name in project/")
-    with exit_on_input_error():
-        features(**vars(parser.parse_args()))
+    from flows.cli import main
+
+    main("features")

@@ -1,16 +1,16 @@
-"""Check the newest window: drift, quality, and who needs to hear of it: python -m flows.monitor"""
+"""Check the newest window: drift, quality, and who needs to hear of it: ml monitor"""
 
-import argparse
 from datetime import datetime
 
+import polars as pl
 from prefect import flow
 
-from tasks.core.errors import InputError, StoreError, exit_on_input_error
+from tasks.core.errors import InputError, StoreError
 from tasks.core.params import Params, Prefilled
-from tasks.core.use_case import load_use_case
+from tasks.core.use_case import UseCase, load_use_case
 from tasks.data.clock import resolve_as_of
 from tasks.data.feature_frame import build_feature_frame
-from tasks.data.snapshot import pull_snapshot
+from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.monitoring.check_records import (
     find_checked,
     read_check,
@@ -20,12 +20,16 @@ from tasks.monitoring.check_records import (
     tell_degraded,
 )
 from tasks.monitoring.evidently_report import render_report, wants_report
-from tasks.monitoring.window_check import WindowCheck, check_window, newest_window, reject_window
-from tasks.operations.artifacts import report_check
+from tasks.monitoring.window_check import Window, WindowCheck, check_window, newest_window, reject_window
+from tasks.operations.check_page import check_page
+from tasks.operations.home_page import write_home_page
 from tasks.operations.naming import name_run
+from tasks.operations.outcomes import end_as, name_check
+from tasks.operations.progress import progress_bar
 from tasks.registry.decision_log import read_log
+from tasks.registry.state import Log
 from tasks.registry.tracking import mirror
-from tasks.registry.versions import load_predecessor, require_champion
+from tasks.registry.versions import Champion, load_predecessor, require_champion
 
 
 @flow(log_prints=True, flow_run_name=name_run)
@@ -52,34 +56,43 @@ def monitor(
     as_of, log = resolve_as_of(as_of, snapshot, use_case, params.clock), read_log(params.model)
     champion, window = require_champion(log, as_of), newest_window(as_of)
     known = find_checked(log, window, champion.version)
+    check, frame = check_or_reject(params, use_case, snapshot, log, champion, window, as_of)
+    if known and not says_more(check, read_check(known, with_findings=True), params.monitor.min_labels):
+        tell_degraded(log, known)
+        why = f"window {window.name} was checked for version {champion.version} already"
+        return end_as("NothingNew", why, read_check(known), check_page(log, check), params.model)
+    tell_check(log, record_check(params.model, as_of, check), known)
+    wanted = frame is not None and wants_report(check, params.monitor)
+    with progress_bar(params.model, "drift report"):
+        report = render_report(params.model, frame, window, champion, check, params.seed) if wanted else None
+    log = read_log(params.model)
+    mirror(log)
+    write_home_page()
+    print(check)
+    return end_as(*name_check(check), check, check_page(log, check, report), params.model)
+
+
+def check_or_reject(
+    params: Params,
+    use_case: UseCase,
+    snapshot: Snapshot,
+    log: Log,
+    champion: Champion,
+    window: Window,
+    as_of: datetime,
+) -> tuple[WindowCheck, pl.DataFrame | None]:
+    """The check of a window and its frame; a window whose data cannot be used is rejected, on record."""
     try:
         frame, _ = build_feature_frame(snapshot, use_case, as_of, window.start, params.validation)
     except StoreError:
         raise
     except InputError as error:
-        frame, check = None, reject_window(window.name, champion.version, str(error))
-    else:
-        predecessor = load_predecessor(log, as_of)
-        given = params.monitor, params.gate.threshold
-        check = check_window(params.model, frame, window, champion, predecessor, *given)
-    if known and not says_more(check, read_check(known, with_findings=True), params.monitor.min_labels):
-        print(f"nothing new: window {window.name} was checked for version {champion.version}")
-        tell_degraded(log, known)
-        return read_check(known)
-    tell_check(log, record_check(params.model, as_of, check), known)
-    wanted = frame is not None and wants_report(check, params.monitor)
-    report = render_report(params.model, frame, window, champion, check, params.seed) if wanted else None
-    log = read_log(params.model)
-    report_check(log, check, report)
-    mirror(log)
-    print(check)
-    return check
+        return reject_window(window.name, champion.version, str(error)), None
+    given = load_predecessor(log, as_of), params.monitor, params.gate.threshold
+    return check_window(params.model, frame, window, champion, *given), frame
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m flows.monitor", description=__doc__)
-    parser.add_argument("--as-of", type=datetime.fromisoformat, help="logical time in UTC, e.g. 2013-06-01")
-    parser.add_argument("--data-rev", help="git revision, tag or data version")
-    parser.add_argument("--model", help="its name in project/")
-    with exit_on_input_error():
-        monitor(**vars(parser.parse_args()))
+    from flows.cli import main
+
+    main("monitor")

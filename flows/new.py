@@ -1,44 +1,54 @@
-"""Begin a new model, with three example features and settings that suit its data: python -m flows.new NAME"""
+"""Begin a new model, with three example features and settings that suit its data: ml new NAME"""
 
-import argparse
 import sys
+from typing import Annotated
 
-from tasks.core.errors import InputError, exit_on_input_error
+from cyclopts import Parameter
+from pydantic import BaseModel, Field
+
+from tasks.core.errors import InputError
 from tasks.core.workspace import CODE
 from tasks.operations.model_plan import plan_model
 from tasks.operations.new_model import require_new, write_model
 
-QUESTIONS = {
-    "table": "the table of data/ whose rows are predicted",
-    "target": "what is predicted: a column, or a condition such as 'minutes >= 15' or 'kept == yes'",
-    "ahead": "how long before the event the prediction is asked for, such as 2h; 0h is at it, -1d a day later",
-    "event": "the column with the time of a row's event",
-    "key": "the columns that identify a row, such as at,shop",
-    "outcomes": "the columns that are told only later, as the target is: no feature may see them",
-    "delay": "how long after the event the outcome is known, such as 6h or 1d",
-}
+
+class Answers(BaseModel):
+    """What is asked for where no option gives it."""
+
+    table: str | None = Field(None, description="the table of data/ whose rows are predicted")
+    target: str | None = Field(
+        None, description="what is predicted: a column, or a condition such as 'minutes >= 15' or 'kept == yes'"
+    )
+    ahead: str | None = Field(
+        None, description="how long before the event the prediction is asked for: 2h; 0h is at it, -1d a day later"
+    )
+    event: str | None = Field(None, description="the column with the time of a row's event")
+    key: str | None = Field(None, description="the columns that identify a row, such as at,shop")
+    outcomes: str | None = Field(
+        None, description="the columns that are told only later, as the target is: no feature may see them"
+    )
+    delay: str | None = Field(None, description="how long after the event the outcome is known, such as 6h or 1d")
 
 
-def new(name: str, **given: str | None) -> None:
+def new(name: str, /, *, given: Annotated[Answers, Parameter(name="*")] = Answers()) -> None:  # noqa: B008  immutable
     """Ask what the options leave open, and write the model.
 
     Args:
         name: Of the model, such as late-orders.
-        given: An answer for each of QUESTIONS; None is asked for.
     """
     require_new(name)
-    answers = {question: answer for question, answer in given.items() if answer is not None}
+    answers = given.model_dump(exclude_none=True)
     plan = plan_model(name, lambda question, *offered: answers.pop(question, None) or ask(question, *offered))
     if answers:
         raise InputError(f"project/contract.py says that of {plan.table}: leave --{' and --'.join(answers)} out")
     for file in write_model(plan):
         print(f"wrote {file.relative_to(CODE) if file.is_relative_to(CODE) else file}")
-    print(f"next: dvc add data (if data/ changed), then python -m flows.train --model {name}")
+    print(f"next: dvc add data (if data/ changed), then ml train --model {name}")
 
 
 def ask(question: str, *offered: str) -> str:
     """An answer from the terminal; where one is offered, an empty answer, or nobody there, takes it."""
-    text, default = QUESTIONS[question], offered[0] if len(offered) == 1 else ""
+    text, default = Answers.model_fields[question].description, offered[0] if len(offered) == 1 else ""
     if not sys.stdin.isatty():
         if not default:
             raise InputError(f"give --{question}, {text}; there are {', '.join(offered)}")
@@ -52,12 +62,6 @@ def ask(question: str, *offered: str) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m flows.new", description=__doc__)
-    parser.add_argument("name", help="of the model, such as late-orders")
-    for question, text in QUESTIONS.items():
-        parser.add_argument(f"--{question}", help=text)
-    with exit_on_input_error():
-        try:
-            new(**vars(parser.parse_args()))
-        except (EOFError, KeyboardInterrupt):
-            raise InputError("no answer was given: nothing was written") from None
+    from flows.cli import main
+
+    main("new")

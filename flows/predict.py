@@ -1,12 +1,10 @@
-"""Score what the champion has not scored yet: python -m flows.predict"""
+"""Score what the champion has not scored yet: ml predict"""
 
-import argparse
 from datetime import datetime
 
 import polars as pl
 from prefect import flow, task
 
-from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params, Prefilled
 from tasks.core.use_case import load_use_case
 from tasks.data.clock import resolve_as_of
@@ -14,6 +12,7 @@ from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import pull_snapshot
 from tasks.inference.prediction_log import score_rows
 from tasks.operations.naming import name_run
+from tasks.operations.outcomes import end_as
 from tasks.registry.decision_log import read_log
 from tasks.registry.versions import load_predecessor, require_champion
 
@@ -49,15 +48,14 @@ def predict(
     rows = frame.filter(pl.col("event_time") >= since)
     scorers = champion.bundle.scorer, champion.version, before and before.bundle.scorer
     scored = task(score_rows)(params.model, rows, *scorers, snapshot.version, as_of)
-    print(f"{scored:,} rows since {since:%Y-%m-%d} scored by version {champion.version}")
-    return scored
+    told = f"{scored:,} of {rows.height:,} rows since {since:%Y-%m-%d} scored by version {champion.version}"
+    print(told)
+    return (
+        end_as("Scored", told, scored) if scored else end_as("NothingNew", f"{told}: the others were scored already", 0)
+    )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m flows.predict", description=__doc__)
-    parser.add_argument("--as-of", type=datetime.fromisoformat, help="logical time in UTC, e.g. 2013-06-01")
-    parser.add_argument("--since", type=datetime.fromisoformat, help="first event time, e.g. 2013-05-01")
-    parser.add_argument("--data-rev", help="git revision, tag or data version")
-    parser.add_argument("--model", help="its name in project/")
-    with exit_on_input_error():
-        predict(**vars(parser.parse_args()))
+    from flows.cli import main
+
+    main("predict")

@@ -1,12 +1,11 @@
-"""Override the gate and make a version champion, on record: python -m flows.promote VERSION REASON"""
-
-import argparse
+"""Override the gate and make a version champion, on record: ml promote VERSION REASON"""
 
 from prefect import flow
 
-from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params, Prefilled
+from tasks.core.provenance import who
 from tasks.operations.naming import name_run
+from tasks.operations.outcomes import end_as
 from tasks.registry.entries import VersionNumber
 from tasks.registry.promotion import promote_by_hand
 
@@ -24,12 +23,10 @@ def promote(version: VersionNumber, reason: str, model: str | None = None, param
     params = params.current(model)
     promote_by_hand(params.model, version, reason, params.clock)
     print(f"version {version} of {params.model} is the champion now")
+    return end_as("Promoted", f"version {version} by {who()}: {reason}", None, model=params.model)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m flows.promote", description=__doc__)
-    parser.add_argument("version")
-    parser.add_argument("reason")
-    parser.add_argument("--model", help="its name in project/")
-    with exit_on_input_error():
-        promote.fn(**vars(parser.parse_args()))
+    from flows.cli import main
+
+    main("promote")

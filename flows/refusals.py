@@ -1,27 +1,35 @@
-"""Why did it not retrain, or not roll back? The last refusals, newest first: python -m flows.refusals"""
+"""Why did it not retrain, or not roll back? The last refusals, newest first: ml refusals"""
 
-import argparse
-
-from tasks.core.errors import exit_on_input_error
-from tasks.core.params import Params
+from tasks.operations.terminal import Json, Model, read_given, say_json, say_table
 from tasks.registry.decision_log import read_log
 from tasks.registry.entries import Refused
 
 SHOWN = 20
 
 
-def refusals(model: str | None = None) -> None:
+def refusals(*, model: Model = None, as_json: Json = False) -> None:
     """Print a line for each refusal of a model."""
-    refused = read_log(Params.load(model).model).of(Refused)
-    for entry in reversed(refused[-SHOWN:]):
-        what = f"{entry.work:<8}  {entry.cause:<8}  window {entry.window or '-':<10}"
-        print(f"{entry.as_of:%Y-%m-%dT%H:%M}  {what}  {entry.reason}")
-    if not refused:
+    refused = read_log(read_given(model).model).of(Refused)[: -SHOWN - 1 : -1]
+    if as_json:
+        say_json([entry.model_dump(mode="json") for entry in refused])
+    elif refused:
+        say_table([describe(entry) for entry in refused])
+    else:
         print("nothing was refused")
 
 
+def describe(entry: Refused) -> dict[str, str]:
+    """One refusal in a line."""
+    return {
+        "as of": f"{entry.as_of:%Y-%m-%d %H:%M}",
+        "refused": entry.work,
+        "asked by": entry.cause,
+        "window": entry.window or "-",
+        "reason": entry.reason,
+    }
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m flows.refusals", description=__doc__)
-    parser.add_argument("--model", help="its name in project/")
-    with exit_on_input_error():
-        refusals(**vars(parser.parse_args()))
+    from flows.cli import main
+
+    main("refusals")

@@ -1,20 +1,20 @@
-"""Ask a person whether a challenger becomes champion: python -m flows.review [VERSION approve|reject NOTE]"""
-
-import argparse
+"""Ask a person whether a challenger becomes champion: ml review [VERSION approve|reject NOTE]"""
 
 from prefect import flow
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params, Prefilled
 from tasks.core.provenance import who
 from tasks.operations.naming import name_run
+from tasks.operations.outcomes import end_as
 from tasks.operations.review_form import asked_version, describe_review, end_holder, take_review
-from tasks.registry.decision_log import EventId, read_log
+from tasks.operations.terminal import say, say_json, say_table
+from tasks.registry.decision_log import EventId
 from tasks.registry.entries import VersionNumber
 from tasks.registry.review import Decision, answer_review, settle_reviews
+from tasks.registry.state import Log, Review
 
 
 class Answer(RunInput):
@@ -44,45 +44,41 @@ def review(
     log = settle_reviews(params.model)
     waiting = take_review(log, asked_version(log, event) if event else version)
     if waiting is None:
-        print("no review waits to be asked")
-        return
+        return end_as("NothingNew", "no review waits to be asked", None, model=params.model)
     if waiting.outcome == "pending":
         form = Answer.with_initial_data(description=describe_review(log, waiting))
         answer = suspend_flow_run(wait_for_input=form, timeout=waiting.seconds_left)
         waiting = answer_review(params.model, waiting.version, answer.decision, answer.name, answer.note, params.clock)
-    print(f"version {waiting.version} was {waiting.outcome} by {waiting.by}: {waiting.note}")
+    told = f"version {waiting.version} was {waiting.outcome} by {waiting.by}: {waiting.note}"
+    return end_as(waiting.outcome.capitalize(), told, None, model=params.model)
 
 
-def answer_here(model: str | None, version: str, decision: Decision, note: str, name: str) -> None:
+def answer_here(params: Params, version: str, decision: Decision, note: str, name: str | None) -> None:
     """Answer without the form; needs no Prefect server."""
-    params = Params.load(model)
-    answered = answer_review(params.model, version, decision, name, note, params.clock)
+    answered = answer_review(params.model, version, decision, name or who(), note, params.clock)
     end_holder(answered)
-    print(f"version {version} was {answered.outcome} by {answered.by}: {answered.note}")
+    say(f"version {version} was {answered.outcome} by {answered.by}: {answered.note}")
 
 
-def list_reviews(model: str | None) -> None:
-    """A line for each review, oldest first."""
-    reviews = read_log(Params.load(model).model).reviews
-    for found in reviews.values():
-        answer = f"by {found.by}: {found.note}" if found.by else f"until {found.asked.until:%Y-%m-%d %H:%M} UTC"
-        print(f"version {found.version}, as of {found.asked.as_of:%Y-%m-%d}  {found.outcome} {answer}")
-    if not reviews:
+def list_reviews(log: Log, as_json: bool) -> None:
+    """Print a line for each review, oldest first."""
+    reviews = list(log.reviews.values())
+    if as_json:
+        say_json([{"outcome": found.outcome, "by": found.by} | found.asked.model_dump() for found in reviews])
+    elif reviews:
+        say_table([describe(review) for review in reviews])
+    else:
         print("no review was asked for; promotion.mode in params.yaml says whether one is")
 
 
+def describe(review: Review) -> dict[str, str]:
+    """One review in a line."""
+    said = review.note if review.by else f"until {review.asked.until:%Y-%m-%d %H:%M} UTC"
+    asked = {"version": review.version, "as of": f"{review.asked.as_of:%Y-%m-%d}"}
+    return asked | {"review": review.outcome, "by": review.by or "-", "note": said}
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m flows.review", description=__doc__)
-    parser.add_argument("version", nargs="?")
-    parser.add_argument("decision", nargs="?", choices=["approve", "reject"])
-    parser.add_argument("note", nargs="?", default="", help="why; it goes on the record")
-    parser.add_argument("--name", default=who(), help="who answers, if not this account")
-    parser.add_argument("--model", help="its name in project/")
-    given = parser.parse_args()
-    if given.version and not (given.decision and given.note):
-        parser.error("an answer needs all three: VERSION approve|reject NOTE")
-    with exit_on_input_error():
-        if given.version:
-            answer_here(given.model, given.version, given.decision, given.note, given.name)
-        else:
-            list_reviews(given.model)
+    from flows.cli import main
+
+    main("review")

@@ -1,12 +1,10 @@
-"""Return to the previous champion, on the record; needs no Prefect server: python -m flows.rollback REASON"""
-
-import argparse
+"""Return to the previous champion, on the record; needs no Prefect server: ml rollback REASON"""
 
 from prefect import flow
 
-from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params, Prefilled
 from tasks.operations.naming import name_run
+from tasks.operations.outcomes import end_as
 from tasks.registry.decision_log import EventId, read_log
 from tasks.registry.entries import VersionNumber
 from tasks.registry.promotion import roll_back
@@ -35,13 +33,12 @@ def rollback(
         check = require_degraded(read_log(params.model), event, params.clock)
         champion, reason = check.version, f"degraded in window {check.window}, entry {check.number}"
     move = roll_back(params.model, reason, params.clock, champion)
-    print(f"version {move.version} of {params.model} is the champion again, in place of version {move.replaces}")
+    told = f"version {move.version} of {params.model} is the champion again, in place of version {move.replaces}"
+    print(told)
+    return end_as("RolledBack", f"{told}: {reason}", None, model=params.model)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m flows.rollback", description=__doc__)
-    parser.add_argument("reason")
-    parser.add_argument("--champion", help="act only if this version is still champion")
-    parser.add_argument("--model", help="its name in project/")
-    with exit_on_input_error():
-        rollback.fn(**vars(parser.parse_args()))
+    from flows.cli import main
+
+    main("rollback")

@@ -9,6 +9,8 @@ from tasks.core.use_case import list_models
 from tasks.data.publish import DATA_VERSIONS
 from tasks.data.validation import QUARANTINE
 from tasks.inference.prediction_log import PREDICTIONS
+from tasks.operations.home_page import write_home_page
+from tasks.operations.outcomes import end_as
 from tasks.operations.stale_runs import cancel_missed_runs, close_lost_runs
 from tasks.registry.decision_log import DECISIONS, read_log
 from tasks.registry.tracking import mirror
@@ -26,11 +28,17 @@ def tidy(patience: int = 600) -> list[str]:
     Returns:
         The names of the crashed runs.
     """
-    print(f"{cancel_missed_runs()} missed runs cancelled")
-    closed = close_lost_runs(timedelta(seconds=patience))
-    print(f"closed {', '.join(closed)}" if closed else "no run is lost")
+    missed, closed = cancel_missed_runs(), close_lost_runs(timedelta(seconds=patience))
     for table in (DECISIONS, PREDICTIONS, QUARANTINE, DATA_VERSIONS):
         tidy_table(table)
     for model in list_models():
         mirror(read_log(model), whole=True)
-    return closed
+    write_home_page()
+    told = f"{missed} missed runs cancelled, {len(closed)} lost ones closed {', '.join(closed)}"
+    return end_as("Tidied", told.strip(), closed)
+
+
+if __name__ == "__main__":
+    from flows.cli import main
+
+    main("tidy")

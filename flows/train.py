@@ -1,13 +1,14 @@
 """Train a challenger and let it take the champion's place only on evidence."""
 
-import argparse
 from datetime import datetime
+from functools import partial
+from typing import Annotated
 
 import polars as pl
 from prefect import flow
 
-from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params, Prefilled
+from tasks.core.sections import FormOf
 from tasks.core.use_case import META, UseCase, load_use_case
 from tasks.data.clock import resolve_as_of
 from tasks.data.feature_frame import build_feature_frame
@@ -17,9 +18,12 @@ from tasks.evaluation.metrics import measure_importance
 from tasks.evaluation.verdict import Verdict
 from tasks.monitoring.drift import describe_reference
 from tasks.monitoring.retrain_policy import decide, make_request
-from tasks.operations.artifacts import report_data, report_verdict
+from tasks.operations.home_page import write_home_page
+from tasks.operations.model_card import MODEL_CARD, write_model_card
 from tasks.operations.naming import name_run
-from tasks.operations.progress import start_progress
+from tasks.operations.outcomes import end_as, name_training
+from tasks.operations.progress import Show, progress_bar
+from tasks.operations.training_page import data_page, training_page
 from tasks.registry.decision_log import EventId, read_log
 from tasks.registry.promotion import promote_challenger
 from tasks.registry.review import request_review
@@ -43,6 +47,8 @@ from tasks.training.fit import export_model, fit_model
 from tasks.training.split import agree_on_kind, first_event, labelled_rows, split_rows
 from tasks.training.tuning import tune_model
 
+READ = ("split", "tuning", "gate", "promotion", "retrain", "validation", "clock", "seed")  # settings, in the form
+
 
 @flow(log_prints=True, flow_run_name=name_run)
 def train(
@@ -53,7 +59,7 @@ def train(
     force: bool = False,
     reason: str = "",
     model: str | None = None,
-    params: Params = Prefilled.read(),
+    params: Annotated[Params, FormOf(*READ)] = Prefilled.read(),
 ) -> Verdict | None:
     """Tune, fit and judge a challenger on one version of the data.
 
@@ -72,28 +78,35 @@ def train(
     """
     params = params.current(model, event)
     use_case = load_use_case(params.model)
-    with one_training(params.model) as log:
+    with one_training(params.model) as log, progress_bar(params.model, "features") as show:
         snapshot = pull_snapshot(data_rev, params.data)
         request = make_request(log, resolve_as_of(as_of, snapshot, use_case, params.clock), cause, event, force, reason)
         since = first_event(request.as_of, params.split)
         frame, counts = build_feature_frame(snapshot, use_case, request.as_of, since, params.validation)
-        report_data(params.model, counts, snapshot.version)
         rows = labelled_rows(frame)
         print(describe_outcomes(frame, rows))
         log = read_log(params.model)  # minutes later: another machine may have decided
         if refusal := decide(request, log, rows, params.retrain):
-            print(f"not trained: {refusal}")
-            return None
+            return end_as("NotTrained", refusal, None, data_page(counts, snapshot.version), params.model)
         key = training_key(use_case, rows, params)
-        known = find_challenger(log, key, request.as_of)
-        challenger = known or train_challenger(log, rows, snapshot, use_case, request, key, params)
+        found = find_challenger(log, key, request.as_of)
+        challenger = found or train_challenger(log, rows, snapshot, use_case, request, key, params, show)
         act_on_verdict(challenger, request.as_of, params)
-    mirror(read_log(params.model))
-    return challenger.verdict
+    mirror(done := read_log(params.model))
+    write_home_page()
+    page = training_page(done, challenger.version) + data_page(counts, snapshot.version)
+    return end_as(*name_training(log, done, challenger), challenger.verdict, page, params.model)
 
 
 def train_challenger(
-    log: Log, rows: pl.DataFrame, snapshot: Snapshot, use_case: UseCase, request: Request, key: str, params: Params
+    log: Log,
+    rows: pl.DataFrame,
+    snapshot: Snapshot,
+    use_case: UseCase,
+    request: Request,
+    key: str,
+    params: Params,
+    show: Show,
 ) -> Challenger:
     """From labelled rows to a registered and judged version."""
     as_of, seed = request.as_of, params.seed
@@ -104,17 +117,19 @@ def train_challenger(
     champion = load_champion(log, as_of)
     sets = split_rows(agree_on_kind(use_case, rows, champion), as_of, params.split)
     check_features(sets)
-    best, progress = champion and champion.hyperparameters, start_progress(params.model, "Tuning")
-    tuned = tune_model(use_case, sets.train, sets.validation, best, params.tuning, seed, progress)
+    best = champion and champion.hyperparameters
+    tuned = tune_model(use_case, sets.train, sets.validation, best, params.tuning, seed, partial(show, "tuning"))
+    show("fit")
     fitted = fit_model(use_case, sets.fit, tuned.hyperparameters, seed)
     scorer = export_model(fitted, sets, params.gate)
     judged = judge_challenger(scorer, champion, sets, params.gate)
     verdict = hold_for_review(judged, params.promotion)
+    show("importance and reference")
     importance = measure_importance(scorer.score, sets.gate.drop(META), sets.gate["target"], seed)
     reference = describe_reference(scorer.score, sets, as_of - params.split.gate, as_of, seed)
     card = describe_training(scorer, tuned, verdict, champion, sets, importance, snapshot, request, params, log.head)
-    challenger = register_challenger(scorer, card, verdict, sets, reference, key)
-    report_verdict(params.model, challenger)
+    files = reference | {MODEL_CARD: write_model_card(card).encode()}
+    challenger = register_challenger(scorer, card, verdict, sets, files, key)
     print(f"version {challenger.version}, {challenger.verdict}")
     return challenger
 
@@ -128,9 +143,6 @@ def act_on_verdict(challenger: Challenger, as_of: datetime, params: Params) -> N
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m flows.train", description=__doc__)
-    parser.add_argument("--as-of", type=datetime.fromisoformat, help="logical time in UTC, e.g. 2013-06-01")
-    parser.add_argument("--data-rev", help="git revision, tag or data version")
-    parser.add_argument("--model", help="its name in project/")
-    with exit_on_input_error():
-        train(**vars(parser.parse_args()))
+    from flows.cli import main
+
+    main("train")

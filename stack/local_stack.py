@@ -15,6 +15,7 @@ from urllib.request import urlopen
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 120
+OWN_DEPLOYMENTS = "project/deployments.yaml"
 # What a user may have set for their own servers must not reach the demo or the tests.
 FOREIGN = ("PREFECT_", "MLFLOW_", "PARAMS_", "WORKSPACE")
 
@@ -93,9 +94,13 @@ def start_server(environment: dict[str, str], port: int) -> subprocess.Popen[byt
 
 
 def deploy(environment: dict[str, str]) -> None:
-    """Create the work pool and all deployments of prefect.yaml, or end the process with the reason."""
-    pool = ["work-pool", "create", "local", "--type", "process", "--overwrite"]
-    for command in (pool, ["--no-prompt", "deploy", "--all"]):
+    """Create the work pool and all deployments of starter and project, or end the process with the reason."""
+    pool, all_of = (
+        ["work-pool", "create", "local", "--type", "process", "--overwrite"],
+        ["--no-prompt", "deploy", "--all"],
+    )
+    own = [[*all_of, "--prefect-file", OWN_DEPLOYMENTS]] if (ROOT / OWN_DEPLOYMENTS).is_file() else []
+    for command in (pool, all_of, *own):
         prefect = [sys.executable, "-m", "prefect", *command]
         done = subprocess.run(prefect, cwd=ROOT, env=environment, capture_output=True, text=True)
         if done.returncode:

@@ -36,7 +36,8 @@ def main() -> int:
         with prefect_server(environment, PORT) as address:
             environment |= {"PREFECT_API_URL": address}
             deploy(environment)
-            subprocess.run([sys.executable, "-m", "tasks.operations.sync"], cwd=ROOT, env=environment)
+            for module in ("tasks.operations.sync", "tasks.operations.home_page"):
+                subprocess.run([sys.executable, "-m", module], cwd=ROOT, env=environment)
             with env_file(environment), reports(workspace, environment), worker(environment) as process:
                 tell_next_steps(address)
                 while process.poll() is None:
@@ -74,7 +75,7 @@ def env_file(environment: dict[str, str]) -> Generator[None]:
 
 @contextmanager
 def reports(workspace: Path, environment: dict[str, str]) -> Generator[None]:
-    """Serve the drift reports, so that the links of the UI open them."""
+    """Serve home page, drift reports and model cards, so that the links of the UI open them."""
     folder = workspace / "store" / "reports"
     folder.mkdir(parents=True, exist_ok=True)
     command = [
@@ -95,11 +96,12 @@ def reports(workspace: Path, environment: dict[str, str]) -> Generator[None]:
 
 
 def tell_next_steps(address: str) -> None:
-    print(f"\nThe Prefect UI is at {address.removesuffix('/api')}")
+    print(f"\nHow the models are:  http://127.0.0.1:{REPORTS_PORT}")
+    print(f"The Prefect UI:      {address.removesuffix('/api')}")
     elsewhere = f"WORKSPACE={os.environ['WORKSPACE']} " if os.environ.get("WORKSPACE") else ""
     print("In a second terminal, in this folder:")
     print("  .venv/bin/prefect deployment run train/train-by-hand --watch")
-    print(f"  {elsewhere}.venv/bin/python -m flows.refusals   why did it not retrain?")
+    print(f"  {elsewhere}.venv/bin/ml status")
     print("Ctrl-C stops it.", flush=True)
 
 

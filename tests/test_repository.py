@@ -22,8 +22,10 @@ def sources(*folders: str) -> list[Path]:
 
 
 def read_yaml(name: str) -> list[dict]:
-    """The list that prefect.yaml or automations.yaml is about."""
-    return yaml.safe_load((ROOT / f"{name}.yaml").read_text())["deployments" if name == "prefect" else name]
+    """The list that prefect.yaml, with that of project/, or automations.yaml is about."""
+    files = [ROOT / f"{name}.yaml", *([ROOT / "project" / "deployments.yaml"] if name == "prefect" else [])]
+    key = "deployments" if name == "prefect" else name
+    return [spec for file in files if file.is_file() for spec in yaml.safe_load(file.read_text())[key]]
 
 
 def test_pure_modules_load_nothing_of_prefect_mlflow_or_dvc():

@@ -1,6 +1,7 @@
 """A user's mistake ends with one sentence, never a traceback."""
 
 import logging
+import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -21,17 +22,50 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), "")
 
 
+def without_secrets(text: str) -> str:
+    """The text without user, password and query of an address."""
+    return re.sub(r"\?\S*", "", re.sub(r"//\S*@", "//", text))
+
+
+def escape_controls(text: str) -> str:
+    """The text on one line, and nothing in it moves the cursor or colours the terminal."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def tell(error: Exception) -> str | None:
+    """One sentence for the user; None if only a traceback tells what went wrong."""
+    if isinstance(error, InputError):
+        return str(error)
+    if any(words in str(error) for words in FULL):
+        return "the disk is full: free some space and run it again; what is on record stands"
+    if type(error).__module__.startswith("httpx") or "Failed to reach API" in str(error):
+        return tell_server(error)
+    return None
+
+
+def tell_server(error: Exception) -> str:
+    """Why the Prefect server did not do what it was asked."""
+    from prefect.settings import PREFECT_API_URL
+
+    server = f"the Prefect server at {without_secrets(str(PREFECT_API_URL.value()))} (PREFECT_API_URL)"
+    answer = getattr(error, "response", None)
+    if answer is None:
+        return f"{server} does not answer: start it (`ml up`), or correct or unset the variable"
+    if answer.status_code in (401, 403):
+        return f"{server} does not know us: set PREFECT_API_AUTH_STRING or PREFECT_API_KEY"
+    return f"{server} answers {answer.status_code}: see its log"
+
+
 @contextmanager
 def exit_on_input_error() -> Generator[None]:
-    """End the process with exit code 1 and one sentence on standard error, if the input or the disk is at fault."""
+    """End the process with exit code 1 and one sentence on standard error, if no programming error is the cause."""
     try:
         yield
-    except InputError as error:
-        sys.exit(f"error: {error}")
     except Exception as error:
-        if not any(words in str(error) for words in FULL):
+        sentence = tell(error)
+        if sentence is None:
             raise
-        sys.exit("error: the disk is full: free some space and run it again; what is on record stands")
+        sys.exit("error: " + "\n       ".join(map(escape_controls, sentence.split("\n"))))
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:

@@ -122,7 +122,7 @@ class Params(Section):
     """The settings of one run; `model` says which model's they are, "" those of the workspace alone."""
 
     model: SkipJsonSchema[str] = setting(
-        "", "of a command or run that names none; left out: the only one of project/", exclude=True
+        "", "of a command, run or schedule that names none; left out: the only one of project/", exclude=True
     )
     seed: int = setting(0, "of subsamples, samplers and models", ge=0)
     store: str = setting(

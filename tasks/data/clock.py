@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from tasks.core.errors import InputError
+from tasks.core.moments import in_utc
 from tasks.core.use_case import UseCase
 from tasks.data.reader import months, read_event_rows
 from tasks.data.snapshot import Snapshot
@@ -16,12 +17,12 @@ def resolve_as_of(as_of: datetime | None, snapshot: Snapshot, use_case: UseCase,
     """The logical time of a run, in UTC: as given, or by the clock of params.yaml.
 
     Raises:
-        InputError: It lies in the future, where it would stop every later move of the champion.
+        InputError: Of an impossible year, or in the future, where it would stop every later move of the champion.
     """
     now = datetime.now(UTC)
     if as_of is None:
         return now if clock == "wall" else newest_hour(snapshot, use_case, now)
-    as_of = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
+    as_of = in_utc(as_of)
     if as_of > now + CLOCK_SKEW:
         raise InputError(f"as_of {as_of:%Y-%m-%d %H:%M} lies in the future: is the year right?")
     return as_of

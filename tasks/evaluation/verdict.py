@@ -32,13 +32,15 @@ class Verdict(BaseModel):
     checks: list[Check]
     metrics: dict[str, dict[str, float]]  # by challenger, champion, baseline
     slices: dict[str, dict[str, Interval]] = {}  # by column and value: gain over the champion
+    slice_rows: dict[str, dict[str, int]] = {}  # that each of them was measured on
     gain_by_day: dict[str, float] = {}  # mean loss of the champion, or the baseline, less that of the challenger
 
     @property
     def reason(self) -> str:
-        """The checks that decided, in one line."""
-        deciding = [check for check in self.checks if check.passed == (self.decision != "reject")]
-        return "; ".join(str(check) for check in deciding)
+        """What decided, in one line: the checks that do not hold, or that all do and by how much it is better."""
+        failed = [str(check) for check in self.checks if not check.passed]
+        gains = [f"{check.name} {check.measured}" for check in self.checks if "gain over" in check.name]
+        return "; ".join(failed or [f"all {len(self.checks)} checks hold", *gains])
 
     def __str__(self) -> str:
         """The decision, and a line for every check."""

@@ -1,5 +1,8 @@
 """The Evidently report of a check: its scores and thresholds, drawn with a sample of the rows."""
 
+import json
+import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,14 @@ from tasks.monitoring.window_check import Window, WindowCheck
 from tasks.registry.versions import Champion
 
 METHOD = "calibrated_psi"
+DATA = re.compile(
+    r"<script>\s*var (?P<name>metric_\w+) = (?P<data>.*);\s*var additional_graphs_metric_\w+ = \{\};\s*"
+    r"</script>\s*</head>\s*<body>"
+)
+FOLDED = """<details id="folded" style="font-family: sans-serif; margin: 1rem 2rem">
+<summary>{count} columns that did not drift</summary><div id="others"></div></details>
+<script>document.getElementById("folded").addEventListener("toggle",
+() => window.drawDashboard(others, new Map(), "others"), {{once: true}});</script>"""
 
 
 def wants_report(check: WindowCheck, monitor: Monitor) -> bool:
@@ -33,14 +44,14 @@ def render_report(
     rows = rows.sample(min(SAMPLE_ROWS, rows.height), seed=seed)
     current = watched_columns(rows).with_columns(score=champion.bundle.scorer.score(rows))
     reference = pl.read_parquet(champion.bundle.files["reference.parquet"])
-    html = make_html(reference, current, check.findings, f"{model}, window {check.window}")
+    html = make_html(reference, current, check.findings, make_header(champion, check, model))
     path = workspace().reports / f"{model}-{window.name}-version-{champion.version}.html"
     with atomic_write(path) as part:
         part.write_text(html)
     return path
 
 
-def make_html(reference: pl.DataFrame, current: pl.DataFrame, findings: list[Finding], title: str) -> str:
+def make_html(reference: pl.DataFrame, current: pl.DataFrame, findings: list[Finding], header: str) -> str:
     """Every column of a check that has values, as Evidently draws it, the farthest drifted first."""
     from evidently import DataDefinition, Dataset, Report, metrics  # it takes seconds to import
 
@@ -55,7 +66,7 @@ def make_html(reference: pl.DataFrame, current: pl.DataFrame, findings: list[Fin
     now, before = (Dataset.from_pandas(side, kinds) for side in sides)
     shown = [offered.DriftedColumnsCount(method=METHOD, per_column_threshold=thresholds)]
     shown += [offered.ValueDrift(column=name, method=METHOD, threshold=least) for name, least in thresholds.items()]
-    return make_safe(Report(shown).run(now, before, name=title).get_html_str(as_iframe=False))
+    return arrange(Report(shown).run(now, before).get_html_str(as_iframe=False), list(drawn.values()), header)
 
 
 def register_score(findings: dict[str, Finding]) -> None:
@@ -71,17 +82,47 @@ def register_score(findings: dict[str, Finding]) -> None:
     register_stattest(StatTest(METHOD, "PSI (calibrated)", kinds, default_threshold=0.1), score)
 
 
-def make_safe(html: str) -> str:
-    """Escape the data of the report, which Evidently writes unescaped into a script.
+def arrange(html: str, findings: list[Finding], header: str) -> str:
+    """Put a header first, each column's score into its title, and fold what did not drift.
+
+    The data of the report, which Evidently writes unescaped into a script, is escaped.
+
+    Args:
+        html: As Evidently made it: two counts, then a counter and a picture of each finding.
+        findings: In the order in which they are drawn.
+        header: HTML.
 
     Raises:
         InputError: The report is not built as expected; better none than an unsafe one.
     """
-    start, end = "<script>\n    var metric_", "</script>\n    </head>"
-    if html.count(start) != 1 or end not in html:
-        raise InputError(
-            "the Evidently report is not built as expected: it is not written; check the evidently version"
-        )
-    head, rest = html.split(start)
-    data, tail = rest.rsplit(end, 1)
-    return head + start + data.replace("<", "\\u003c") + end + tail
+    found = DATA.search(html)
+    data = json.loads(found["data"]) if found else {"widgets": [{"widgets": []}]}
+    counts, drawn = data["widgets"][0]["widgets"][:2], data["widgets"][0]["widgets"][2:]
+    if found is None or len(drawn) != 2 * len(findings):
+        raise InputError("the Evidently report is not built as expected: it is not written; check its version")
+    shown, folded = counts, []
+    for finding, *widgets in zip(findings, drawn[::2], drawn[1::2], strict=True):
+        widgets[0]["title"] = f"{finding.column}: PSI {finding.psi:.3f}, threshold {finding.threshold:.3f}"
+        (shown if finding.drifted else folded).extend(widgets)
+    script = f"<script>var {found['name']} = {to_script(shown)}, others = {to_script(folded)};"
+    script += f"var additional_graphs_{found['name']} = {{}};</script></head><body>"
+    head, tail = html[: found.start()], html[found.end() :]
+    return head + script + header + tail.replace("</body>", FOLDED.format(count=len(folded) // 2) + "</body>")
+
+
+def to_script(widgets: list[Any]) -> str:
+    """A dashboard as a script may hold it."""
+    group = {"type": "group", "title": "", "size": 2, "id": "columns", "details": "", "widgets": widgets, "alerts": []}
+    return json.dumps({"name": "Report", "widgets": [group | {"insights": []}]}).replace("<", "\\u003c")
+
+
+def make_header(champion: Champion, check: WindowCheck, model: str) -> str:
+    """What the report is about, in HTML."""
+    fitted, gate = champion.bundle.card["intervals"]["fit"], champion.bundle.card["intervals"]["gate"]
+    lines = [
+        f"<p><a href='index.html'>All models</a></p><h1>{escape(model)}: window {check.window}</h1>",
+        f"<p>{escape(str(check))}</p>",
+        f"<p>Current: {check.rows:,} rows of the 28 days before {check.window}. Reference: what version "
+        f"{check.version} was fitted and judged on, {fitted[0][:10]} to {gate[1][:10]}.</p>",
+    ]
+    return f"<header style='font-family: sans-serif; margin: 1rem 2rem'>{''.join(lines)}</header>"

@@ -1,4 +1,4 @@
-"""The files of a new model: its folder in project/, its table in the contract, its schedules in prefect.yaml."""
+"""The files of a new model: its folder in project/, its table in the contract, the schedules of a second one."""
 
 import re
 import shutil
@@ -23,13 +23,39 @@ from tasks.features.table import Table
 
 TABLES = {}
 '''
-NAMED = re.compile(r"^((?:.*[{,] *)?model: *)([a-z0-9-]+)", re.MULTILINE)  # by params.yaml or prefect.yaml
-SECOND = "  - {<<: *"  # how a line of prefect.yaml begins that schedules a second model
-PLACE = "  # The schedules of a second model"  # in prefect.yaml: they follow it
+NAMED = re.compile(r"^(model: *)([a-z0-9-]+)", re.MULTILINE)  # by params.yaml
+OWN = """\
+# Deployments of your own, such as the schedules of a second model. `ml up` deploys them, too, as does
+# prefect --no-prompt deploy --all --prefect-file project/deployments.yaml
+definitions:
+  own: &own
+    work_pool: {name: local, job_variables: {command: python -m prefect.engine}}
+    concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
+
+deployments:
+"""
 SCHEDULES = """\
-  - {{<<: *predict, name: predict-daily-{name}, parameters: {{model: {name}}}}}
-  - {{<<: *monitor, name: monitor-daily-{name}, parameters: {{model: {name}}}}}
-  - {{<<: *train, name: train-weekly-{name}, parameters: {{cause: schedule, model: {name}}}}}
+  - <<: *own
+    name: predict-daily-NAME
+    description: Scores NAME, as predict-daily does the default model.
+    entrypoint: flows.predict:predict
+    tags: [serving]
+    parameters: {model: NAME}
+    schedules: [{cron: "15 6 * * *", timezone: UTC, slug: daily}]
+  - <<: *own
+    name: monitor-daily-NAME
+    description: Checks the newest window of NAME, as monitor-daily does of the default model.
+    entrypoint: flows.monitor:monitor
+    tags: [monitoring]
+    parameters: {model: NAME}
+    schedules: [{cron: "45 6 * * *", timezone: UTC, slug: daily}]
+  - <<: *own
+    name: train-weekly-NAME
+    description: Trains NAME as the policy says, as train-weekly does the default model.
+    entrypoint: flows.train:train
+    tags: [training]
+    parameters: {cause: schedule, model: NAME}
+    schedules: [{cron: "30 7 * * 1", timezone: UTC, slug: weekly}]
 """
 
 
@@ -57,9 +83,11 @@ def write_model(plan: Plan) -> list[Path]:
         contract = CODE / "project" / "contract.py"
         text = contract.read_text() if contract.is_file() else EMPTY
         texts[contract] = f"{text.rstrip()}\n\n\n{write_table(plan)}"
-    params, deployments = workspace().params, CODE / "prefect.yaml"
+    params, deployments = workspace().params, CODE / "project" / "deployments.yaml"
     texts[params] = name_default(params.read_text(), plan.name, others)
-    texts[deployments] = name_schedules(deployments.read_text(), plan.name, others)
+    if others:
+        text = deployments.read_text() if deployments.is_file() else OWN
+        texts[deployments] = f"{text.rstrip()}\n{SCHEDULES.replace('NAME', plan.name)}"
     before = {file: file.read_text() if file.is_file() else None for file in texts}
     for file, text in texts.items():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -89,19 +117,3 @@ def take_back(before: dict[Path, str | None], folder: Path) -> None:
 def name_default(text: str, name: str, others: list[str]) -> str:
     """params.yaml with the model in place of one that project/ no longer holds."""
     return NAMED.sub(lambda found: found[0] if found[2] in others else found[1] + name, text)
-
-
-def name_schedules(text: str, name: str, others: list[str]) -> str:
-    """prefect.yaml with schedules of the model: those of one that project/ no longer holds, or three more."""
-    kept = [line for line in text.splitlines(keepends=True) if not (line.startswith(SECOND) and is_gone(line, others))]
-    text = "".join(kept)
-    if any(is_gone(line, others) for line in kept):
-        return name_default(text, name, others)
-    place = text.find("\n", max(text.rfind(SECOND), text.find(PLACE))) + 1
-    return text[:place] + SCHEDULES.format(name=name) + text[place:] if PLACE in text else text
-
-
-def is_gone(line: str, others: list[str]) -> bool:
-    """Whether a line names a model that project/ no longer holds."""
-    named = NAMED.search(line)
-    return named is not None and named[2] not in others

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from datetime import date
 from typing import Any
 
 from tasks.monitoring.drift import Finding
@@ -41,3 +42,54 @@ def as_uri(figure: Any) -> str:
     content = io.BytesIO()
     figure.savefig(content, bbox_inches="tight")
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def draw_calibration(parts: list[dict[str, float]]) -> str:
+    """Mean outcome by mean score of ten equal parts of the rows; on the dashed line scores come true."""
+    figure, axes = start_figure(3.6)
+    predicted, observed = [part["predicted"] for part in parts], [part["observed"] for part in parts]
+    ends = [min(predicted + observed), max(predicted + observed)]
+    axes.plot(ends, ends, "--", color="0.6")
+    axes.plot(predicted, observed, "o-", color="tab:blue")
+    axes.set(title="Calibration", xlabel="mean score", ylabel="mean outcome")
+    return as_uri(figure)
+
+
+def draw_scores(histogram: dict[str, list[float]]) -> str:
+    """How many rows have which score."""
+    figure, axes = start_figure(2.4)
+    axes.stairs(histogram["counts"], histogram["edges"], fill=True, color="tab:blue")
+    axes.set(title="Scores", ylabel="rows")
+    return as_uri(figure)
+
+
+def draw_importance(rises: dict[str, float]) -> str:
+    """By how much the loss rises when a feature is shuffled, the largest first."""
+    figure, axes = start_figure(0.8 + 0.2 * len(rises))
+    names = [name.replace("$", r"\$") for name in reversed(rises)]
+    axes.barh(names, list(reversed(rises.values())), color="tab:blue")
+    axes.set(title="Rise of the loss when the feature is shuffled")
+    return as_uri(figure)
+
+
+def draw_history(windows: list[Any], marks: list[tuple[str, str, str]]) -> str:
+    """The last metric of each window by its version, with what happened when.
+
+    Args:
+        windows: Checked windows with metrics.
+        marks: Day, text and color of each move or verdict.
+    """
+    figure, axes = start_figure(3.4)
+    days = [date.fromisoformat(window.window) for window in windows]
+    name = list(windows[0].metrics)[-1]
+    axes.plot(days, [window.metrics[name] for window in windows], "o-", color="tab:blue")
+    for day, window in zip(days, windows, strict=True):
+        axes.annotate(f"v{window.version}", (day, window.metrics[name]), textcoords="offset points", xytext=(0, 7))
+    for place, (day, text, color) in enumerate(marks):
+        axes.axvline(date.fromisoformat(day), color=color, linewidth=1, linestyle=":")
+        axes.annotate(text, (date.fromisoformat(day), 1.02 + 0.07 * (place % 3)), xycoords=("data", "axes fraction"))
+        axes.texts[-1].set(color=color, fontsize=8, ha="center")
+    axes.set(ylabel=name)
+    axes.grid(alpha=0.3)
+    figure.autofmt_xdate()
+    return as_uri(figure)

@@ -1,27 +1,36 @@
-"""Progress bars in the Prefect UI."""
+"""The progress bar of a run in the Prefect UI."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.runtime import flow_run
 
+Show = Callable[..., None]  # show(step, percent=0): which step the run is at, and how much of it is done
 
-def start_progress(model: str, what: str) -> Callable[[float], None]:
-    """A progress bar of the running flow of a model; returns what moves it, in percent. Outside a run there is none."""
-    bar = None
+
+@contextmanager
+def progress_bar(model: str, step: str) -> Generator[Show]:
+    """A progress bar of the running flow of a model, full at the end; outside of a run there is none.
+
+    Args:
+        model: Its name.
+        step: The first one.
+    """
+    bar, key = None, f"{model}-{flow_run.flow_name}-progress"
     with suppress(httpx.HTTPError):  # the work goes on where its picture cannot
-        bar = create_progress_artifact(0.0, key=f"{model}-{what.lower()}", description=what) if flow_run.id else None
+        bar = create_progress_artifact(0.0, key=key, description=step) if flow_run.id else None
 
-    def move(percent: float) -> None:
+    def show(step: str, percent: float = 0) -> None:
         nonlocal bar
         if not isinstance(bar, UUID):
             return
         try:
-            update_progress_artifact(bar, percent)
+            update_progress_artifact(bar, percent, description=step)
         except httpx.HTTPError:
             bar = None  # waited for once
 
-    return move
+    yield show
+    show("done", 100)

@@ -9,14 +9,11 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from tasks.core.events import server_answers
-from tasks.evaluation.verdict import Verdict
-from tasks.operations.artifacts import as_markdown, inert, verdict_tables
-from tasks.operations.pictures import draw_gain
+from tasks.operations.training_page import training_page
 from tasks.registry.decision_log import find_entry
 from tasks.registry.entries import Asked
 from tasks.registry.review import claim_review
 from tasks.registry.state import Log, Review
-from tasks.registry.versions import load_version
 
 
 def asked_version(log: Log, event: str) -> str:
@@ -61,20 +58,7 @@ def end_holder(review: Review) -> None:
 
 
 def describe_review(log: Log, review: Review) -> str:
-    """The challenger against the champion, as markdown: checks with intervals, metrics, slices, and the gain by day."""
-    card, asked = load_version(log, review.version).card, review.asked
-    verdict = Verdict.model_validate(card["verdict"])
-    against = f"champion version {asked.champion}" if asked.champion else "no champion: this is the first"
-    tables = verdict_tables(verdict)
-    lines = [
-        f"### Version {review.version} of {log.model}, against {against}",
-        f"Trained as of {asked.as_of:%Y-%m-%d %H:%M} on data version `{card['data_version']}`, cause {card['cause']}, "
-        f"{card['rows']['fit']:,} rows fitted, {card['rows']['gate']:,} judged. No answer until "
-        f"{asked.until:%Y-%m-%d %H:%M} UTC counts as a rejection.",
-        "Every check of the gate holds; scroll for metrics, slices and the gain by day.",
-        "\n".join(f"- {inert(str(check))}" for check in verdict.checks),
-        as_markdown(tables["Metrics on the gate rows"]),
-        as_markdown(tables["Slices"]),
-        f"![gain by day]({draw_gain(verdict.gain_by_day)})",
-    ]
-    return "\n\n".join(lines)
+    """What an answer does, and the challenger against the champion with all evidence, as markdown."""
+    against = f"champion version {review.asked.champion}" if review.asked.champion else "no champion: this is the first"
+    title = f"### Version {review.version} of {log.model}, against {against}"
+    return f"{title}\n\n{training_page(log, review.version)}"

@@ -15,12 +15,14 @@ from prefect.settings import PREFECT_API_URL
 from tasks.core.errors import InputError, exit_on_input_error
 from tasks.core.workspace import CODE
 
+FILES = ("prefect.yaml", "project/deployments.yaml")
 TAG = str(CODE)  # marks the automations that this folder may remove
 
 
 def remove_stale_deployments() -> list[str]:
-    """Remove what prefect.yaml no longer holds, with its triggers; returns the names."""
-    kept = {(d["entrypoint"], d["name"]) for d in yaml.safe_load((CODE / "prefect.yaml").read_text())["deployments"]}
+    """Remove what FILES no longer hold, with its triggers; returns the names."""
+    texts = [(CODE / file).read_text() for file in FILES if (CODE / file).is_file()]
+    kept = {(d["entrypoint"], d["name"]) for text in texts for d in yaml.safe_load(text)["deployments"] or []}
     with get_client(sync_client=True) as client:
         deployed = [deployment for deployment in client.read_deployments() if is_ours(deployment)]
         stale = [deployment for deployment in deployed if (deployment.entrypoint, deployment.name) not in kept]
@@ -94,7 +96,7 @@ def main() -> None:
         raise InputError("no server: set PREFECT_API_URL, or start one with `make up`")
     specs = yaml.safe_load((CODE / "automations.yaml").read_text())["automations"]
     for name in [*remove_stale_deployments(), *remove_stale_automations(specs)]:
-        print(f"removed {name}, which prefect.yaml or automations.yaml no longer holds")
+        print(f"removed {name}, which neither {' nor '.join(FILES)} nor automations.yaml holds any more")
     idle = sync_automations(specs)
     print(f"alerts are off ({', '.join(idle)}):" if idle else "alerts are on")
     if idle:

@@ -64,7 +64,7 @@ def roll_back(model: str, reason: str, clock: str, champion: str | None = None) 
         try:
             return make_move(log, "rollback", target, origin, log.now(clock), reason)
         except StoreError as damage:
-            raise InputError(f'{damage}; or choose another version: python -m flows.promote N "why"') from None
+            raise InputError(f'{damage}; or choose another version: ml promote N "why"') from None
 
     return announce_move(model, decide(model, judge))
 

@@ -44,9 +44,7 @@ def claim_review(model: str, review: Review, run: str) -> bool:
 
 
 def how_to_answer(version: str) -> str:
-    return (
-        f'resume review/review-on-request in the Prefect UI, or python -m flows.review {version} approve|reject "why"'
-    )
+    return f'resume review/review-on-request in the Prefect UI, or ml review {version} approve|reject "why"'
 
 
 def answer_review(model: str, version: str, decision: Decision, by: str, note: str, clock: str) -> Review:
@@ -85,9 +83,7 @@ def require_pending(log: Log, version: str) -> Review:
         InputError: It does not.
     """
     if version not in log.reviews:
-        raise InputError(
-            f"version {version!r} of {log.model} waits for no review: `python -m flows.review` lists what does"
-        )
+        raise InputError(f"version {version!r} of {log.model} waits for no review: `ml review` lists what does")
     review = log.reviews[version]
     if review.outcome != "pending":
         raise InputError(f"version {version} of {log.model} was {review.outcome} already by {review.by}: {review.note}")

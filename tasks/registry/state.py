@@ -150,7 +150,7 @@ class Log:
             return max([datetime.now(UTC), *(move.as_of for move in self.moves[-1:])])
         moments = [entry.as_of for entry in self.entries if isinstance(entry, Judged | Checked | Move)]
         if not moments:
-            raise InputError(f"nothing is on record for {self.model}: run `python -m flows.train` first")
+            raise InputError(f"nothing is on record for {self.model}: run `ml train` first")
         return max(moments)
 
 

@@ -5,7 +5,6 @@ is made again from the log: by every training and check what is new, by tidy eve
 """
 
 import json
-import re
 import sqlite3
 import tempfile
 from contextlib import closing, suppress
@@ -14,7 +13,7 @@ from typing import Any
 
 from prefect import task
 
-from tasks.core.errors import InputError, first_line
+from tasks.core.errors import InputError, first_line, without_secrets
 from tasks.core.locks import exclusive
 from tasks.core.workspace import workspace
 from tasks.registry.bundle import read_file
@@ -66,11 +65,6 @@ def read_head(model: str) -> Head:
     except Exception as error:
         what = without_secrets(first_line(error))[:300]
         raise InputError(f"MLflow keeps no head of the log of {model} ({what}): verify without --mirror") from None
-
-
-def without_secrets(text: str) -> str:
-    """The text without user, password and query of an address."""
-    return re.sub(r"\?\S*", "", re.sub(r"//\S*@", "//", text))
 
 
 def prepare_database() -> str:

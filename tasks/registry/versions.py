@@ -54,7 +54,7 @@ def require_champion(log: Log, as_of: datetime) -> Champion:
     """
     champion = open_version(log, log.champion(as_of))
     if champion is None:
-        first = f"run `python -m flows.train --model {log.model}` first"
+        first = f"run `ml train --model {log.model}` first"
         raise InputError(f"{log.model} has no champion as of {as_of:%Y-%m-%d %H:%M}: {first}")
     return champion
 

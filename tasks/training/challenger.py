@@ -20,6 +20,7 @@ from tasks.core.provenance import describe_code, who
 from tasks.core.use_case import META, UseCase
 from tasks.data.snapshot import Snapshot
 from tasks.evaluation.gate import Scores, judge
+from tasks.evaluation.score_summary import summarise_scores
 from tasks.evaluation.verdict import Verdict
 from tasks.inference.scorer import Scorer
 from tasks.registry.bundle import digest_keys, load_bundle, write_bundle
@@ -138,6 +139,7 @@ def describe_training(
     head: Head,
 ) -> dict[str, Any]:
     """The card: everything that made this version, and what was found of it."""
+    target = sets.gate["target"].to_numpy()
     return {
         "log_head": head._asdict(),  # an anchor: who changes the log before it is found out
         "model": params.model,
@@ -156,6 +158,7 @@ def describe_training(
         "trials": tuned.trials,
         "validation_loss": tuned.loss,
         "importance": importance,
+        "scores": summarise_scores(target, scorer.score(sets.gate), sets.gate.select(params.gate.slices)),
         "params": params.model_dump(mode="json"),
         "verdict": verdict.model_dump(),
         "judged_against": champion and champion.version,
@@ -166,11 +169,11 @@ def describe_training(
 
 @task
 def register_challenger(
-    scorer: Scorer, card: dict[str, Any], verdict: Verdict, sets: Sets, reference: dict[str, bytes], key: str
+    scorer: Scorer, card: dict[str, Any], verdict: Verdict, sets: Sets, files: dict[str, bytes], key: str
 ) -> Challenger:
     """Keep the challenger as a version, whatever the verdict, and record the training under its key."""
     model, probe = card["model"], sets.gate.head(PROBE_ROWS).drop(META)
-    bundle, digests = write_bundle(scorer, card, digest_keys(sets.fit), probe, reference)
+    bundle, digests = write_bundle(scorer, card, digest_keys(sets.fit), probe, files)
     load_bundle(bundle, digests)  # as every later run will
     facts = {name: card[name] for name in ("as_of", "by", "reason", "cause", "window", "data_version", "sha256")}
     facts |= {"decision": verdict.decision, "why": verdict.reason, "judged_against": card["judged_against"]}

@@ -15,7 +15,7 @@ from tasks.data.publish import place_version, publish_version, refuse_edits
 from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.data.sources import Landed, read_landed
 from tasks.data.validation import QUARANTINE
-from tasks.operations.artifacts import describe_landed
+from tasks.operations.landing_page import describe_landed
 
 KEY = ["time_hour", "minute", "carrier", "flight", "origin"]
 

@@ -8,7 +8,7 @@ from tasks.core.errors import InputError
 
 @pytest.mark.parametrize(("model", "count"), [("late-arrivals", 24), ("arrival-delay", 26)])
 def test_without_a_condition_every_feature_is_listed_with_what_it_is_made_of(model, count, own_workspace, capsys):
-    features([], model=model)
+    features(model=model)
     said = capsys.readouterr().out.splitlines()
     start = next(number for number, line in enumerate(said) if line.startswith(f"{model}: "))
     assert said[start + 1].split()[:3] == ["feature", "nulls", "importance"]
@@ -17,11 +17,11 @@ def test_without_a_condition_every_feature_is_listed_with_what_it_is_made_of(mod
 
 
 def test_with_conditions_the_newest_row_that_meets_them_is_explained(own_workspace, capsys):
-    features(["carrier=UA", "origin=EWR"])
+    features("carrier=UA", "origin=EWR")
     said = capsys.readouterr().out
     assert "flights: " in said and "carrier=UA" in said and "last_delay = " in said
 
 
 def test_conditions_that_no_row_meets_are_one_sentence(own_workspace):
     with pytest.raises(InputError, match="no valid row of flights that was asked for before .* meets these conditions"):
-        features(["carrier=QQ"])
+        features("carrier=QQ")

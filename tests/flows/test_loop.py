@@ -57,8 +57,10 @@ def test_a_repeated_event_and_the_schedule_find_the_window_answered(stack):
     done = prefect(stack, "deployment", "run", "train/train-weekly", "--param", "as_of=2013-06-01", "--watch")
     assert done.returncode == 0, done.stdout + done.stderr
     refusals = flow(stack, "flows.refusals").splitlines()
-    assert [line.split()[2] for line in refusals] == ["schedule", "drift"]
-    assert all("the drift of window 2013-06-01 has its verdict" in line for line in refusals)
+    assert [line.split()[3] for line in refusals[1:]] == ["schedule", "drift"]
+    assert all("the drift of window 2013-06-01 has its verdict" in line for line in refusals[1:])
+    assert [run["outcome"] for run in runs(stack, "train/train-on-drift")] == ["Promoted", "NotTrained"]
+    assert "NotTrained" in done.stdout
 
 
 def test_a_secret_of_the_environment_is_in_no_log_record_or_database(stack):

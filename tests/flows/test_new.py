@@ -16,7 +16,6 @@ from tasks.core.use_case import declare
 from tasks.features.table import Table
 from tasks.operations.model_plan import Plan, Target
 from tasks.operations.model_texts import write_features, write_table, write_target
-from tasks.operations.new_model import NAMED, name_schedules
 
 NEW = [sys.executable, "-m", "flows.new"]
 
@@ -27,7 +26,8 @@ def empty_project(tmp_path_factory, snapshot):
     folder = copy_repository(tmp_path_factory.mktemp("new") / "my project")
     for gone in ("late_arrivals", "arrival_delay"):
         shutil.rmtree(folder / "project" / gone)
-    (folder / "project" / "contract.py").unlink()
+    for gone in ("contract.py", "deployments.yaml"):
+        (folder / "project" / gone).unlink()
     (folder / "data").mkdir()
     hours = pl.read_parquet(snapshot.files["weather.parquet"])
     hours.write_parquet(folder / "data" / "hours.parquet")
@@ -86,11 +86,9 @@ def test_two_models_of_two_tables_are_written_and_their_first_trainings_run_as_t
         empty_project, "warm", "--table", "hours", "--target=temp", "--ahead=6h", f"--outcomes={later}", "--delay=1h"
     )
     assert code == 0, said
-    params, deployments = (
-        yaml.safe_load((empty_project / f"{name}.yaml").read_text()) for name in ("params", "prefect")
-    )
-    named = [d["parameters"]["model"] for d in deployments["deployments"] if "model" in d.get("parameters", {})]
-    assert params["model"] == "wet-days" and sorted(named) == ["warm"] * 3 + ["wet-days"] * 3
+    assert yaml.safe_load((empty_project / "params.yaml").read_text())["model"] == "wet-days"
+    own = yaml.safe_load((empty_project / "project" / "deployments.yaml").read_text())["deployments"]
+    assert [deployment["parameters"]["model"] for deployment in own] == ["warm"] * 3
     environment = environment_of(empty_project, server, PARAMS_TUNING__N_TRIALS="2")
     bash("dvc remote remove sample && dvc add -q data", empty_project, environment)
     bash("ruff check project && ruff format --check project && ty check project", empty_project, environment)
@@ -112,31 +110,6 @@ def test_on_a_table_of_the_contract_only_what_it_leaves_open_is_asked(tmp_path, 
     assert code == 0, said
     assert 'TARGET = pl.col("arr_delay") > 30\n' in (folder / "project" / "minutes" / "target.py").read_text()
     bash("ruff check project && ruff format --check project && ty check project", folder, environment_of(folder, ""))
-
-
-PREFECT = """\
-    parameters: {model: first}
-    parameters: {cause: schedule, model: first}
-  # The schedules of a second model: three entries each.
-  - {<<: *train, name: train-weekly-second, parameters: {cause: schedule, model: second}}
-  - name: tidy-hourly
-"""
-
-
-@pytest.mark.parametrize(
-    ("others", "named"),
-    [
-        (["first", "second"], ["first", "first", "second", "third", "third", "third"]),
-        (["first"], ["first", "first", "third", "third", "third"]),
-        (["second"], ["third", "third", "second"]),
-        ([], ["third", "third"]),
-        (["fir"], ["third", "third"]),
-    ],
-)
-def test_a_model_takes_the_schedules_of_one_that_is_gone_or_has_its_own(others, named):
-    text = name_schedules(PREFECT, "third", others)
-    assert [found[2] for found in NAMED.finditer(text)] == named
-    assert text.endswith("  - name: tidy-hourly\n") and "three entries each" in text
 
 
 def test_the_prediction_of_a_day_is_asked_for_from_its_first_moment_in_utc():

@@ -90,7 +90,8 @@ def test_a_second_run_finds_nothing_new_and_a_changed_gate_judges_again_without_
     assert "nothing new since version 2" in (last := said(caplog)) and "has been champion already" in last
 
 
-def test_a_run_shows_its_verdict_metrics_and_data_as_artifacts(server, quick, store):
+def test_a_run_shows_its_verdict_metrics_and_data_on_one_page(server, quick, store):
+    from prefect.artifacts import Artifact
     from prefect.client.orchestration import get_client
 
     from flows.train import train
@@ -98,8 +99,10 @@ def test_a_run_shows_its_verdict_metrics_and_data_as_artifacts(server, quick, st
     verdict = train("2013-03-15", params=quick)
     assert verdict.checks
     with get_client(sync_client=True) as client:
-        artifacts = {artifact.key: artifact for artifact in client.read_artifacts()}
-    assert {f"late-arrivals-{name}" for name in ("data", "tuning", "verdict", "metrics")} <= artifacts.keys()
-    assert artifacts["late-arrivals-tuning"].data == 100
-    shown = str(artifacts["late-arrivals-data"].data)
-    assert "1048" not in shown and "wind_speed|max" in shown
+        keys = {found.key for found in client.read_artifacts() if found.key and "arrivals" in found.key}
+    assert keys == {"late-arrivals-train", "late-arrivals-train-progress"}
+    assert Artifact.get("late-arrivals-train-progress").data == 100
+    page = Artifact.get("late-arrivals-train").data
+    assert page.startswith("## \u2705 Promoted\n\nversion 1: all ")
+    assert page.index("#### Checks") < page.index("#### Metrics") < page.index("![gain by day](data:image/png;base64,")
+    assert "1048" not in page and "wind\\_speed|max" in page.replace("_", "\\_").replace("\\|", "|")

@@ -14,7 +14,7 @@ from tasks.inference.scorer import Scorer
 from tasks.monitoring import evidently_report
 from tasks.monitoring.check_records import find_checked, read_check, record_check
 from tasks.monitoring.drift import describe_reference, find_drift, fit_references
-from tasks.monitoring.evidently_report import make_html, make_safe
+from tasks.monitoring.evidently_report import arrange, make_html
 from tasks.monitoring.window_check import check_window, newest_window, read_references
 from tasks.registry.bundle import digest_keys, load_bundle, write_bundle
 from tasks.registry.decision_log import read_log
@@ -34,7 +34,8 @@ def make_champion(use_case, rows, version, params, sets):
     fitted = fit_model.fn(use_case, rows, DEFAULT | {"max_iter": 60}, params.seed)
     model = Scorer(to_bytes(fitted, rows.drop(META).schema))
     reference = describe_reference.fn(model.score, sets, APRIL - params.split.gate, APRIL, params.seed)
-    bundle = write_bundle(model, {}, digest_keys(rows), rows.head(20).drop(META), reference)
+    card = {"intervals": dict.fromkeys(("fit", "gate"), ["2013-01-01", "2013-03-31"])}
+    bundle = write_bundle(model, card, digest_keys(rows), rows.head(20).drop(META), reference)
     return Champion(version, load_bundle(*bundle), DEFAULT)
 
 
@@ -179,7 +180,7 @@ def test_the_report_shows_the_scores_that_decided_and_nothing_of_the_data_runs_i
     evil = "</script><script>document.title='run'</script>"
     now = watched_columns(may.head(500)).with_columns(score=pl.lit(0.3), carrier=pl.lit(evil))
     before = pl.read_parquet(versions[0].bundle.files["reference.parquet"]).head(500)
-    html = make_html(before, now, found.findings, "window")
+    html = make_html(before, now, found.findings, "<header>window</header>")
     assert evil not in html and "\\u003c/script>" in html
     assert f'"value": "{sum(finding.drifted for finding in found.findings)}.0"' in html
     at = []
@@ -188,6 +189,18 @@ def test_the_report_shows_the_scores_that_decided_and_nothing_of_the_data_runs_i
         score = f"Data drift {said}. Drift detection method: PSI (calibrated). Drift score: {round(finding.psi, 3)}"
         at.append(html.index(f'"Drift in column \'{finding.column}\'", "label": "{score}"'))
     assert at == sorted(at)
+    drifted, others = (
+        html.split(", others = ", 1)[0],
+        html.split(", others = ", 1)[1].split(";var additional_graphs", 1)[0],
+    )
+    for finding in found.findings:
+        title = f'"{finding.column}: PSI {finding.psi:.3f}, threshold {finding.threshold:.3f}"'
+        assert (title in drifted, title in others) == (finding.drifted, not finding.drifted)
+    assert (
+        html.index("<header>window</header>")
+        < html.index('<div id="root_metric')
+        < html.index("columns that did not drift")
+    )
 
 
 def test_the_report_leaves_out_what_has_no_values_and_draws_yes_and_no():
@@ -200,4 +213,4 @@ def test_the_report_leaves_out_what_has_no_values_and_draws_yes_and_no():
 
 def test_a_report_that_is_built_otherwise_is_not_written():
     with pytest.raises(InputError, match="not built as expected"):
-        make_safe("<html><script>var x</script></html>")
+        arrange("<html><script>var x</script></html>", [], "")

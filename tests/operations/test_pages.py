@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 from prefect import flow, tags
-from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.events.filters import EventFilter, EventNameFilter
@@ -18,13 +17,16 @@ from tasks.core.errors import InputError
 from tasks.core.events import announce
 from tasks.data.merge import Change
 from tasks.evaluation.verdict import Check, Interval, Verdict
-from tasks.monitoring import evidently_report as evidence
+from tasks.monitoring import evidently_report
 from tasks.monitoring.check_records import record_check
 from tasks.monitoring.drift import Finding, find_drift, fit_references
 from tasks.monitoring.window_check import WindowCheck
-from tasks.operations.artifacts import as_markdown, inert, report_check, report_landing, report_verdict, verdict_tables
+from tasks.operations.artifacts import inert
+from tasks.operations.check_page import check_page as page_of_check
+from tasks.operations.landing_page import landing_page
+from tasks.operations.outcomes import end_as
+from tasks.operations.training_page import evidence
 from tasks.registry.state import Log
-from tasks.registry.versions import Challenger
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 JUNE = datetime(2013, 6, 1, tzinfo=UTC)
@@ -72,7 +74,7 @@ def test_the_check_would_see_a_script_that_runs(tmp_path):
 
 @needs_browser
 @pytest.mark.server
-def test_in_the_prefect_ui_nothing_of_it_runs(server, use_case, store):
+def test_in_the_prefect_ui_nothing_of_it_runs(server, store):
     findings = [
         Finding(column=evil[:999], psi=1.0, threshold=0.1, missing=0.0, missing_before=0.0, new_categories=[evil])
         for evil in PAYLOADS
@@ -90,23 +92,31 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, use_case, store):
     slices = {evil: {evil: Interval(0.0, 0.1, 0.2)} for evil in PAYLOADS}
     checks = [Check(name=evil, passed=False, measured=evil, required=evil) for evil in PAYLOADS]
     verdict = Verdict(decision="reject", checks=checks, metrics={}, slices=slices)
+    card = dict.fromkeys(("as_of", "cause", "reason", "by", "data_version", "trials", "commit"), PAYLOADS[2])
+    card |= {
+        "verdict": verdict.model_dump(),
+        "judged_against": None,
+        "rows": {"fit": 1},
+        "hyperparameters": PAYLOADS[4],
+    }
     changes = [Change(evil, 1, 1, 0, 0, 0, 0) for evil in PAYLOADS]
 
     @flow
     def show() -> str:
-        report_check(Log("late-arrivals", [record_check.fn("late-arrivals", JUNE, check)]), check, None)
-        report_verdict("late-arrivals", Challenger("1", verdict, None))
-        report_landing(use_case.tables, changes, [], "version")
-        create_markdown_artifact(
-            "\n\n".join(as_markdown(rows) for rows in verdict_tables(verdict).values()), key="form"
-        )
+        log = Log("late-arrivals", [record_check.fn("late-arrivals", JUNE, check)])
+        for name, page in {
+            "check": page_of_check(log, check),
+            "verdict": "\n\n".join(evidence("1", card)),
+            "landing": landing_page(changes),
+        }.items():
+            end_as("Rejected", " ".join(PAYLOADS[:9]), None, page, name)
         return flow_run.id
 
     run = show()
     with get_client(sync_client=True) as client:
         chosen = FlowRunFilter.model_validate({"id": {"any_": [run]}})
         artifacts = {artifact.key: artifact for artifact in client.read_artifacts(flow_run_filter=chosen)}
-    for key in ("landing", "form", *(f"late-arrivals-{name}" for name in ("drift", "trend", "verdict", "slices"))):
+    for key in ("check-show", "verdict-show", "landing-show"):
         for ui in ("artifacts", "v2/artifacts"):
             page = open_page(f"{server.removesuffix('/api')}/{ui}/artifact/{artifacts[key].id}")
             assert "dataset.pwned" in page and "&amp;#" not in page, key
@@ -153,13 +163,13 @@ def find_event(client, name: str):
 @pytest.mark.parametrize("safe", [True, False])
 def test_in_the_drift_report_nothing_of_it_runs_which_it_would_as_evidently_writes_it(tmp_path, monkeypatch, safe):
     if not safe:
-        monkeypatch.setattr(evidence, "make_safe", lambda html: html)
+        monkeypatch.setattr(evidently_report, "arrange", lambda html, *_: html)
     evil = pl.DataFrame({PAYLOADS[1]: PAYLOADS[:4] * 700, "number": range(2800)})
     start, day = datetime(2013, 1, 1, tzinfo=UTC), timedelta(days=1)
     times = pl.Series([start + day * (row // 20) for row in range(2800)])
     references = fit_references(evil, times, start + 140 * day)
     page = tmp_path / "report.html"
-    page.write_text(evidence.make_html(evil, evil, find_drift(evil, references), "title"))
+    page.write_text(evidently_report.make_html(evil, evil, find_drift(evil, references), "title"))
     assert is_pwned(open_page(page.as_uri())) is not safe
 
 

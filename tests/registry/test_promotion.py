@@ -42,8 +42,8 @@ def test_every_move_is_on_record_and_the_champion_of_a_moment_is_found_by_it(ver
     promote("2", "1", JUNE, "better")
     assert champion() == "2"
     assert [(m.replaces, m.version, m.reason) for m in read_log(MODEL).moves] == [
-        (None, "1", "first: 1, required 1"),
-        ("1", "2", "better: 1, required 1"),
+        (None, "1", "all 1 checks hold"),
+        ("1", "2", "all 1 checks hold"),
     ]
     assert [read_log(MODEL).champion(at) for at in (datetime(2013, 3, 1, tzinfo=UTC), APRIL, AUGUST)] == [
         None,

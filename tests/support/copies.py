@@ -46,5 +46,5 @@ def shell(name: str, commands: str, folder: Path, environment) -> str:
 
 def environment_of(folder: Path, server: str, **variables: str) -> dict[str, str]:
     """What a user has who works in that folder."""
-    home = {"PREFECT_HOME": str(folder.parent), "PYTHONPATH": "", "WORKSPACE": ""}
+    home = {"PREFECT_HOME": str(folder.parent), "PYTHONPATH": str(folder), "WORKSPACE": ""}
     return clean_environment(folder, PREFECT_API_URL=server, **variables) | home

@@ -107,7 +107,8 @@ def runs(environment, name: str) -> list[dict]:
         {
             "id": str(run.id),
             "name": run.name,
-            "state": run.state.name,
+            "state": "Completed" if run.state.is_completed() else run.state.name,
+            "outcome": run.state.name,
             "parameters": run.parameters,
             "auto": run.auto_scheduled,
             "due": run.expected_start_time <= datetime.now(UTC),

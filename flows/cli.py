@@ -1,0 +1,203 @@
+"""The command `ml`: every capability from a terminal, each with --help. `python -m flows.train` is `ml train`."""
+
+import sys
+from importlib import import_module
+from runpy import run_module
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from tasks.core.workspace import CODE
+from tasks.operations.terminal import (
+    AsOf,
+    DataRev,
+    Given,
+    Json,
+    Model,
+    UsageError,
+    enter_workspace,
+    read_given,
+    say,
+    show_own_lines,
+    told_plainly,
+)
+
+WRONG = 2  # the exit code of a command that was typed wrong
+
+app = App(
+    name="ml",
+    help="Automate the life of machine-learning models; ml COMMAND --help tells more.",
+    version_flags=[],
+    print_error=False,
+    exit_on_error=False,
+    result_action="return_none",
+    default_parameter=Parameter(negative=(), show_default=False),
+)
+app.register_install_completion_command()
+Reason = Annotated[str, Parameter(help="why; it goes on the record with your name")]
+
+for _name, _help in {
+    "status": "Each model's champion, its quality and drift, what waits, and what runs next.",
+    "audit": "Lineage and history of a version; without one, a line for each version.",
+    "refusals": "Why it did not retrain, or not roll back: the newest refusals first.",
+    "features": "The features of the newest month, or those of one row with what they were made of.",
+    "new": "Begin a model, with example features and settings that suit its data.",
+}.items():
+    app.command(f"flows.{_name}:{_name}", name=_name, help=_help)
+
+
+def main(*command: str) -> None:
+    """Run a command; the process ends with 0, with 1 if it could not be done, with 2 if it was typed wrong."""
+    with told_plainly():
+        try:
+            enter_workspace()
+            app([*command, *sys.argv[1:]])
+        except (CycloptsError, UsageError) as error:
+            sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+            sys.exit(WRONG)
+
+
+def run_flow(name: str, *given: Any, **named: Any) -> None:
+    """Run a flow here, and print what came of it."""
+    flow = getattr(import_module(f"flows.{name}"), name)
+    show_own_lines()
+    state = flow(*given, **named, return_state=True)
+    state.result()
+    say(f"{state.name}: {state.message}")
+
+
+@app.command
+def train(
+    *,
+    as_of: AsOf = None,
+    data_rev: DataRev = None,
+    reason: Reason = "",
+    force: bool = False,
+    model: Model = None,
+    given: Given = None,
+) -> None:
+    """Tune, fit and judge a challenger; it takes the champion's place only on evidence.
+
+    Args:
+        force: Train although the policy would wait; never passes the gate, and needs a reason.
+    """
+    run_flow("train", as_of, data_rev, force=force, reason=reason, model=model, params=read_given(model, given))
+
+
+@app.command
+def predict(
+    *, as_of: AsOf = None, since: AsOf = None, data_rev: DataRev = None, model: Model = None, given: Given = None
+) -> None:
+    """Score with the champion every row that nobody scored yet.
+
+    Args:
+        since: The first event time of interest; left out, predict.backlog before as_of.
+    """
+    run_flow("predict", as_of, since, data_rev, model=model, params=read_given(model, given))
+
+
+@app.command
+def monitor(*, as_of: AsOf = None, data_rev: DataRev = None, model: Model = None, given: Given = None) -> None:
+    """Check the newest window: drift, and where labels have arrived the quality of what was served."""
+    run_flow("monitor", as_of, data_rev, model=model, params=read_given(model, given))
+
+
+@app.command
+def ingest(*, given: Given = None) -> None:
+    """Take in what landed: into the data, or into quarantine."""
+    run_flow("ingest", params=read_given("", given))
+
+
+@app.command
+def promote(version: str, reason: Reason, /, *, model: Model = None) -> None:
+    """Override the gate and make a version champion; needs no server.
+
+    Args:
+        version: Its number, as ml audit lists it.
+    """
+    from flows.promote import promote as run
+
+    run.fn(version, reason, params=read_given(model, None))
+
+
+@app.command
+def rollback(reason: Reason, /, *, champion: str | None = None, model: Model = None) -> None:
+    """Return to the previous champion; needs no server.
+
+    Args:
+        champion: Act only if this version is still champion.
+    """
+    from flows.rollback import rollback as run
+
+    run.fn(reason, champion, params=read_given(model, None))
+
+
+@app.command
+def review(
+    version: str | None = None,
+    decision: Literal["approve", "reject"] | None = None,
+    note: Reason = "",
+    /,
+    *,
+    name: str | None = None,
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """List the reviews, or answer one without the form of the Prefect UI.
+
+    Args:
+        version: The challenger, as ml review alone lists it.
+        name: Who answers, if not this account.
+    """
+    from flows.review import answer_here, list_reviews
+    from tasks.registry.decision_log import read_log
+
+    params = read_given(model, None)
+    if version is None:
+        list_reviews(read_log(params.model), as_json)
+    elif decision is None or not note:
+        raise UsageError('an answer needs all three: ml review VERSION approve|reject "why"')
+    else:
+        answer_here(params, version, decision, note, name)
+
+
+@app.command
+def tidy() -> None:
+    """Close runs whose process is gone, compact the tables, make again what MLflow lost."""
+    run_flow("tidy")
+
+
+@app.command
+def up() -> None:
+    """Start server, worker, deployments and reports on loopback; Ctrl-C stops them."""
+    from stack.up import main as start
+
+    sys.exit(start())
+
+
+@app.command
+def alerts() -> None:
+    """Bring the server in line with automations.yaml and prefect.yaml; removes what they no longer hold."""
+    from tasks.operations.sync import main as sync
+
+    sync()
+
+
+@app.command
+def mlflow(*, port: int = 5000) -> None:
+    """Open MLflow's UI with all trainings and checks, on loopback; Ctrl-C stops it."""
+    from tasks.operations.mlflow_ui import open_ui
+
+    open_ui(port)
+
+
+if (CODE / "demo" / "__main__.py").is_file():
+
+    @app.command
+    def demo() -> None:
+        """Play eight months of the loop on the sample, in demo/workspace (2 to 3 minutes)."""
+        run_module("demo", run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

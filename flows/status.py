@@ -1,0 +1,86 @@
+"""How each model is: ml status"""
+
+from tasks.core.use_case import list_models
+from tasks.data.copies import tell_copies
+from tasks.operations.next_runs import NextRun, next_runs
+from tasks.operations.overview import CheckedWindow, Overview, look_over
+from tasks.operations.terminal import Json, Model, say, say_json, say_table
+from tasks.registry.decision_log import read_log
+
+SHOWN = 4  # windows of each model
+
+
+def status(*, model: Model = None, html: bool = False, as_json: Json = False) -> None:
+    """Print how each model is, or one.
+
+    Args:
+        html: Write the home page instead, store/reports/index.html.
+    """
+    if html:
+        from tasks.operations.home_page import write_home_page
+
+        say(f"wrote {write_home_page()}")
+        return
+    models = [look_over(read_log(name)) for name in ([model] if model else list_models())]
+    runs, data = next_runs(), tell_copies()
+    if as_json:
+        say_json({"models": [describe(found) for found in models], "data": data, "next_runs": runs})
+        return
+    for found in models:
+        tell_model(found)
+    if not models:
+        print("no model yet: ml new NAME begins one\n")
+    say(f"data  {data}")
+    tell_runs(runs)
+
+
+def describe(found: Overview) -> dict:
+    """An overview as JSON takes it."""
+    lists = {name: [row._asdict() for row in getattr(found, name)] for name in ("reigns", "windows", "verdicts")}
+    return found._asdict() | lists | {"champion": found.champion and found.champion._asdict()}
+
+
+def tell_model(found: Overview) -> None:
+    """Print a model: champion, newest verdict, what waits, windows."""
+    champion = found.champion
+    since = (
+        f"champion version {champion.version} since {champion.since}, {champion.how} by {champion.by}"
+        if champion
+        else ""
+    )
+    say(f"{found.model}: {since or 'no champion yet'}")
+    if found.predecessor:
+        say(f"  a rollback returns to version {found.predecessor}")
+    if found.verdicts:
+        newest = found.verdicts[-1]
+        say(f"  newest verdict: version {newest.version}, as of {newest.as_of}: {newest.decision}")
+    else:
+        say(f"  nothing was trained: ml train --model {found.model}")
+    for sentence in found.waiting:
+        say(f"  {sentence}")
+    if found.windows:
+        say_table([describe_window(window) for window in found.windows[-SHOWN:]])
+    print()
+
+
+def describe_window(window: CheckedWindow) -> dict[str, str]:
+    """A window in a line."""
+    metrics = {name: f"{value:.4f}" for name, value in window.metrics.items()}
+    counted = {"labels": f"{window.labels:,}" if window.labels else "-", **metrics}
+    return {"  window": f"  {window.window}", "version": window.version, "found": window.found or "in order"} | counted
+
+
+def tell_runs(runs: list[NextRun] | None) -> None:
+    """Print what runs next."""
+    if runs is None:
+        print("next  no Prefect server answers (PREFECT_API_URL): nothing runs by itself; `ml up` starts one")
+    elif not runs:
+        print("next  the server has no scheduled runs: deploy them, prefect --no-prompt deploy --all")
+    else:
+        say_table([{"next": run.at, "deployment": run.deployment, "run": run.run} for run in runs])
+
+
+if __name__ == "__main__":
+    from flows.cli import main
+
+    main("status")

@@ -1,0 +1,65 @@
+"""The page of a window check: quality first, then each column, then the windows before."""
+
+from pathlib import Path
+
+from tasks.monitoring.window_check import WindowCheck
+from tasks.operations.artifacts import report_link, to_table
+from tasks.operations.overview import CheckedWindow, look_over
+from tasks.operations.pictures import draw_drift
+from tasks.registry.state import Log
+
+SHOWN = 12  # windows
+
+
+def check_page(log: Log, check: WindowCheck, report: Path | None = None) -> str:
+    """What a check found, with the trend over the windows and where the drift report is."""
+    parts = []
+    if report:
+        parts += [report_link(report.name, f"Drift report of window {check.window}")]
+    if check.quality:
+        parts += ["#### Quality of what was served", quality_table(check)]
+    if check.findings:
+        parts += ["#### Columns, the farthest drifted first", to_table(finding_rows(check))]
+        parts += [f"![drift]({draw_drift(check.findings)})"]
+    windows = look_over(log).windows[-SHOWN:][::-1]
+    if windows:
+        parts += ["#### Windows, the newest first", to_table([describe_window(window) for window in windows])]
+    return "\n\n".join([*parts, report_link("index.html", "Home page")])
+
+
+def quality_table(check: WindowCheck) -> str:
+    """Metrics of the champion, and its gain over the version before it."""
+    quality = check.quality
+    assert quality is not None
+    rows = [{"metric": name, f"version {check.version}": f"{value:.4f}"} for name, value in quality.metrics.items()]
+    if not quality.gain:
+        return to_table(rows)
+    gain = f"{quality.gain.difference:+.4f}, {quality.gain.low:+.4f} to {quality.gain.high:+.4f}"
+    worse = "clearly worse" if quality.degraded else "not clearly worse"
+    told = f"Mean loss gain over version {quality.predecessor} on the same rows: {gain}: {worse} than it."
+    return f"{told}\n\n{to_table(rows)}"
+
+
+def finding_rows(check: WindowCheck) -> list[dict[str, str]]:
+    """A row for each watched column."""
+    ordered = sorted(check.findings, key=lambda finding: -finding.psi / finding.threshold)
+    return [
+        {
+            "": "\u26a0\ufe0f" if f.drifted else "",
+            "column": f.column,
+            "PSI": f"{f.psi:.3f}",
+            "threshold": f"{f.threshold:.3f}",
+            "missing": f"{f.missing:.1%}",
+            "before": f"{f.missing_before:.1%}",
+            "new categories": ", ".join(f.new_categories[:5]),
+        }
+        for f in ordered
+    ]
+
+
+def describe_window(window: CheckedWindow) -> dict[str, str]:
+    """One row for a window."""
+    metrics = {name: f"{value:.4f}" for name, value in window.metrics.items()}
+    drifted = ", ".join(window.drifted)
+    found = {"window": window.window, "version": window.version, "found": window.found or "in order"}
+    return found | {"labels": f"{window.labels:,}", **metrics, "drifted columns": drifted}

@@ -1,0 +1,191 @@
+"""What all commands share: their options, columns on a terminal, and one sentence where something is wrong."""
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import yaml
+from cyclopts import Parameter, Token
+
+from tasks.core.errors import InputError, escape_controls, exit_on_input_error
+from tasks.core.moments import parse_moment
+from tasks.core.workspace import CODE
+
+if TYPE_CHECKING:
+    from tasks.core.params import Params
+
+STOPPED = 130  # the exit code of a process that Ctrl-C ended
+
+
+class UsageError(InputError):
+    """The command was typed wrong."""
+
+
+def to_moment(_: type, tokens: Sequence[Token]) -> datetime:
+    """A date of the command line."""
+    try:
+        return parse_moment(tokens[0].value)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
+AsOf = Annotated[datetime | None, Parameter(converter=to_moment, help="the logical time in UTC, such as 2024-06-01")]
+DataRev = Annotated[str | None, Parameter(help="a git revision or tag, or a data version; left out, the current one")]
+
+
+def to_model(_: type, tokens: Sequence[Token]) -> str:
+    """A model of the command line."""
+    from tasks.core.use_case import require_model
+
+    try:
+        require_model(tokens[0].value)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    return tokens[0].value
+
+
+Model = Annotated[
+    str | None,
+    Parameter(converter=to_model, help="its name; left out, that of params.yaml, or the only one of project/"),
+]
+Given = Annotated[
+    list[str] | None,
+    Parameter("--set", negative="", help="a setting for this run alone, such as tuning.n_trials=5; may be repeated"),
+]
+Json = Annotated[bool, Parameter("--json", negative="", help="all of it, for a machine")]
+
+
+def read_given(model: str | None = None, given: list[str] | None = None) -> "Params":
+    """The settings of a run of one model ("" for all), as files, variables and --set say.
+
+    Raises:
+        UsageError: A --set names no setting or one that cannot be so, or it is open which model is meant.
+    """
+    from pydantic import ValidationError
+
+    from tasks.core.params import Params
+    from tasks.core.params_files import explain
+    from tasks.core.use_case import require_model
+
+    settings: dict[str, Any] = {} if model is None else {"model": model}
+    for pair in given or []:
+        place(settings, pair)
+    try:
+        params = Params.model_validate(settings) if given else Params.load(model)
+    except ValidationError as error:
+        raise UsageError(f"--set: {explain(error, Params)}") from None
+    if model is None:
+        require_model(params.model)
+    return params
+
+
+def place(settings: dict[str, Any], pair: str) -> None:
+    """Put section.name=value into settings; the value is YAML, as in params.yaml."""
+    path, equals, text = pair.partition("=")
+    *sections, name = path.strip().split(".")
+    if not (equals and name and all(sections)):
+        raise UsageError(f"--set {pair}: give section.name=value, such as tuning.n_trials=5")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UsageError(f"--set {pair}: the value is no YAML") from None
+    for section in sections:
+        settings = settings.setdefault(section, {})
+    settings[name] = value
+
+
+def enter_workspace() -> None:
+    """Work in the workspace that the current folder is in, unless WORKSPACE names one, wherever the command was typed.
+
+    Raises:
+        InputError: The folder belongs to another clone of the starter, with code of its own.
+    """
+    here = Path.cwd()
+    found = next((folder for folder in (here, *here.parents) if (folder / "params.yaml").is_file()), None)
+    if os.environ.get("WORKSPACE"):
+        os.environ["WORKSPACE"] = str(Path(os.environ["WORKSPACE"]).resolve())
+    elif found and found != CODE.resolve() and (found / "flows" / "cli.py").is_file():
+        raise InputError(f"{found} has code of its own: use {found}/.venv/bin/ml there, or set WORKSPACE")
+    elif found:
+        os.environ["WORKSPACE"] = str(found)
+    os.chdir(CODE)  # Prefect reads its settings, pyproject.toml and .env, from here
+
+
+@contextmanager
+def told_plainly() -> Generator[None]:
+    """Whatever ends a command early is one sentence on standard error, and Ctrl-C a line."""
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.stderr.write("stopped; what is on record stands\n")
+        silence(sys.stderr)
+        end_with_temporary_server()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        with exit_on_input_error():
+            yield
+    except BrokenPipeError:  # the reader, such as head, had enough
+        silence(sys.stdout)
+    except BaseException:
+        if stopped:
+            sys.exit(STOPPED)
+        raise
+
+
+def end_with_temporary_server() -> None:
+    """End at once where the run has a server of its own, which Ctrl-C stops, too; Prefect would wait minutes for it."""
+    if module := sys.modules.get("prefect.server.api.server"):
+        server = module.SubprocessASGIServer()  # the only one of this process
+        if server.server_process:
+            server.stop()
+            os._exit(STOPPED)
+
+
+def silence(stream: TextIO) -> None:
+    """Let nothing more come out of a stream."""
+    stream.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def show_own_lines() -> None:
+    """Of the logs of runs a terminal shows what our code prints, as it is; the Prefect UI has all of them."""
+
+    def is_ours(record: logging.LogRecord) -> bool:
+        place = Path(record.pathname)
+        return place.is_relative_to(CODE / "tasks") or place.is_relative_to(CODE / "flows")
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(is_ours)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+
+
+def say(*lines: str) -> None:
+    """Print lines in which nothing moves the cursor, colours the terminal or begins another line."""
+    print("\n".join(map(escape_controls, lines)))
+
+
+def say_json(found: Any) -> None:
+    """Print what a machine reads."""
+    print(json.dumps(found, indent=2, default=str))
+
+
+def say_table(rows: list[dict[str, str]]) -> None:
+    """Print aligned columns under their names, which are bold on a terminal."""
+    cells = [list(rows[0]), *(list(row.values()) for row in rows)]
+    shown = [[escape_controls(cell) for cell in line] for line in cells]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in shown]
+    head = f"\033[1m{lines[0]}\033[0m" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else lines[0]
+    print("\n".join([head, *lines[1:]]))

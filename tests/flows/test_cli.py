@@ -1,0 +1,182 @@
+"""The command ml: typed wrong it does nothing and says so, and nothing that data says moves a terminal."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.cli import app
+from stack.local_stack import ROOT, clean_environment
+from tasks.registry.promotion import promote_by_hand
+
+COMMANDS = sorted(name for name in app if not name.startswith("-"))
+ML = [sys.executable, "-m", "flows.cli"]
+
+
+def ml(folder: Path, *given: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as in a terminal of its own, in a workspace."""
+    environment = clean_environment(folder, **variables) | {"WORKSPACE": ""}
+    done = subprocess.run([*ML, *given], cwd=cwd or folder, env=environment, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def content(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of every file."""
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_command_of_the_issue_is_there():
+    said = {"status", "train", "predict", "monitor", "ingest", "features", "promote", "rollback", "review", "audit"}
+    said |= {"refusals", "tidy", "new", "up", "alerts", "mlflow"}
+    assert said | {"demo"} == set(COMMANDS) | {"demo"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_and_an_unknown_option_change_nothing(command, own_workspace):
+    before = content(own_workspace)
+    helped, wrong = ml(own_workspace, command, "--help"), ml(own_workspace, command, "--nonsense")
+    assert helped.returncode == 0 and f"Usage: ml {command}" in helped.stdout
+    assert wrong.returncode == 2 and wrong.stderr.startswith("error: ") and wrong.stderr.count("\n") == 1
+    assert content(own_workspace) == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("trian", 'Unknown command "trian". Did you mean "train"?'),
+        ("train --frce", "Unknown option: --frce. Did you mean --force?"),
+        ("train --as-of 2013-13-01", "'2013-13-01' is no moment: give a date or a time in UTC, as 2024-06-01T12:00"),
+        ("train --as-of 0001-01-01", "0001-01-01T00:00:00: give a year from 1900 to 2199"),
+        ("predict --since 9999-12-31T23:30-05:00", "give a year from 1900 to 2199"),
+        ("monitor --model late-arivals", "project/ holds no model 'late-arivals': it holds "),
+        ("train --set tuning.n_trails=5", "--set: tuning.n_trails: no such setting; did you mean tuning.n_trials?"),
+        ("train --set tuning.n_trials=0", "--set: tuning.n_trials: "),
+        ("train --set trials", "--set trials: give section.name=value, such as tuning.n_trials=5"),
+        ("train --set tuning.n_trials={", "the value is no YAML"),
+        ("promote 3", "REASON"),
+        ("review 3 approve", 'an answer needs all three: ml review VERSION approve|reject "why"'),
+        ("review 3 maybe why", "maybe"),
+    ],
+)
+def test_what_is_typed_wrong_is_one_sentence_and_exit_code_2(typed, said, own_workspace):
+    done = ml(own_workspace, *typed.split())
+    assert done.returncode == 2 and said in done.stderr and done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1 and not done.stdout
+
+
+def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(own_workspace):
+    done = ml(own_workspace, "rollback", "cold feet")
+    assert (done.returncode, done.stderr) == (1, "error: late-arrivals has no earlier champion to roll back to\n")
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "typed"),
+    [
+        ("PREFECT_API_URL", "http://me:SECRET@127.0.0.1:9/api", "monitor"),
+        ("PREFECT_API_URL", "http://me:SECRET@127.0.0.1:9/api", "alerts"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_one_sentence_without_the_password(variable, address, typed, own_workspace):
+    done = ml(own_workspace, typed, **{variable: address})
+    assert done.returncode == 1 and "SECRET" not in done.stdout + done.stderr
+    assert "http://127.0.0.1:9/api (PREFECT_API_URL) does not answer" in done.stderr.splitlines()[-1]
+
+
+def test_a_store_that_does_not_answer_is_one_sentence(own_workspace):
+    variables = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "SECRET"}
+    done = ml(own_workspace, "status", PARAMS_STORE="s3://bucket/prefix", AWS_ALLOW_HTTP="true", **variables)
+    assert done.returncode == 1 and "SECRET" not in done.stderr
+    assert done.stderr.startswith("error: ") and "s3://bucket/prefix" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_the_workspace_is_that_of_the_folder_one_is_in_however_deep(own_workspace):
+    deep = own_workspace / "notes" / "of mine"
+    deep.mkdir(parents=True)
+    (own_workspace / "params.yaml").write_text("modle: x\n")
+    done = ml(own_workspace, "status", cwd=deep)
+    assert done.returncode == 1 and f"{own_workspace}/params.yaml: modle: no such setting" in done.stderr
+
+
+def test_the_command_of_one_clone_does_not_work_on_another(tmp_path):
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "cli.py").touch()
+    (tmp_path / "params.yaml").touch()
+    command = [sys.executable, "-c", "from flows.cli import main; main()", "status"]
+    environment = clean_environment(tmp_path) | {"WORKSPACE": ""}
+    done = subprocess.run(command, cwd=tmp_path / "flows", env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert (
+        done.stderr == f"error: {tmp_path} has code of its own: use {tmp_path}/.venv/bin/ml there, or set WORKSPACE\n"
+    )
+
+
+def test_control_characters_of_a_reason_or_a_file_name_are_shown_and_not_obeyed(versions, store, own_workspace):
+    promote_by_hand("late-arrivals", "1", "fine\x1b[2J\nerror: forged", "data")
+    for command in ("status", "audit", "status --json"):
+        done = ml(own_workspace, *command.split())
+        assert done.returncode == 0 and "\x1b" not in done.stdout and "\nerror: forged" not in done.stdout
+    evil = own_workspace / "landing" / "flights" / "a\x1b[2J\nerror: forged.parquet"
+    evil.parent.mkdir(parents=True)
+    evil.write_bytes(b"no parquet")
+    done = ml(own_workspace, "ingest")
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and "\\x1b[2J" in said and "\x1b" not in said and "\nerror: forged" not in said
+
+
+def test_status_tells_champion_windows_and_what_waits_as_a_table_and_for_a_machine(versions, own_workspace):
+    empty = ml(own_workspace, "status", "--model", "arrival-delay").stdout
+    assert empty.startswith("arrival-delay: no champion yet\n  nothing was trained: ml train --model arrival-delay\n")
+    promote_by_hand("late-arrivals", "1", "first", "data")
+    promote_by_hand("late-arrivals", "2", "better", "data")
+    said = ml(own_workspace, "status").stdout
+    assert "late-arrivals: champion version 2 since 2013-08-01, promotion by " in said
+    assert "a rollback returns to version 1" in said and "newest verdict: version 3, as of 2013-08-01" in said
+    assert "in the DVC remote sample too" in said and "no Prefect server answers (PREFECT_API_URL)" in said
+    found = json.loads(ml(own_workspace, "status", "--json", "--model", "late-arrivals").stdout)
+    (model,) = found["models"]
+    assert model["champion"]["version"] == "2" and [of["version"] for of in model["verdicts"]] == ["1", "2", "3"]
+    assert found["next_runs"] is None
+
+
+def test_data_that_no_remote_has_is_said_to_be_in_one_place_only(own_workspace):
+    (own_workspace / "data.dvc").write_text("outs:\n- md5: 00000000000000000000000000000000.dir\n")
+    assert "is in this machine's DVC cache ONLY: `dvc push`" in ml(own_workspace, "status").stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "spared"),
+    [
+        ("--help", {"prefect", "mlflow", "polars", "sklearn"}),
+        ("status", {"prefect", "mlflow", "sklearn", "project"}),
+        ("audit", {"mlflow", "sklearn", "project"}),
+        ("refusals", {"prefect", "mlflow", "sklearn", "project"}),
+    ],
+)
+def test_a_quick_command_loads_little(typed, spared, own_workspace):
+    code = (
+        f"import sys\nfrom flows.cli import main\ntry: main()\nfinally: print('loaded', {spared} & sys.modules.keys())"
+    )
+    environment = clean_environment(own_workspace)
+    done = subprocess.run(
+        [sys.executable, "-c", code, typed], env=environment, cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "loaded set()", done.stdout + done.stderr
+
+
+def test_ctrl_c_in_the_middle_of_a_training_ends_in_one_line(own_workspace):
+    command = [*ML, "train", "--as-of", "2013-04-01", "--set", "tuning.n_trials=500"]
+    environment = clean_environment(own_workspace)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True, **pipes) as process:
+        said = ""
+        while "tuning: 4 of 500" not in said:
+            said += (line := process.stderr.readline())
+            assert line, said
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the temporary server has it, too
+        rest = [line for line in process.stderr.read().splitlines() if not line.startswith("tuning: ")]
+        assert (process.wait(), rest) == (130, ["stopped; what is on record stands"])
