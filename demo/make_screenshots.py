@@ -27,19 +27,21 @@ def main() -> None:
         deploy(environment)
         with worker(environment), sync_playwright() as driver:
             run(environment, "flows.train", "--as-of", "2013-04-01")
-            training, review = run_id(address, "train", "Completed"), run_id(address, "review", "Suspended")
+            training, review = run_id(address, "train", "Pending"), run_id(address, "review", "Suspended")
             page = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]).new_page()
             page.set_viewport_size({"width": 1280, "height": 900})
             site = address.removesuffix("/api")
             take(page, f"{site}/deployments", "deployments")
-            take(page, f"{site}/runs/flow-run/{training}?tab=Artifacts", "training")
+            take(page, f"{site}/artifacts/artifact/{page_of(address, training)}", "training")
             show_form(page, f"{site}/runs/flow-run/{review}")
             run(environment, "flows.review", "1", "approve", "for the picture")
             run(environment, "flows.monitor", "--as-of", "2013-06-01")
-            (report,) = (WORKSPACE / "store" / "reports").glob("*.html")
+            (report,) = (WORKSPACE / "store" / "reports").glob("*-2013-06-01-*.html")
             take(page, report.as_uri(), "drift-report")
-    run(dict(os.environ), "demo")
-    keep(ROOT / "demo" / "workspace" / "store" / "skill.png", "skill")
+            run(dict(os.environ), "demo")
+            store = ROOT / "demo" / "workspace" / "store"
+            keep(store / "skill.png", "skill")
+            take(page, (store / "reports" / "index.html").as_uri(), "home")
 
 
 def run(environment: dict[str, str], *command: str) -> None:
@@ -56,6 +58,14 @@ def run_id(address: str, flow: str, state: str) -> str:
                     return str(found.id)
         time.sleep(1)
     sys.exit(f"error: no run of {flow} became {state}")
+
+
+def page_of(address: str, run: str) -> str:
+    """The page of a run, among its artifacts."""
+    chosen = FlowRunFilter.model_validate({"id": {"any_": [run]}})
+    with temporary_settings({PREFECT_API_URL: address}), get_client(sync_client=True) as client:
+        found = client.read_artifacts(flow_run_filter=chosen)
+    return next(str(artifact.id) for artifact in found if artifact.type == "markdown")
 
 
 def take(page: Page, address: str, name: str) -> None:

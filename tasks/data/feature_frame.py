@@ -85,7 +85,7 @@ def build_feature_frame(
     counts += [count for partition in partitions for count in partition.counts]
     if as_of > wanted[0][0]:
         refuse_empty(use_case, counts, as_of)
-    print(f"features: {len(wanted)} months, {built} of them built and the others reused")
+    print(f"features of {len(wanted)} month{'s' * (len(wanted) != 1)}: {built} built, {len(wanted) - built} reused")
     return pl.concat([partition.frame for partition in partitions]), counts
 
 

@@ -96,7 +96,7 @@ def enough_evidence(scores: Scores, gate: Gate) -> Iterator[Check]:
         name="gate rows", passed=rows >= gate.min_rows, measured=f"{rows:,}", required=f"at least {gate.min_rows:,}"
     )
     probability = scores.target.dtype == bool
-    required = f"one for each of {rows:,} rows" + (", from 0 to 1" if probability else "")
+    required = f"{rows:,}" + (" from 0 to 1" if probability else " finite")
     for model in ("challenger", "champion"):
         given = getattr(scores, model)
         if given is None:
@@ -148,12 +148,12 @@ def spares_slices(scores: Scores, gains: dict[str, dict[str, Interval]], gate: G
         worst = min(intervals, key=lambda value: intervals[value].high)
         measured = f"{worst}: {show(intervals[worst])}"
         passed = intervals[worst].high >= 0
-        required = f"no value worse with {gate.slice_confidence:.1%} confidence (upper end >= 0 for the worst)"
+        required = f"none below 0 with {gate.slice_confidence:.1%} confidence"
         yield Check(name=f"{scores.loss} of every {column}", passed=passed, measured=measured, required=required)
 
 
 def clear_gain(name: str, gain: Interval, confidence: float) -> Check:
-    required = f"above 0 with {confidence:.1%} confidence (lower end > 0)"
+    required = f"above 0 with {confidence:.1%} confidence"
     return Check(name=name, passed=gain.low > 0, measured=show(gain), required=required)
 
 

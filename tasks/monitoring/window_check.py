@@ -76,7 +76,8 @@ class WindowCheck(BaseModel):
         if self.rejected:
             return f"window {self.window} rejected: {self.rejected}"
         names = f": {', '.join(self.drifted)}" if self.drifted else ""
-        line = f"window {self.window}, version {self.version}: {len(self.drifted)} columns drifted{names}"
+        columns = "column" if len(self.drifted) == 1 else "columns"
+        line = f"window {self.window}, version {self.version}: {len(self.drifted)} {columns} drifted{names}"
         if self.quality:
             measured = ", ".join(f"{name} {self.quality.metrics[name]:.4f}" for name in list(self.quality.metrics)[-3:])
             line += f"; {self.quality.rows:,} labelled predictions, {measured}"

@@ -45,7 +45,7 @@ def finding_rows(check: WindowCheck) -> list[dict[str, str]]:
     ordered = sorted(check.findings, key=lambda finding: -finding.psi / finding.threshold)
     return [
         {
-            "": "\u26a0\ufe0f" if f.drifted else "",
+            "": "\u26a0" if f.drifted else "",
             "column": f.column,
             "PSI": f"{f.psi:.3f}",
             "threshold": f"{f.threshold:.3f}",

@@ -4,6 +4,7 @@ from typing import Any
 
 import polars as pl
 
+from tasks.core.errors import escape_controls
 from tasks.core.events import announce
 from tasks.data.merge import Change
 from tasks.data.sources import Landed
@@ -21,7 +22,7 @@ def tell_landed(tables: Tables, changes: list[Change], landed: list[Landed], ver
     """Print what every landed file did, and emit data.landed for each table."""
     for change in changes:
         counts = ", ".join(f"{count:,} {name}" for name, count in rows_of(change).items() if count)
-        print(f"{change.file}: {counts or 'no rows'}")
+        print(f"{escape_controls(change.file)}: {counts or 'no rows'}")
     for table in dict.fromkeys(delivery.table for delivery in landed):
         facts = describe_landed(tables, table, [delivery.rows for delivery in landed if delivery.table == table])
         announce("data.landed", f"data.{table}", **facts, data_version=version)

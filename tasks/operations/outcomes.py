@@ -14,7 +14,7 @@ from tasks.registry.state import Log
 from tasks.registry.versions import Challenger
 
 Result = TypeVar("Result")
-GOOD, BAD, LOOK, NOTHING = "\u2705", "\u274c", "\u26a0\ufe0f", "\u2796"
+GOOD, BAD, LOOK, NOTHING = "\u2714", "\u2718", "\u26a0", "\u2013"
 MARKS = {
     **dict.fromkeys(("Promoted", "Approved", "InOrder", "Scored", "Landed", "Tidied"), GOOD),
     **dict.fromkeys(("Rejected", "Degraded", "DataRejected"), BAD),
@@ -36,9 +36,9 @@ def end_as(name: str, message: str, result: Result, page: str = "", model: str =
         return result
     told = inert(message, 500)
     key = "-".join(part for part in (model, flow_run.flow_name) if part)
-    text = f"## {MARKS.get(name, NOTHING)} {name}\n\n{told}\n\n{page}"
+    title = " ".join(part for part in (MARKS.get(name, NOTHING), name, model) if part)
     with suppress(httpx.HTTPError):  # what it shows is on record
-        create_markdown_artifact(text, key=key, description=f"{name}: {told}")
+        create_markdown_artifact(f"{told}\n\n{page}", key=key, description=title)
     return cast(Result, Completed(name=name, message=told, data=result))
 
 

@@ -159,6 +159,13 @@ def silence(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+class PlainLines(logging.Formatter):
+    """A message alone, in which nothing moves the cursor or colours the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(escape_controls, record.getMessage().split("\n")))
+
+
 def show_own_lines() -> None:
     """Of the logs of runs a terminal shows what our code prints, as it is; the Prefect UI has all of them."""
 
@@ -166,9 +173,10 @@ def show_own_lines() -> None:
         place = Path(record.pathname)
         return place.is_relative_to(CODE / "tasks") or place.is_relative_to(CODE / "flows")
 
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(is_ours)
-        handler.setFormatter(logging.Formatter("%(message)s"))
+    handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(is_ours)
+    handler.setFormatter(PlainLines())
+    logging.getLogger().handlers = [handler]
 
 
 def say(*lines: str) -> None:

@@ -48,7 +48,7 @@ def evidence(version: str, card: dict[str, Any]) -> list[str]:
 def check_rows(verdict: Verdict) -> list[dict[str, str]]:
     """A row for each check, those that do not hold first."""
     return [
-        {"": "\u2705" if c.passed else "\u274c", "check": c.name, "measured": c.measured, "required": c.required}
+        {"": "\u2714" if c.passed else "\u2718", "check": c.name, "measured": c.measured, "required": c.required}
         for c in sorted(verdict.checks, key=lambda check: check.passed)
     ]
 

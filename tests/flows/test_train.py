@@ -82,10 +82,10 @@ def test_a_second_run_finds_nothing_new_and_a_changed_gate_judges_again_without_
     assert train("2013-03-15", params=strict) == rejected
     again = said(caplog)
     assert "nothing new since version 1 was trained" in again and "tuning:" not in again
-    assert "3 months, 0 of them built" in again
+    assert "features of 3 months: 0 built, 3 reused" in again
     assert train("2013-03-15", params=quick).decision == "promote"
     judged = said(caplog)
-    assert "tuning: 1 of 1 trials (1 kept)" in judged and "3 months, 0 of them built" in judged
+    assert "tuning: 1 of 1 trials (1 kept)" in judged and "features of 3 months: 0 built, 3 reused" in judged
     train("2013-03-15", params=quick)
     assert "nothing new since version 2" in (last := said(caplog)) and "has been champion already" in last
 
@@ -102,7 +102,8 @@ def test_a_run_shows_its_verdict_metrics_and_data_on_one_page(server, quick, sto
         keys = {found.key for found in client.read_artifacts() if found.key and "arrivals" in found.key}
     assert keys == {"late-arrivals-train", "late-arrivals-train-progress"}
     assert Artifact.get("late-arrivals-train-progress").data == 100
-    page = Artifact.get("late-arrivals-train").data
-    assert page.startswith("## \u2705 Promoted\n\nversion 1: all ")
+    shown = Artifact.get("late-arrivals-train")
+    page = shown.data
+    assert shown.description == "\u2714 Promoted late-arrivals" and page.startswith("version 1: all ")
     assert page.index("#### Checks") < page.index("#### Metrics") < page.index("![gain by day](data:image/png;base64,")
     assert "1048" not in page and "wind\\_speed|max" in page.replace("_", "\\_").replace("\\|", "|")
