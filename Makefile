@@ -45,7 +45,7 @@ endif
 up: .venv  ## server, worker, deployments and UI; WORKSPACE=demo/workspace shows what the demo did
 	@.venv/bin/ml up
 
-alerts: .venv  ## bring the server in line with automations.yaml; remove deployments that prefect.yaml no longer holds
+alerts: .venv  ## bring the server in line with automations.yaml, and remove deployments that no file holds any more
 	@.venv/bin/ml alerts
 
 test: .venv  ## run the tests

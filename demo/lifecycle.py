@@ -35,8 +35,9 @@ def tell_story() -> None:
         print(f"\n{day:%Y-%m-%d}  A month of flights lands, with the outcomes known by now.")
         deliver(tables, before, day)
         ingest(params=params)
-        predict(day, params=params)
-        if happened := hear(monitor(day, params=params), day, params):
+        print(f"  {predict(day, params=params):,} rows scored.")
+        print(check := monitor(day, params=params))
+        if happened := hear(check, day, params):
             events[f"{before:%Y-%m}"] = happened
         if day.month == 10:
             try_sliding_window(day, params)

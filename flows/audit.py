@@ -6,7 +6,8 @@
 from typing import Any
 
 from tasks.core.errors import InputError
-from tasks.operations.terminal import Json, Model, read_given, say, say_json, say_table
+from tasks.operations.options import Json, Model, read_given
+from tasks.operations.terminal import say, say_json, say_table
 from tasks.registry.audit import list_versions, trace_version
 from tasks.registry.decision_log import read_log
 from tasks.registry.state import Log

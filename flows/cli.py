@@ -8,19 +8,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from tasks.core.workspace import CODE
-from tasks.operations.terminal import (
-    AsOf,
-    DataRev,
-    Given,
-    Json,
-    Model,
-    UsageError,
-    enter_workspace,
-    read_given,
-    say,
-    show_own_lines,
-    told_plainly,
-)
+from tasks.operations.options import AsOf, DataRev, Given, Json, Model, UsageError, read_given
+from tasks.operations.terminal import enter_workspace, say, show_own_lines, told_plainly
 
 WRONG = 2  # the exit code of a command that was typed wrong
 
@@ -117,7 +106,7 @@ def promote(version: str, reason: Reason, /, *, model: Model = None) -> None:
     """
     from flows.promote import promote as run
 
-    run.fn(version, reason, params=read_given(model, None))
+    run.fn(version, reason, params=read_given(model))
 
 
 @app.command
@@ -129,7 +118,7 @@ def rollback(reason: Reason, /, *, champion: str | None = None, model: Model = N
     """
     from flows.rollback import rollback as run
 
-    run.fn(reason, champion, params=read_given(model, None))
+    run.fn(reason, champion, params=read_given(model))
 
 
 @app.command
@@ -152,7 +141,7 @@ def review(
     from flows.review import answer_here, list_reviews
     from tasks.registry.decision_log import read_log
 
-    params = read_given(model, None)
+    params = read_given(model)
     if version is None:
         list_reviews(read_log(params.model), as_json)
     elif decision is None or not note:

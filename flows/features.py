@@ -17,7 +17,8 @@ from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.features.describe import describe_features, explain_row
 from tasks.features.index import KNOWN_AT, Index
 from tasks.features.past import Term
-from tasks.operations.terminal import AsOf, DataRev, Model, read_given, say
+from tasks.operations.options import AsOf, DataRev, Model, read_given
+from tasks.operations.terminal import say
 from tasks.registry.decision_log import read_log
 from tasks.registry.versions import load_champion
 

@@ -12,7 +12,7 @@ from tasks.data.snapshot import pull_snapshot
 from tasks.data.sources import read_landed
 from tasks.operations.landing_page import landing_page, tell_landed
 from tasks.operations.naming import name_run
-from tasks.operations.outcomes import end_as
+from tasks.operations.run_end import end_as
 
 
 @flow(log_prints=True, flow_run_name=name_run)

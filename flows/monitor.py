@@ -22,10 +22,10 @@ from tasks.monitoring.check_records import (
 from tasks.monitoring.evidently_report import render_report, wants_report
 from tasks.monitoring.window_check import Window, WindowCheck, check_window, newest_window, reject_window
 from tasks.operations.check_page import check_page
-from tasks.operations.home_page import write_home_page
+from tasks.operations.home_page import refresh_home_page
 from tasks.operations.naming import name_run
-from tasks.operations.outcomes import end_as, name_check
 from tasks.operations.progress import progress_bar
+from tasks.operations.run_end import end_as, name_check
 from tasks.registry.decision_log import read_log
 from tasks.registry.state import Log
 from tasks.registry.tracking import mirror
@@ -62,14 +62,13 @@ def monitor(
         why = f"window {window.name} was checked for version {champion.version} already"
         return end_as("NothingNew", why, read_check(known), check_page(log, check), params.model)
     tell_check(log, record_check(params.model, as_of, check), known)
-    wanted = frame is not None and wants_report(check, params.monitor)
-    with progress_bar(params.model, "drift report"):
-        report = render_report(params.model, frame, window, champion, check, params.seed) if wanted else None
+    if frame is not None and wants_report(check, params.monitor):
+        with progress_bar(params.model, "drift report"):
+            render_report(params.model, frame, window, champion, check, params.seed)
     log = read_log(params.model)
     mirror(log)
-    write_home_page()
-    print(check)
-    return end_as(*name_check(check), check, check_page(log, check, report), params.model)
+    refresh_home_page()
+    return end_as(*name_check(check), check, check_page(log, check), params.model)
 
 
 def check_or_reject(

@@ -12,7 +12,7 @@ from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import pull_snapshot
 from tasks.inference.prediction_log import score_rows
 from tasks.operations.naming import name_run
-from tasks.operations.outcomes import end_as
+from tasks.operations.run_end import end_as
 from tasks.registry.decision_log import read_log
 from tasks.registry.versions import load_predecessor, require_champion
 
@@ -48,11 +48,11 @@ def predict(
     rows = frame.filter(pl.col("event_time") >= since)
     scorers = champion.bundle.scorer, champion.version, before and before.bundle.scorer
     scored = task(score_rows)(params.model, rows, *scorers, snapshot.version, as_of)
-    told = f"{scored:,} of {rows.height:,} rows since {since:%Y-%m-%d} scored by version {champion.version}"
-    print(told)
-    return (
-        end_as("Scored", told, scored) if scored else end_as("NothingNew", f"{told}: the others were scored already", 0)
-    )
+    those = f"rows since {since:%Y-%m-%d}"
+    if not scored:
+        return end_as("NothingNew", f"all {rows.height:,} {those} were scored already", 0, model=params.model)
+    told = f"{scored:,} of {rows.height:,} {those} scored by version {champion.version}"
+    return end_as("Scored", told, scored, model=params.model)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Why did it not retrain, or not roll back? The last refusals, newest first: ml refusals"""
 
-from tasks.operations.terminal import Json, Model, read_given, say_json, say_table
+from tasks.operations.options import Json, Model, read_given
+from tasks.operations.terminal import say_json, say_table
 from tasks.registry.decision_log import read_log
 from tasks.registry.entries import Refused
 

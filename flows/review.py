@@ -7,9 +7,10 @@ from pydantic import Field
 
 from tasks.core.params import Params, Prefilled
 from tasks.core.provenance import who
+from tasks.operations.home_page import refresh_home_page
 from tasks.operations.naming import name_run
-from tasks.operations.outcomes import end_as
 from tasks.operations.review_form import asked_version, describe_review, end_holder, take_review
+from tasks.operations.run_end import end_as
 from tasks.operations.terminal import say, say_json, say_table
 from tasks.registry.decision_log import EventId
 from tasks.registry.entries import VersionNumber
@@ -49,6 +50,7 @@ def review(
         form = Answer.with_initial_data(description=describe_review(log, waiting))
         answer = suspend_flow_run(wait_for_input=form, timeout=waiting.seconds_left)
         waiting = answer_review(params.model, waiting.version, answer.decision, answer.name, answer.note, params.clock)
+    refresh_home_page()
     told = f"version {waiting.version} was {waiting.outcome} by {waiting.by}: {waiting.note}"
     return end_as(waiting.outcome.capitalize(), told, None, model=params.model)
 

@@ -4,7 +4,7 @@ from prefect import flow
 
 from tasks.core.params import Params, Prefilled
 from tasks.operations.naming import name_run
-from tasks.operations.outcomes import end_as
+from tasks.operations.run_end import end_as
 from tasks.registry.decision_log import EventId, read_log
 from tasks.registry.entries import VersionNumber
 from tasks.registry.promotion import roll_back

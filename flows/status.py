@@ -3,8 +3,9 @@
 from tasks.core.use_case import list_models
 from tasks.data.copies import tell_copies
 from tasks.operations.next_runs import NextRun, next_runs
-from tasks.operations.overview import CheckedWindow, Overview, look_over
-from tasks.operations.terminal import Json, Model, say, say_json, say_table
+from tasks.operations.options import Json, Model
+from tasks.operations.overview import Overview, look_over
+from tasks.operations.terminal import say, say_json, say_table
 from tasks.registry.decision_log import read_log
 
 SHOWN = 4  # windows of each model
@@ -24,7 +25,13 @@ def status(*, model: Model = None, html: bool = False, as_json: Json = False) ->
     models = [look_over(read_log(name)) for name in ([model] if model else list_models())]
     runs, data = next_runs(), tell_copies()
     if as_json:
-        say_json({"models": [describe(found) for found in models], "data": data, "next_runs": runs})
+        say_json(
+            {
+                "models": [describe(found) for found in models],
+                "data": data,
+                "next_runs": runs and [run._asdict() for run in runs],
+            }
+        )
         return
     for found in models:
         tell_model(found)
@@ -48,7 +55,11 @@ def tell_model(found: Overview) -> None:
         if champion
         else ""
     )
-    say(f"{found.model}: {since or 'no champion yet'}")
+    if champion := found.champion:
+        since = f"version {champion.version} since {champion.since}, {champion.how} by {champion.by}"
+        say(f"{found.model}: champion {since}")
+    else:
+        say(f"{found.model}: no champion yet")
     if found.predecessor:
         say(f"  a rollback returns to version {found.predecessor}")
     if found.verdicts:
@@ -59,15 +70,8 @@ def tell_model(found: Overview) -> None:
     for sentence in found.waiting:
         say(f"  {sentence}")
     if found.windows:
-        say_table([describe_window(window) for window in found.windows[-SHOWN:]])
+        say_table([window.describe() for window in found.windows[-SHOWN:]])
     print()
-
-
-def describe_window(window: CheckedWindow) -> dict[str, str]:
-    """A window in a line."""
-    metrics = {name: f"{value:.4f}" for name, value in window.metrics.items()}
-    counted = {"labels": f"{window.labels:,}" if window.labels else "-", **metrics}
-    return {"  window": f"  {window.window}", "version": window.version, "found": window.found or "in order"} | counted
 
 
 def tell_runs(runs: list[NextRun] | None) -> None:

@@ -9,8 +9,8 @@ from tasks.core.use_case import list_models
 from tasks.data.publish import DATA_VERSIONS
 from tasks.data.validation import QUARANTINE
 from tasks.inference.prediction_log import PREDICTIONS
-from tasks.operations.home_page import write_home_page
-from tasks.operations.outcomes import end_as
+from tasks.operations.home_page import refresh_home_page
+from tasks.operations.run_end import end_as
 from tasks.operations.stale_runs import cancel_missed_runs, close_lost_runs
 from tasks.registry.decision_log import DECISIONS, read_log
 from tasks.registry.tracking import mirror
@@ -33,7 +33,7 @@ def tidy(patience: int = 600) -> list[str]:
         tidy_table(table)
     for model in list_models():
         mirror(read_log(model), whole=True)
-    write_home_page()
+    refresh_home_page()
     told = f"{missed} missed runs cancelled, {len(closed)} lost ones closed {', '.join(closed)}"
     return end_as("Tidied", told.strip(), closed)
 

@@ -18,11 +18,11 @@ from tasks.evaluation.metrics import measure_importance
 from tasks.evaluation.verdict import Verdict
 from tasks.monitoring.drift import describe_reference
 from tasks.monitoring.retrain_policy import decide, make_request
-from tasks.operations.home_page import write_home_page
+from tasks.operations.home_page import refresh_home_page
 from tasks.operations.model_card import MODEL_CARD, write_model_card
 from tasks.operations.naming import name_run
-from tasks.operations.outcomes import end_as, name_training
 from tasks.operations.progress import Show, progress_bar
+from tasks.operations.run_end import end_as, name_training
 from tasks.operations.training_page import data_page, training_page
 from tasks.registry.decision_log import EventId, read_log
 from tasks.registry.promotion import promote_challenger
@@ -47,7 +47,7 @@ from tasks.training.fit import export_model, fit_model
 from tasks.training.split import agree_on_kind, first_event, labelled_rows, split_rows
 from tasks.training.tuning import tune_model
 
-READ = ("split", "tuning", "gate", "promotion", "retrain", "validation", "clock", "seed")  # settings, in the form
+FORM = ("split", "tuning", "gate", "promotion", "retrain", "validation", "data", "clock", "seed")
 
 
 @flow(log_prints=True, flow_run_name=name_run)
@@ -59,7 +59,7 @@ def train(
     force: bool = False,
     reason: str = "",
     model: str | None = None,
-    params: Annotated[Params, FormOf(*READ)] = Prefilled.read(),
+    params: Annotated[Params, FormOf(*FORM)] = Prefilled.read(),
 ) -> Verdict | None:
     """Tune, fit and judge a challenger on one version of the data.
 
@@ -93,7 +93,7 @@ def train(
         challenger = found or train_challenger(log, rows, snapshot, use_case, request, key, params, show)
         act_on_verdict(challenger, request.as_of, params)
     mirror(done := read_log(params.model))
-    write_home_page()
+    refresh_home_page()
     page = training_page(done, challenger.version) + data_page(counts, snapshot.version)
     return end_as(*name_training(log, done, challenger), challenger.verdict, page, params.model)
 

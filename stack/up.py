@@ -36,10 +36,10 @@ def main() -> int:
         with prefect_server(environment, PORT) as address:
             environment |= {"PREFECT_API_URL": address}
             deploy(environment)
-            for module in ("tasks.operations.sync", "tasks.operations.home_page"):
-                subprocess.run([sys.executable, "-m", module], cwd=ROOT, env=environment)
+            for command in (["alerts"], ["status", "--html"]):
+                subprocess.run([sys.executable, "-m", "flows.cli", *command], cwd=ROOT, env=environment)
             with env_file(environment), reports(workspace, environment), worker(environment) as process:
-                tell_next_steps(address)
+                tell_next_steps(address, workspace)
                 while process.poll() is None:
                     time.sleep(0.5)
         print("error: the worker ended by itself; its log is state/prefect/worker.log")
@@ -95,10 +95,10 @@ def reports(workspace: Path, environment: dict[str, str]) -> Generator[None]:
         stop(process)
 
 
-def tell_next_steps(address: str) -> None:
+def tell_next_steps(address: str, workspace: Path) -> None:
     print(f"\nHow the models are:  http://127.0.0.1:{REPORTS_PORT}")
     print(f"The Prefect UI:      {address.removesuffix('/api')}")
-    elsewhere = f"WORKSPACE={os.environ['WORKSPACE']} " if os.environ.get("WORKSPACE") else ""
+    elsewhere = "" if workspace == ROOT else f"WORKSPACE={workspace} "
     print("In a second terminal, in this folder:")
     print("  .venv/bin/prefect deployment run train/train-by-hand --watch")
     print(f"  {elsewhere}.venv/bin/ml status")

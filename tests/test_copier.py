@@ -54,7 +54,7 @@ def test_a_project_is_made_clean_lives_and_takes_a_later_version_without_a_confl
     names = {path.relative_to(project).parts[0] for path in project.rglob("*")}
     assert not names & {"demo", "benchmarks", "data.dvc", "copier.yml", "README.md.jinja"}
     assert [path.name for path in (project / "project").iterdir()] == ["__init__.py"]
-    kept = {"conftest.py", "support", "test_project.py", "test_repository.py"}
+    kept = {"conftest.py", "test_project.py", "test_repository.py"}
     assert {path.name for path in (project / "tests").iterdir()} == kept
     assert f"url = {tmp_path / 'remote'}" in (project / ".dvc" / "config").read_text()
     environment = environment_of(project, server, PARAMS_TUNING__N_TRIALS="2")

@@ -19,10 +19,10 @@ pytestmark = pytest.mark.server
 
 OWN = Path(__file__).parent / "own"
 RECIPE = (ROOT / "docs" / "how-to" / "your-data.md").read_text()
-REMOVE, NEW, PUBLISH, TRAIN, RUN = [
+COPY, NEW, PUBLISH, TRAIN, RUN, REMOVE = [
     text for kind, text in re.findall(r"```(\w*)\n(.*?)```", RECIPE, re.DOTALL) if not kind
 ]
-COMMAND = re.compile(r"^(\S*/)?(make|python|prefect|dvc|git|rm|export|source|curl|docker|uv) ", re.MULTILINE)
+COMMAND = re.compile(r"^(\S*/)?(make|ml|python|prefect|dvc|git|rm|export|source|curl|docker|uv|uvx) ", re.MULTILINE)
 SHELLS = ["bash", "zsh", "dash"]
 
 

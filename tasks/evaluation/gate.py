@@ -75,7 +75,6 @@ def judge(scores: Scores, slices: pl.DataFrame, gate: Gate) -> Verdict:
         checks=checks,
         metrics=measured,
         slices=gains,
-        slice_rows=count_slices(slices),
         gain_by_day=daily_gain(scores),
     )
 
@@ -139,14 +138,14 @@ def beats_champion(scores: Scores, gate: Gate) -> Iterator[Check]:
         yield clear_gain("squared error gain over the champion", loss, confidence)
         measured = mean_gain(np.abs(target - scores.champion) - np.abs(target - scores.challenger), days, confidence)
         name, passed, required = "MAE not worse than the champion's", measured.difference >= 0, "gain >= 0"
-    yield Check(name=name, passed=passed, measured=show(measured), required=required)
+    yield Check(name=name, passed=passed, measured=str(measured), required=required)
 
 
 def spares_slices(scores: Scores, gains: dict[str, dict[str, Interval]], gate: Gate) -> Iterator[Check]:
     """No value of a slice column with enough rows is clearly worse off than under the champion."""
     for column, intervals in gains.items():
         worst = min(intervals, key=lambda value: intervals[value].high)
-        measured = f"{worst}: {show(intervals[worst])}"
+        measured = f"{worst}: {intervals[worst]}"
         passed = intervals[worst].high >= 0
         required = f"none below 0 with {gate.slice_confidence:.1%} confidence"
         yield Check(name=f"{scores.loss} of every {column}", passed=passed, measured=measured, required=required)
@@ -154,12 +153,7 @@ def spares_slices(scores: Scores, gains: dict[str, dict[str, Interval]], gate: G
 
 def clear_gain(name: str, gain: Interval, confidence: float) -> Check:
     required = f"above 0 with {confidence:.1%} confidence"
-    return Check(name=name, passed=gain.low > 0, measured=show(gain), required=required)
-
-
-def show(gain: Interval) -> str:
-    """A gain and its interval."""
-    return f"{gain.difference:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
+    return Check(name=name, passed=gain.low > 0, measured=str(gain), required=required)
 
 
 def slice_gains(scores: Scores, slices: pl.DataFrame, gate: Gate) -> dict[str, dict[str, Interval]]:
@@ -175,14 +169,6 @@ def slice_gains(scores: Scores, slices: pl.DataFrame, gate: Gate) -> dict[str, d
                 found = mean_gain(gain[at], scores.days[at], gate.slice_confidence)
                 gains.setdefault(column, {})[str(value[0])] = found
     return gains
-
-
-def count_slices(slices: pl.DataFrame) -> dict[str, dict[str, int]]:
-    """How many gate rows each value of each slice column has."""
-    return {
-        column: {str(value): rows for value, rows in slices[column].value_counts().sort(column).iter_rows()}
-        for column in slices.columns
-    }
 
 
 def daily_gain(scores: Scores) -> dict[str, float]:

@@ -12,23 +12,24 @@ HISTOGRAM_BINS = 30
 
 
 def summarise_scores(target: np.ndarray, score: np.ndarray, slices: pl.DataFrame) -> dict[str, Any]:
-    """Calibration, histogram and loss by slice, as JSON.
+    """Calibration, histogram and loss by slice, as JSON; the gate judges scores that are no finite numbers.
 
     Args:
         target: Bool or float, one for each row.
         score: Probability of the positive class, or predicted value.
         slices: The columns of gate.slices, row by row.
     """
-    counts, edges = np.histogram(score, HISTOGRAM_BINS)
+    usable = np.isfinite(score)
+    counts, edges = np.histogram(score[usable], HISTOGRAM_BINS)
     loss = losses(target, score)
     return {
-        "calibration": calibrate(target, score),
+        "calibration": calibration_curve(target[usable], score[usable]),
         "histogram": {"counts": counts.tolist(), "edges": edges.tolist()},
         "slices": {column: loss_by_value(slices[column], loss) for column in slices.columns},
     }
 
 
-def calibrate(target: np.ndarray, score: np.ndarray) -> list[dict[str, float]]:
+def calibration_curve(target: np.ndarray, score: np.ndarray) -> list[dict[str, float]]:
     """Mean score and mean outcome of ten equal parts of the rows, in the order of their scores."""
     order = np.argsort(score, kind="stable")
     parts = [part for part in np.array_split(order, BINS) if len(part)]

@@ -12,6 +12,9 @@ class Interval(NamedTuple):
     difference: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.difference:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
+
 
 class Check(BaseModel):
     """One reason for or against: what was measured, the bound, and whether it holds."""
@@ -32,7 +35,6 @@ class Verdict(BaseModel):
     checks: list[Check]
     metrics: dict[str, dict[str, float]]  # by challenger, champion, baseline
     slices: dict[str, dict[str, Interval]] = {}  # by column and value: gain over the champion
-    slice_rows: dict[str, dict[str, int]] = {}  # that each of them was measured on
     gain_by_day: dict[str, float] = {}  # mean loss of the champion, or the baseline, less that of the challenger
 
     @property

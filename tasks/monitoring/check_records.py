@@ -84,9 +84,7 @@ def tell_degraded(log: Log, entry: Checked) -> None:
     """Emit model.degraded, as long as nobody has answered it."""
     quality = read_check(entry).quality
     if quality and entry.degraded and not was_answered(log, entry):
-        gain = quality.gain
-        told = f" {gain.difference:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]" if gain else " negative"
-        reason = f"window {entry.window}: mean loss gain over version {quality.predecessor} is{told}"
+        reason = f"window {entry.window}: mean loss gain over version {quality.predecessor} is {quality.gain}"
         announce("model.degraded", resource_of(log.model, entry), **describe_check(log.model, entry), reason=reason)
 
 

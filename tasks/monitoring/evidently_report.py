@@ -35,20 +35,24 @@ def wants_report(check: WindowCheck, monitor: Monitor) -> bool:
     return not check.rejected and (monitor.report == "always" or (monitor.report == "alarm" and check.alarm))
 
 
+def report_path(model: str, window: str, version: str) -> Path:
+    """Where the report of a window and a version lies, if it was asked for."""
+    return workspace().reports / f"{model}-{window}-version-{version}.html"
+
+
 @task
 def render_report(
     model: str, frame: pl.DataFrame, window: Window, champion: Champion, check: WindowCheck, seed: int
-) -> Path:
-    """Write the report of a window as one HTML file that loads nothing; returns its path."""
+) -> None:
+    """Write the report of a window as one HTML file that loads nothing."""
     rows = frame.filter(pl.col("event_time") >= window.start, pl.col("event_time") < window.end)
     rows = rows.sample(min(SAMPLE_ROWS, rows.height), seed=seed)
     current = watched_columns(rows).with_columns(score=champion.bundle.scorer.score(rows))
     reference = pl.read_parquet(champion.bundle.files["reference.parquet"])
     html = make_html(reference, current, check.findings, make_header(champion, check, model))
-    path = workspace().reports / f"{model}-{window.name}-version-{champion.version}.html"
+    path = report_path(model, window.name, champion.version)
     with atomic_write(path) as part:
         part.write_text(html)
-    return path
 
 
 def make_html(reference: pl.DataFrame, current: pl.DataFrame, findings: list[Finding], header: str) -> str:

@@ -1,20 +1,19 @@
 """The page of a window check: quality first, then each column, then the windows before."""
 
-from pathlib import Path
-
+from tasks.monitoring.evidently_report import report_path
 from tasks.monitoring.window_check import WindowCheck
-from tasks.operations.artifacts import report_link, to_table
-from tasks.operations.overview import CheckedWindow, look_over
+from tasks.operations.markdown import LOOK, report_link, to_table
+from tasks.operations.overview import look_over
 from tasks.operations.pictures import draw_drift
 from tasks.registry.state import Log
 
 SHOWN = 12  # windows
 
 
-def check_page(log: Log, check: WindowCheck, report: Path | None = None) -> str:
+def check_page(log: Log, check: WindowCheck) -> str:
     """What a check found, with the trend over the windows and where the drift report is."""
-    parts = []
-    if report:
+    parts, report = [], report_path(log.model, check.window, check.version)
+    if report.is_file():
         parts += [report_link(report.name, f"Drift report of window {check.window}")]
     if check.quality:
         parts += ["#### Quality of what was served", quality_table(check)]
@@ -23,8 +22,8 @@ def check_page(log: Log, check: WindowCheck, report: Path | None = None) -> str:
         parts += [f"![drift]({draw_drift(check.findings)})"]
     windows = look_over(log).windows[-SHOWN:][::-1]
     if windows:
-        parts += ["#### Windows, the newest first", to_table([describe_window(window) for window in windows])]
-    return "\n\n".join([*parts, report_link("index.html", "Home page")])
+        parts += ["#### Windows, the newest first", to_table([window.describe() for window in windows])]
+    return "\n\n".join(parts)
 
 
 def quality_table(check: WindowCheck) -> str:
@@ -34,9 +33,8 @@ def quality_table(check: WindowCheck) -> str:
     rows = [{"metric": name, f"version {check.version}": f"{value:.4f}"} for name, value in quality.metrics.items()]
     if not quality.gain:
         return to_table(rows)
-    gain = f"{quality.gain.difference:+.4f}, {quality.gain.low:+.4f} to {quality.gain.high:+.4f}"
     worse = "clearly worse" if quality.degraded else "not clearly worse"
-    told = f"Mean loss gain over version {quality.predecessor} on the same rows: {gain}: {worse} than it."
+    told = f"Mean loss gain over version {quality.predecessor} on the same rows: {quality.gain}: {worse} than it."
     return f"{told}\n\n{to_table(rows)}"
 
 
@@ -45,7 +43,7 @@ def finding_rows(check: WindowCheck) -> list[dict[str, str]]:
     ordered = sorted(check.findings, key=lambda finding: -finding.psi / finding.threshold)
     return [
         {
-            "": "\u26a0" if f.drifted else "",
+            "": LOOK if f.drifted else "",
             "column": f.column,
             "PSI": f"{f.psi:.3f}",
             "threshold": f"{f.threshold:.3f}",
@@ -55,11 +53,3 @@ def finding_rows(check: WindowCheck) -> list[dict[str, str]]:
         }
         for f in ordered
     ]
-
-
-def describe_window(window: CheckedWindow) -> dict[str, str]:
-    """One row for a window."""
-    metrics = {name: f"{value:.4f}" for name, value in window.metrics.items()}
-    drifted = ", ".join(window.drifted)
-    found = {"window": window.window, "version": window.version, "found": window.found or "in order"}
-    return found | {"labels": f"{window.labels:,}", **metrics, "drifted columns": drifted}

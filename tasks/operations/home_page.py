@@ -9,14 +9,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from tasks.core.errors import InputError, exit_on_input_error
+from tasks.core.errors import InputError
 from tasks.core.files import atomic_write
 from tasks.core.use_case import list_models
 from tasks.core.workspace import workspace
+from tasks.monitoring.evidently_report import report_path
 from tasks.operations.model_card import MODEL_CARD
 from tasks.operations.overview import Overview, look_over
 from tasks.operations.pictures import draw_history
-from tasks.operations.training_page import evidence
+from tasks.operations.training_page import checks, slices
 from tasks.registry.bundle import read_file
 from tasks.registry.decision_log import read_log
 from tasks.registry.entries import Judged
@@ -33,15 +34,19 @@ class Picture(NamedTuple):
     text: str  # for who does not see it
 
 
-def write_home_page() -> Path | None:
-    """Write index.html and a page for each version into the reports; trouble is told, and hinders nothing."""
+def refresh_home_page() -> None:
+    """Write the home page at the end of a run; trouble is told, and hinders nothing."""
     try:
-        models = [describe_model(read_log(name)) for name in list_models()]
-        made_at, place = f"{datetime.now(UTC):%Y-%m-%d %H:%M}", workspace().root.name
-        return write_page("index.html", title="Models", models=models, made_at=made_at, workspace=place)
+        write_home_page()
     except (InputError, OSError) as error:
         print(f"the home page was not written: {error}")
-        return None
+
+
+def write_home_page() -> Path:
+    """Write index.html and a page for each version into the reports; returns its path."""
+    models = [describe_model(read_log(name)) for name in list_models()]
+    made_at, place = f"{datetime.now(UTC):%Y-%m-%d %H:%M}", workspace().root.name
+    return write_page("index.html", title="Models", models=models, made_at=made_at, workspace=place)
 
 
 def write_page(name: str, **shown: Any) -> Path:
@@ -53,16 +58,16 @@ def write_page(name: str, **shown: Any) -> Path:
 
 
 def describe_model(log: Log) -> dict[str, Any]:
-    """What the page says of a model; further pictures go into `pictures`."""
+    """What the home page says of a model, its pages and pictures among it."""
     overview = look_over(log)
     cards = {entry.version: write_version(log, entry) for entry in log.versions.values()}
-    reports = {path.name.split("-version-")[0][-10:]: path.name for path in find_reports(log.model)}
+    paths = {window.window: report_path(log.model, window.window, window.version) for window in overview.windows}
     return {
         "name": log.model,
         "overview": overview,
         "pictures": list(draw_pictures(overview)),
         "cards": {version: name for version, name in cards.items() if name},
-        "reports": reports,
+        "reports": {window: path.name for window, path in paths.items() if path.is_file()},
     }
 
 
@@ -76,35 +81,20 @@ def draw_pictures(overview: Overview) -> list[Picture]:
     return [Picture(draw_history(measured, sorted(marks)), f"quality of {overview.model} by window")]
 
 
-def find_reports(model: str) -> list[Path]:
-    """The drift reports of a model, the newest version of a window last."""
-    return sorted(workspace().reports.glob(f"{model}-????-??-??-version-*.html"))
-
-
 def write_version(log: Log, entry: Judged) -> str | None:
     """Write verdict and model card of a version as a page, once; returns its name, or None if its files are lost."""
     name = f"{log.model}-version-{entry.version}-{entry.bundle[:8]}.html"
     if (workspace().reports / name).is_file():
         return name
     try:
-        texts = {
-            file: read_file(entry.bundle, file, entry.digests[file])
-            for file in ("card.json", MODEL_CARD)
-            if file in entry.digests
-        }
-    except InputError as damage:
+        files = [file for file in ("card.json", MODEL_CARD) if file in entry.digests]
+        text, *model_card = (read_file(entry.bundle, file, entry.digests[file]).decode() for file in files)
+        card = json.loads(text)
+        parts = [f"# Version {entry.version} of {log.model}", *checks(card), *slices(card), *model_card]
+    except (InputError, KeyError) as damage:  # a card of another version of this code lacks something
         print(f"no page of version {entry.version} of {log.model}: {damage}")
         return None
-    parts = [
-        f"# Version {entry.version} of {log.model}: {entry.decision}",
-        *evidence(entry.version, json.loads(texts["card.json"])),
-    ]
-    markdown = "\n\n".join([*parts, texts.get(MODEL_CARD, b"").decode()])
+    markdown = "\n\n".join(parts)
     page = Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown))  # noqa: S704  html is off
     write_page(name, title=f"{log.model} version {entry.version}", page=page)
     return name
-
-
-if __name__ == "__main__":
-    with exit_on_input_error():
-        write_home_page()

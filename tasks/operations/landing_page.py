@@ -9,7 +9,7 @@ from tasks.core.events import announce
 from tasks.data.merge import Change
 from tasks.data.sources import Landed
 from tasks.features.table import Tables
-from tasks.operations.artifacts import to_table
+from tasks.operations.markdown import to_table
 
 
 def landing_page(changes: list[Change]) -> str:

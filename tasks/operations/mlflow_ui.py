@@ -3,8 +3,8 @@
 import os
 import shutil
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from tasks.core.errors import InputError, without_secrets
 from tasks.core.workspace import CODE, workspace
@@ -29,10 +29,10 @@ def open_ui(port: int) -> None:
 def find_mlflow() -> list[str]:
     """The command of a whole MLflow: that of this environment, else one that uv keeps apart."""
     try:
-        return ["mlflow"] if version("mlflow") else []
+        version("mlflow")
+        return [sys.executable, "-m", "mlflow"]
     except PackageNotFoundError:
-        own = CODE / ".uv" / "bin" / "uv"
-        uv = shutil.which("uv") or (str(own) if own.is_file() else None)
+        uv = shutil.which("uv", path=f"{os.environ.get('PATH', '')}{os.pathsep}{CODE / '.uv' / 'bin'}")
     if uv is None:
         raise InputError("the UI needs uv, which fetches MLflow for it: pip install uv")
-    return [str(Path(uv)), "tool", "run", "--from", f"mlflow=={version('mlflow-skinny')}", "mlflow"]
+    return [uv, "tool", "run", "--from", f"mlflow=={version('mlflow-skinny')}", "mlflow"]

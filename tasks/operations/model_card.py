@@ -1,10 +1,11 @@
-"""The model card of a version (Mitchell et al., 2019): what it is, how good, for whom not, and where it comes from."""
+"""The model card of a version (Mitchell et al., 2019): what it is, how good, its limits, and where it comes from."""
 
 from typing import Any
 
 from tasks.evaluation.verdict import Verdict
-from tasks.operations.artifacts import inert, to_table
+from tasks.operations.markdown import inert, to_table
 from tasks.operations.pictures import draw_calibration, draw_importance, draw_scores
+from tasks.operations.training_page import metric_rows
 
 MODEL_CARD = "model_card.md"  # its file in a bundle
 SHOWN = 20  # features, and values of a slice
@@ -15,13 +16,14 @@ def write_model_card(card: dict[str, Any]) -> str:
     verdict, scores, params = Verdict.model_validate(card["verdict"]), card["scores"], card["params"]
     parts = [
         f"# Model card: {card['model']}, trained as of {card['as_of'][:10]}",
-        f"Predicts {'the probability that' if card['target'] == 'Boolean' else 'the value of'} the target of "
-        f"`project/{card['model'].replace('-', '_')}/target.py`; {inert(str(card['hyperparameters']), 500)}.",
+        f"It predicts the {'probability' if card['target'] == 'Boolean' else 'value'} of the target that "
+        f"`project/{card['model'].replace('-', '_')}/target.py` declares. Hyperparameters: "
+        f"{inert(str(card['hyperparameters']), 500)}.",
         f"The gate said **{verdict.decision}**: {inert(verdict.reason, 1000)}.",
         "## Data",
         to_table(data_rows(card)),
         f"## Metrics on {card['rows']['gate']:,} rows that it has not seen",
-        to_table(metric_rows(verdict)),
+        to_table(metric_rows(verdict, "this version", "champion then")),
     ]
     for column, values in scores["slices"].items():
         parts += [f"### By {inert(column)}", to_table(slice_rows(values))]
@@ -47,14 +49,6 @@ def data_rows(card: dict[str, Any]) -> list[dict[str, str]]:
         }
         for name, rows in card["rows"].items()
     ]
-
-
-def metric_rows(verdict: Verdict) -> list[dict[str, str]]:
-    """A row for each metric, beside champion and baseline."""
-    names = {"challenger": "this version", "champion": "champion then", "baseline": "baseline"}
-    found = {names[model]: measured for model, measured in verdict.metrics.items()}
-    metrics = verdict.metrics.get("challenger", {})
-    return [{"metric": name, **{model: f"{of[name]:.4f}" for model, of in found.items()}} for name in metrics]
 
 
 def slice_rows(values: dict[str, dict[str, float]]) -> list[dict[str, str]]:

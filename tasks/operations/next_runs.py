@@ -20,7 +20,7 @@ class NextRun(NamedTuple):
 def knows_server() -> bool:
     """Whether a Prefect server is set anywhere; seconds faster than asking Prefect."""
     home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
-    places = [CODE / ".env", home / "profiles.toml"]
+    places = [CODE / ".env", CODE / "prefect.toml", home / "profiles.toml"]
     return bool(os.environ.get("PREFECT_API_URL")) or any(
         "PREFECT_API_URL" in place.read_text(errors="replace") for place in places if place.is_file()
     )
@@ -35,13 +35,14 @@ def next_runs() -> list[NextRun] | None:
     from prefect.client.schemas.sorting import FlowRunSort
 
     from tasks.core.events import server_answers
+    from tasks.operations.sync import is_ours
 
     if not server_answers():
         return None
     planned = FlowRunFilter.model_validate({"state": {"type": {"any_": ["SCHEDULED"]}}})
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(flow_run_filter=planned, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=200)
-        names = {deployment.id: deployment.name for deployment in client.read_deployments()}
+        names = {deployment.id: deployment.name for deployment in client.read_deployments() if is_ours(deployment)}
     found: dict[str, NextRun] = {}
     for run in runs:
         name = names.get(run.deployment_id)

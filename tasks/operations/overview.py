@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tasks.registry.entries import Checked, Claim, Judged, Refused
 from tasks.registry.state import Log
 
+STALE = timedelta(days=1)  # what was begun longer ago is over
 METRICS = 3  # the last ones of a check, which say most
 
 
@@ -27,7 +28,18 @@ class CheckedWindow(NamedTuple):
     labels: int
     metrics: dict[str, float]
     drifted: list[str]
-    found: str  # drifted, degraded, rejected with the reason, or nothing
+    found: str  # in order, drifted, degraded, rejected with the reason
+
+    @property
+    def quality(self) -> str:
+        """The metrics in words; empty as long as too few labels have arrived."""
+        return ", ".join(f"{name} {value:.4f}" for name, value in self.metrics.items())
+
+    def describe(self) -> dict[str, str]:
+        """The window in a row of a table."""
+        labels = f"{self.labels:,}" if self.labels else ""
+        row = {"window": self.window, "version": self.version, "found": self.found, "labels": labels}
+        return row | {"quality": self.quality, "drifted columns": ", ".join(self.drifted)}
 
 
 class Judgement(NamedTuple):
@@ -73,10 +85,8 @@ def day(moment: datetime) -> str:
 def describe_window(entry: Checked) -> CheckedWindow:
     """A check as it was recorded, without its findings column by column."""
     quality, rejected = entry.check.get("quality") or {}, entry.check.get("rejected")
-    found = f"rejected: {rejected}" if rejected else ""
-    found = found or ", ".join(
-        name for name, is_so in (("degraded", entry.degraded), ("drifted", entry.alarm)) if is_so
-    )
+    names = [name for name, is_so in (("degraded", entry.degraded), ("drifted", entry.alarm)) if is_so]
+    found = f"rejected: {rejected}" if rejected else ", ".join(names) or "in order"
     metrics = dict(list(quality.get("metrics", {}).items())[-METRICS:])
     drifted = entry.check.get("drifted", [])
     return CheckedWindow(entry.window, entry.version, quality.get("rows", 0), metrics, drifted, found)
@@ -101,14 +111,13 @@ def pending_reviews(log: Log) -> list[str]:
 
 
 def unanswered_drift(log: Log) -> list[str]:
-    """A sentence if the newest window drifted and nobody has trained for it, or refused to."""
+    """A sentence if the newest window drifted, and no training since has a verdict and none was refused."""
     checks = log.of(Checked)
     if not (checks and checks[-1].alarm):
         return []
-    answered = [
-        entry for entry in log.entries if isinstance(entry, Judged | Refused) and entry.window == checks[-1].window
-    ]
-    return [] if answered else [f"drift of window {checks[-1].window} has no training yet: train-weekly answers it"]
+    later = log.entries[checks[-1].number :]
+    answered = any(isinstance(entry, Judged | Refused) for entry in later)
+    return [] if answered else [f"drift of window {checks[-1].window} has no training yet: the weekly one answers it"]
 
 
 def begun_training(log: Log) -> list[str]:

@@ -53,7 +53,9 @@ def end_holder(review: Review) -> None:
     if review.holder and server_answers() and is_alive(review.holder):
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(
-                UUID(review.holder), Completed(message=f"{review.outcome} by {review.by}"), force=True
+                UUID(review.holder),
+                Completed(name=review.outcome.capitalize(), message=f"by {review.by}: {review.note}"),
+                force=True,
             )
 
 

@@ -1,104 +1,19 @@
-"""What all commands share: their options, columns on a terminal, and one sentence where something is wrong."""
+"""What all commands share: the workspace, columns on a terminal, one sentence where something is wrong, Ctrl-C."""
 
 import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
-
-import yaml
-from cyclopts import Parameter, Token
+from typing import Any, TextIO
 
 from tasks.core.errors import InputError, escape_controls, exit_on_input_error
-from tasks.core.moments import parse_moment
 from tasks.core.workspace import CODE
 
-if TYPE_CHECKING:
-    from tasks.core.params import Params
-
 STOPPED = 130  # the exit code of a process that Ctrl-C ended
-
-
-class UsageError(InputError):
-    """The command was typed wrong."""
-
-
-def to_moment(_: type, tokens: Sequence[Token]) -> datetime:
-    """A date of the command line."""
-    try:
-        return parse_moment(tokens[0].value)
-    except InputError as error:
-        raise ValueError(str(error)) from None
-
-
-AsOf = Annotated[datetime | None, Parameter(converter=to_moment, help="the logical time in UTC, such as 2024-06-01")]
-DataRev = Annotated[str | None, Parameter(help="a git revision or tag, or a data version; left out, the current one")]
-
-
-def to_model(_: type, tokens: Sequence[Token]) -> str:
-    """A model of the command line."""
-    from tasks.core.use_case import require_model
-
-    try:
-        require_model(tokens[0].value)
-    except InputError as error:
-        raise ValueError(str(error)) from None
-    return tokens[0].value
-
-
-Model = Annotated[
-    str | None,
-    Parameter(converter=to_model, help="its name; left out, that of params.yaml, or the only one of project/"),
-]
-Given = Annotated[
-    list[str] | None,
-    Parameter("--set", negative="", help="a setting for this run alone, such as tuning.n_trials=5; may be repeated"),
-]
-Json = Annotated[bool, Parameter("--json", negative="", help="all of it, for a machine")]
-
-
-def read_given(model: str | None = None, given: list[str] | None = None) -> "Params":
-    """The settings of a run of one model ("" for all), as files, variables and --set say.
-
-    Raises:
-        UsageError: A --set names no setting or one that cannot be so, or it is open which model is meant.
-    """
-    from pydantic import ValidationError
-
-    from tasks.core.params import Params
-    from tasks.core.params_files import explain
-    from tasks.core.use_case import require_model
-
-    settings: dict[str, Any] = {} if model is None else {"model": model}
-    for pair in given or []:
-        place(settings, pair)
-    try:
-        params = Params.model_validate(settings) if given else Params.load(model)
-    except ValidationError as error:
-        raise UsageError(f"--set: {explain(error, Params)}") from None
-    if model is None:
-        require_model(params.model)
-    return params
-
-
-def place(settings: dict[str, Any], pair: str) -> None:
-    """Put section.name=value into settings; the value is YAML, as in params.yaml."""
-    path, equals, text = pair.partition("=")
-    *sections, name = path.strip().split(".")
-    if not (equals and name and all(sections)):
-        raise UsageError(f"--set {pair}: give section.name=value, such as tuning.n_trials=5")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UsageError(f"--set {pair}: the value is no YAML") from None
-    for section in sections:
-        settings = settings.setdefault(section, {})
-    settings[name] = value
 
 
 def enter_workspace() -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 from tasks.data.validation import Count
 from tasks.evaluation.verdict import Verdict
-from tasks.operations.artifacts import inert, report_link, to_table
+from tasks.operations.markdown import BAD, GOOD, inert, to_table
 from tasks.operations.pictures import draw_gain
+from tasks.registry.review import how_to_answer
 from tasks.registry.state import Log
 from tasks.registry.versions import load_version
 
@@ -13,65 +14,77 @@ from tasks.registry.versions import load_version
 def training_page(log: Log, version: str) -> str:
     """A version against the champion that it was judged against: what failed, what held, metrics, slices, picture."""
     card = load_version(log, version).card
-    asks = [how_to_answer(log, version)] if log.is_pending(version) else []
-    home = report_link("index.html", "Home page")
-    return "\n\n".join([*asks, *evidence(version, card), home])
+    asks = [explain_answer(log, version)] if log.is_pending(version) else []
+    return "\n\n".join([*asks, *checks(card), *metrics(version, card), *slices(card), describe_origin(card)])
 
 
-def how_to_answer(log: Log, version: str) -> str:
+def explain_answer(log: Log, version: str) -> str:
     """What an answer to the review of a version does."""
     asked = log.reviews[version].asked
     there = f"version {asked.champion} stays" if asked.champion else "there is still no champion"
     place = f" in place of version {asked.champion}" if asked.champion else ""
     return (
         f"**A person decides.** Approve: version {version} becomes champion at once{place}; the next predictions are "
-        f"its. Reject, or no answer until {asked.until:%Y-%m-%d %H:%M} UTC: {there}. Answer with Resume in "
-        f'review/review-on-request, or `ml review {version} approve "why" --model {log.model}`.'
+        f"its. Reject, or no answer until {asked.until:%Y-%m-%d %H:%M} UTC: {there}. To answer, "
+        f"{how_to_answer(log.model, version)}."
     )
 
 
-def evidence(version: str, card: dict[str, Any]) -> list[str]:
-    """Everything that the gate knew of a version, as paragraphs of markdown."""
+def checks(card: dict[str, Any]) -> list[str]:
+    """What the gate checked, what does not hold first."""
+    return ["#### Checks, those that do not hold first", to_table(check_rows(Verdict.model_validate(card["verdict"])))]
+
+
+def metrics(version: str, card: dict[str, Any]) -> list[str]:
+    """The metrics of a version, of the champion that it was judged against, and of the baseline."""
     verdict, old = Verdict.model_validate(card["verdict"]), card["judged_against"]
-    names = {"challenger": f"version {version}", "champion": f"version {old}, champion", "baseline": "baseline"}
-    parts = ["#### Checks, those that do not hold first", to_table(check_rows(verdict))]
-    if verdict.metrics:
-        parts += [f"#### Metrics on {card['rows']['gate']:,} rows that neither has seen"]
-        parts += [to_table(metric_rows(verdict, names))]
+    if not verdict.metrics:
+        return []
+    title = f"#### Metrics on {card['rows']['gate']:,} rows that neither has seen"
+    return [title, to_table(metric_rows(verdict, f"version {version}", f"version {old}, champion"))]
+
+
+def slices(card: dict[str, Any]) -> list[str]:
+    """The gain by day in a picture, and that of each slice."""
+    verdict, found = Verdict.model_validate(card["verdict"]), []
     if verdict.gain_by_day:
-        parts += [f"![gain by day]({draw_gain(verdict.gain_by_day)})"]
+        found += [f"![gain by day]({draw_gain(verdict.gain_by_day)})"]
     if verdict.slices:
-        parts += ["#### Slices, the worst first: gain over the champion", to_table(slice_rows(verdict))]
-    return [*parts, "#### What made it", describe_origin(card)]
+        found += ["#### Slices, the worst first: gain over the champion"]
+        found += [to_table(slice_rows(verdict, card.get("scores", {}).get("slices", {})))]
+    return found
 
 
 def check_rows(verdict: Verdict) -> list[dict[str, str]]:
     """A row for each check, those that do not hold first."""
     return [
-        {"": "\u2714" if c.passed else "\u2718", "check": c.name, "measured": c.measured, "required": c.required}
+        {"": GOOD if c.passed else BAD, "check": c.name, "measured": c.measured, "required": c.required}
         for c in sorted(verdict.checks, key=lambda check: check.passed)
     ]
 
 
-def metric_rows(verdict: Verdict, names: dict[str, str]) -> list[dict[str, str]]:
-    """A row for each metric, a column for each model under its version."""
-    models = {names[model]: measured for model, measured in verdict.metrics.items()}
+def metric_rows(verdict: Verdict, challenger: str, champion: str) -> list[dict[str, str]]:
+    """A row for each metric, a column for each model under its name."""
+    names = {"challenger": challenger, "champion": champion, "baseline": "baseline"}
     return [
-        {"metric": metric, **{name: f"{measured[metric]:.4f}" for name, measured in models.items()}}
-        for metric in verdict.metrics["challenger"]
+        {"metric": metric, **{names[model]: f"{of[metric]:.4f}" for model, of in verdict.metrics.items()}}
+        for metric in verdict.metrics.get("challenger", {})
     ]
 
 
-def slice_rows(verdict: Verdict) -> list[dict[str, str]]:
-    """A row for each slice that had enough rows, the worst first."""
+def slice_rows(verdict: Verdict, counted: dict[str, Any]) -> list[dict[str, str]]:
+    """A row for each slice that had enough rows, the worst first.
+
+    Args:
+        verdict: With the gain of each.
+        counted: Rows of each value by column, as the card has them.
+    """
     found = [(gain, column, value) for column, gains in verdict.slices.items() for value, gain in gains.items()]
-    rows = verdict.slice_rows
     return [
         {
             "slice": f"{column} {value}",
-            "rows": f"{rows[column][value]:,}" if value in rows.get(column, {}) else "",
-            "loss gain": f"{gain.difference:+.4f}",
-            "interval": f"{gain.low:+.4f} to {gain.high:+.4f}",
+            "rows": f"{counted.get(column, {}).get(value, {}).get('rows', 0):,}",
+            "loss gain": str(gain),
         }
         for gain, column, value in sorted(found, key=lambda slice_: slice_[0].difference)
     ]
@@ -79,13 +92,13 @@ def slice_rows(verdict: Verdict) -> list[dict[str, str]]:
 
 def describe_origin(card: dict[str, Any]) -> str:
     """Data, cause and code of a version in a paragraph."""
-    why = f" ({inert(card['reason'])})" if card["reason"] else ""
+    why = f" ({card['reason']})" if card["reason"] else ""
     told = (
         f"As of {card['as_of'][:16]}, cause {card['cause']}{why}, by {card['by']}; data version "
         f"`{card['data_version']}`, {card['rows']['fit']:,} rows fitted; {card['trials']} trials, "
         f"chosen `{card['hyperparameters']}`; commit `{card['commit']}`."
     )
-    return inert(told, 2000)
+    return f"#### What made it\n\n{inert(told, 2000)}"
 
 
 def data_page(counts: list[Count], version: str) -> str:

@@ -27,7 +27,7 @@ def request_review(model: str, challenger: Challenger, as_of: datetime, timeout:
         return Asked(version=version, champion=challenger.judged_against, until=until, as_of=as_of)
 
     if asked := decide(model, judge):
-        print(f"version {version} waits for a person until {until:%Y-%m-%d %H:%M} UTC: {how_to_answer(version)}")
+        print(f"version {version} waits for a person until {until:%Y-%m-%d %H:%M} UTC: {how_to_answer(model, version)}")
         facts = {"version": version, "champion": asked.champion, "until": until.isoformat()}
         announce("review.requested", resource_of(model, asked), model=model, **facts, as_of=as_of.isoformat())
 
@@ -43,8 +43,10 @@ def claim_review(model: str, review: Review, run: str) -> bool:
     return decide(model, judge) is not None
 
 
-def how_to_answer(version: str) -> str:
-    return f'resume review/review-on-request in the Prefect UI, or ml review {version} approve|reject "why"'
+def how_to_answer(model: str, version: str) -> str:
+    """The two ways to answer a review."""
+    command = f'ml review {version} approve|reject "why" --model {model}'
+    return f"resume review/review-on-request in the Prefect UI, or `{command}`"
 
 
 def answer_review(model: str, version: str, decision: Decision, by: str, note: str, clock: str) -> Review:

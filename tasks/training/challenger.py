@@ -94,7 +94,6 @@ def find_challenger(log: Log, key: str, as_of: datetime) -> Challenger | None:
             except InputError as damage:
                 print(f"version {entry.version} was trained of the same, but cannot be used: {damage}")
                 return None
-            print(f"nothing new since version {entry.version} was trained: it stands, {verdict.decision}")
             return Challenger(entry.version, verdict, entry.judged_against)
     return None
 

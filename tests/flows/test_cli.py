@@ -2,15 +2,20 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from flows.cli import app
 from stack.local_stack import ROOT, clean_environment
+from tasks.registry.decision_log import record
+from tasks.registry.entries import Checked
 from tasks.registry.promotion import promote_by_hand
 
 COMMANDS = sorted(name for name in app if not name.startswith("-"))
@@ -30,7 +35,7 @@ def content(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_every_command_of_the_issue_is_there():
+def test_every_command_is_there():
     said = {"status", "train", "predict", "monitor", "ingest", "features", "promote", "rollback", "review", "audit"}
     said |= {"refusals", "tidy", "new", "up", "alerts", "mlflow"}
     assert said | {"demo"} == set(COMMANDS) | {"demo"}
@@ -69,20 +74,32 @@ def test_what_is_typed_wrong_is_one_sentence_and_exit_code_2(typed, said, own_wo
     assert done.stderr.count("\n") == 1 and not done.stdout
 
 
+def typed_in_docs() -> list[str]:
+    """Every command line of ml that README and docs show, without its variables and comments."""
+    texts = [file.read_text() for file in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))]
+    inline = [code for text in texts for code in re.findall(r"`([^`\n]+)`", text)]
+    fenced = [line for text in texts for line in re.findall(r"^ *(.*)$", text, re.MULTILINE)]
+    found = (re.match(r"(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?ml ([a-z].*)", line.strip()) for line in inline + fenced)
+    return sorted({re.split("   |`", match[1])[0] for match in found if match})
+
+
+@pytest.mark.parametrize("typed", typed_in_docs())
+def test_every_command_of_the_docs_can_be_typed(typed):
+    example = {"approve|reject": "approve", "arrival-minutes": "arrival-delay"}
+    given = [example.get(part, part) for part in shlex.split(typed)]
+    assert given[0] in COMMANDS
+    if len(given) > 1:
+        app.parse_args(given, exit_on_error=False, print_error=False)
+
+
 def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(own_workspace):
     done = ml(own_workspace, "rollback", "cold feet")
     assert (done.returncode, done.stderr) == (1, "error: late-arrivals has no earlier champion to roll back to\n")
 
 
-@pytest.mark.parametrize(
-    ("variable", "address", "typed"),
-    [
-        ("PREFECT_API_URL", "http://me:SECRET@127.0.0.1:9/api", "monitor"),
-        ("PREFECT_API_URL", "http://me:SECRET@127.0.0.1:9/api", "alerts"),
-    ],
-)
-def test_a_server_that_does_not_answer_is_one_sentence_without_the_password(variable, address, typed, own_workspace):
-    done = ml(own_workspace, typed, **{variable: address})
+@pytest.mark.parametrize("typed", ["monitor", "alerts"])
+def test_a_server_that_does_not_answer_is_one_sentence_without_the_password(typed, own_workspace):
+    done = ml(own_workspace, typed, PREFECT_API_URL="http://me:SECRET@127.0.0.1:9/api")
     assert done.returncode == 1 and "SECRET" not in done.stdout + done.stderr
     assert "http://127.0.0.1:9/api (PREFECT_API_URL) does not answer" in done.stderr.splitlines()[-1]
 
@@ -128,12 +145,28 @@ def test_control_characters_of_a_reason_or_a_file_name_are_shown_and_not_obeyed(
     assert done.returncode == 1 and "\\x1b[2J" in said and "\x1b" not in said and "\nerror: forged" not in said
 
 
+QUALITY = {"rows": 9, "metrics": {"skill": 0.1}, "predecessor": "1", "gain": None}
+CHECKS = {
+    "2013-08-01": {"rows": 9, "drifted": ["temp"], "quality": QUALITY, "rejected": None},
+    "2013-09-01": {"rows": 9, "drifted": ["humid"], "quality": None, "rejected": None},
+}
+
+
 def test_status_tells_champion_windows_and_what_waits_as_a_table_and_for_a_machine(versions, own_workspace):
     empty = ml(own_workspace, "status", "--model", "arrival-delay").stdout
     assert empty.startswith("arrival-delay: no champion yet\n  nothing was trained: ml train --model arrival-delay\n")
     promote_by_hand("late-arrivals", "1", "first", "data")
     promote_by_hand("late-arrivals", "2", "better", "data")
+    for window, check in CHECKS.items():
+        facts = {"window": window, "alarm": True, "degraded": False, "check": check, "findings": ""}
+        record("late-arrivals", Checked(version="2", as_of=datetime(2013, 9, 1, tzinfo=UTC), **facts))
     said = ml(own_workspace, "status").stdout
+    rows = [line.split() for line in said.splitlines() if line.startswith("2013-")]
+    assert rows == [
+        ["2013-08-01", "2", "drifted", "9", "skill", "0.1000", "temp"],
+        ["2013-09-01", "2", "drifted", "humid"],
+    ]
+    assert "drift of window 2013-09-01 has no training yet" in said
     assert "late-arrivals: champion version 2 since 2013-08-01, promotion by " in said
     assert "a rollback returns to version 1" in said and "newest verdict: version 3, as of 2013-08-01" in said
     assert "in the DVC remote sample too" in said and "no Prefect server answers (PREFECT_API_URL)" in said
@@ -165,7 +198,7 @@ def test_a_quick_command_loads_little(typed, spared, own_workspace):
     done = subprocess.run(
         [sys.executable, "-c", code, typed], env=environment, cwd=ROOT, capture_output=True, text=True
     )
-    assert done.stdout.splitlines()[-1] == "loaded set()", done.stdout + done.stderr
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "loaded set()"), done.stdout + done.stderr
 
 
 def test_ctrl_c_in_the_middle_of_a_training_ends_in_one_line(own_workspace):

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from test_pages import MARK, PAYLOADS, check_page, needs_browser, open_page
 
@@ -59,9 +60,7 @@ def make_card(params) -> dict:
     return card | {"scores": scores, "params": params.model_dump(mode="json")}
 
 
-def frame_of(text: str):
-    import polars as pl
-
+def frame_of(text: str) -> pl.DataFrame:
     return pl.DataFrame({text[:40]: [text] * 100})
 
 
@@ -82,7 +81,12 @@ def story(store, tiny_model, params):
     promote_by_hand(MODEL, "2", EVIL, "data")
     quality = {"rows": 9, "metrics": {"log_loss": 0.5, "skill": 0.1}, "predecessor": "1", "gain": None}
     for month in (6, 7, 8):
-        check = {"rows": 9, "drifted": [EVIL], "quality": quality, "rejected": EVIL if month == 7 else None}
+        check = {
+            "rows": 9,
+            "drifted": [EVIL],
+            "quality": None if month == 6 else quality,
+            "rejected": EVIL if month == 7 else None,
+        }
         when = JUNE.replace(month=month)
         known = {"version": "2", "alarm": month == 8, "degraded": False, "check": check, "findings": ""}
         record(MODEL, Checked(as_of=when, window=f"{when:%Y-%m-%d}", **known))

@@ -21,11 +21,13 @@ from tasks.monitoring import evidently_report
 from tasks.monitoring.check_records import record_check
 from tasks.monitoring.drift import Finding, find_drift, fit_references
 from tasks.monitoring.window_check import WindowCheck
-from tasks.operations.artifacts import inert
 from tasks.operations.check_page import check_page as page_of_check
 from tasks.operations.landing_page import landing_page
-from tasks.operations.outcomes import end_as
-from tasks.operations.training_page import evidence
+from tasks.operations.markdown import inert
+from tasks.operations.run_end import end_as
+from tasks.operations.training_page import checks as checks_of
+from tasks.operations.training_page import describe_origin
+from tasks.operations.training_page import slices as slices_of
 from tasks.registry.state import Log
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -106,7 +108,7 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, store):
         log = Log("late-arrivals", [record_check.fn("late-arrivals", JUNE, check)])
         for name, page in {
             "check": page_of_check(log, check),
-            "verdict": "\n\n".join(evidence("1", card)),
+            "verdict": "\n\n".join([*checks_of(card), *slices_of(card), describe_origin(card)]),
             "landing": landing_page(changes),
         }.items():
             end_as("Rejected", " ".join(PAYLOADS[:9]), None, page, name)

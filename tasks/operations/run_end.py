@@ -9,12 +9,11 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from tasks.monitoring.window_check import WindowCheck
-from tasks.operations.artifacts import inert
+from tasks.operations.markdown import BAD, GOOD, LOOK, NOTHING, home_link, inert
 from tasks.registry.state import Log
 from tasks.registry.versions import Challenger
 
 Result = TypeVar("Result")
-GOOD, BAD, LOOK, NOTHING = "\u2714", "\u2718", "\u26a0", "\u2013"
 MARKS = {
     **dict.fromkeys(("Promoted", "Approved", "InOrder", "Scored", "Landed", "Tidied"), GOOD),
     **dict.fromkeys(("Rejected", "Degraded", "DataRejected"), BAD),
@@ -38,12 +37,12 @@ def end_as(name: str, message: str, result: Result, page: str = "", model: str =
     key = "-".join(part for part in (model, flow_run.flow_name) if part)
     title = " ".join(part for part in (MARKS.get(name, NOTHING), name, model) if part)
     with suppress(httpx.HTTPError):  # what it shows is on record
-        create_markdown_artifact(f"{told}\n\n{page}", key=key, description=title)
+        create_markdown_artifact("\n\n".join((told, page, home_link())), key=key, description=title)
     return cast(Result, Completed(name=name, message=told, data=result))
 
 
 def name_training(before: Log, after: Log, challenger: Challenger) -> tuple[str, str]:
-    """The outcome of a training with a verdict, and why.
+    """The name for the end of a training with a verdict, and why.
 
     Args:
         before: What was on record when it began.
@@ -60,7 +59,7 @@ def name_training(before: Log, after: Log, challenger: Challenger) -> tuple[str,
 
 
 def name_check(check: WindowCheck) -> tuple[str, str]:
-    """The outcome of a window check, the worst first, and what was found."""
+    """The name for the end of a window check, the worst first, and what was found."""
     degraded = check.quality is not None and check.quality.degraded
     name = "DataRejected" if check.rejected else "Degraded" if degraded else "Drifted" if check.alarm else "InOrder"
     return name, str(check)

@@ -6,6 +6,7 @@ import re
 # Where markup, a link, an image or an address begins: split there by a space of no width, it is read as text.
 MARKUP = re.compile(r"(?<=<)|(?<=])(?=[(:[])|(?<=:)(?=//)|(?i:(?<=www))(?=\.)|(?=@)")
 NO_WIDTH = "\u200b"
+GOOD, BAD, LOOK, NOTHING = "\u2714", "\u2718", "\u26a0", "\u2013"  # most fonts have them
 REPORTS_URL = "http://127.0.0.1:4201"  # where `ml up` serves home page and reports
 
 
@@ -22,6 +23,11 @@ def inert(text: str, longest: int = 200) -> str:
     """Text from data, cut, on one line; as it is, but no HTML, link or image in it works on a page."""
     short = text if len(text) <= longest else f"{text[:longest]}..."
     return MARKUP.sub(NO_WIDTH, " ".join(short.split()))
+
+
+def home_link() -> str:
+    """The end of each page."""
+    return report_link("index.html", "Home page")
 
 
 def report_link(name: str, text: str) -> str:
