@@ -80,7 +80,7 @@ def test_without_git_a_training_runs_and_has_no_commit(server, tmp_path):
     command = [sys.executable, "-m", "flows.train", "--as-of", "2013-03-01"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "version 1, verdict: promote" in done.stderr
+    assert "version 1, verdict: promote" in done.stdout
     card = only_card(folder)
     assert (card["commit"], card["dirty"]) == (None, None)
 
@@ -105,7 +105,7 @@ def test_a_user_without_a_name_trains_with_a_read_only_home_and_nowhere_to_write
     """
     done = subprocess.run([*PRIVATE, commands], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "version 1, verdict: promote" in done.stderr
+    assert "version 1, verdict: promote" in done.stdout
     assert only_card(workspace)["by"] == "uid 54321"
 
 

@@ -48,7 +48,7 @@ def built(snapshot, use_case, params, store, capsys):
     def build(version=snapshot, as_of=AS_OF, validation=params.validation) -> tuple[int, int]:
         build_feature_frame.fn(version, use_case, as_of, None, validation)
         words = capsys.readouterr().out.splitlines()[-1].split()
-        return int(words[3]), int(words[1])
+        return int(words[4]), int(words[2])
 
     return build
 

@@ -20,12 +20,12 @@ def test_two_trainings_make_a_champion_and_rollback_returns_to_it_without_a_serv
     workspace = make_workspace(tmp_path / "work space")
     first = run(workspace, server, "flows.train", "--as-of", "2013-04-01")
     assert first.returncode == 0, first.stderr
-    assert "version 1, verdict: promote" in first.stderr and "tuning: 2 of 2 trials" in first.stderr
+    assert "version 1, verdict: promote" in first.stdout and "tuning: 2 of 2 trials" in first.stdout
     second = run(workspace, server, "flows.train", "--as-of", "2013-06-01")
     assert second.returncode == 0, second.stderr
-    assert "version 2, verdict: promote" in second.stderr
+    assert "version 2, verdict: promote" in second.stdout
     replay = run(workspace, server, "flows.train", "--as-of", "2013-05-01")
-    assert replay.returncode == 0 and "version 3" in replay.stderr
+    assert replay.returncode == 0 and "version 3" in replay.stdout
 
     with broken_server() as (address, asked):
         back = run(workspace, address, "flows.rollback", "labels say so")
