@@ -76,7 +76,7 @@ lock: | $(filter .uv/bin/uv,$(UV))  ## refresh requirements.txt, or that of proj
 LOCKS := requirements.txt $(wildcard project/requirements.txt)
 
 .venv/installed: pyproject.toml $(LOCKS) $(if $(INTACT),,empty-venv) | $(filter .uv/bin/uv,$(UV))
-	@echo "Setting up .venv from $(LOCKS) ..."
+	@echo "Setting up .venv from $(strip $(LOCKS)) ..."
 	@rm -f $@
 	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes $(LOCKS)
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .

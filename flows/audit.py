@@ -6,6 +6,7 @@
 from typing import Any
 
 from tasks.core.errors import InputError
+from tasks.evaluation.verdict import Verdict
 from tasks.operations.options import Json, Model, read_given
 from tasks.operations.terminal import say, say_json, say_table
 from tasks.registry.audit import list_versions, trace_version
@@ -68,17 +69,18 @@ def tell(found: dict[str, Any]) -> list[str]:
     """The chain in lines for a person."""
     card, files, served = found["card"], found["files"], found["predictions"]
     dirty = " with local changes" if card["dirty"] else ""
+    against = f"version {card['judged_against']}" if card["judged_against"] else "no champion"
     span = f", {served['first']} to {served['last']}" if served["rows"] else ""
     return [
         f"{found['model']} version {found['version']}, model file sha256 {card['sha256']}",
-        f"data      version {card['data_version']}, {len(files) if files else 'unknown number of'} files",
-        *(f"          {name} {md5}" for name, md5 in (files or {}).items()),
-        *(f"{name:<9} {card['rows'][name]:,} rows, {' to '.join(card['intervals'][name])}" for name in card["rows"]),
-        f"code      commit {card['commit']}{dirty}, lock {card['lock']}, seed {card['params']['seed']}",
-        f"trials    {card['trials']} of study {card['study']}, chosen {card['hyperparameters']}",
-        f"verdict   {card['verdict']['decision']}, against {card['judged_against'] or 'no champion'}",
-        *(f"          {c['name']}: {c['measured']}" for c in card["verdict"]["checks"]),
-        f"served    {served['rows']:,} predictions{span}",
+        f"data       version {card['data_version']}, {len(files) if files else 'unknown number of'} files",
+        *(f"           {name} {md5}" for name, md5 in (files or {}).items()),
+        *(f"{name:<10} {card['rows'][name]:,} rows, {' to '.join(card['intervals'][name])}" for name in card["rows"]),
+        f"code       commit {card['commit']}{dirty}, lock {card['lock']}, seed {card['params']['seed']}",
+        f"trials     {card['trials']} of study {card['study']}, chosen {card['hyperparameters']}",
+        f"verdict    {card['verdict']['decision']}, against {against}",
+        *str(Verdict.model_validate(card["verdict"])).splitlines()[1:],
+        f"served     {served['rows']:,} predictions{span}",
         *(tell_step(step) for step in found["history"]),
     ]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from tasks.core.workspace import CODE
-from tasks.operations.options import AsOf, DataRev, Given, Json, Model, UsageError, read_given
+from tasks.operations.options import AsOf, DataRev, Given, Json, Model, Since, UsageError, read_given
 from tasks.operations.terminal import enter_workspace, say, show_own_lines, told_plainly
 
 WRONG = 2  # the exit code of a command that was typed wrong
@@ -75,13 +75,9 @@ def train(
 
 @app.command
 def predict(
-    *, as_of: AsOf = None, since: AsOf = None, data_rev: DataRev = None, model: Model = None, given: Given = None
+    *, as_of: AsOf = None, since: Since = None, data_rev: DataRev = None, model: Model = None, given: Given = None
 ) -> None:
-    """Score with the champion every row that nobody scored yet.
-
-    Args:
-        since: The first event time of interest; left out, predict.backlog before as_of.
-    """
+    """Score with the champion every row that nobody scored yet."""
     run_flow("predict", as_of, since, data_rev, model=model, params=read_given(model, given))
 
 

@@ -43,7 +43,7 @@ def new(name: str, /, *, given: Annotated[Answers, Parameter(name="*")] = Answer
         raise InputError(f"project/contract.py says that of {plan.table}: leave --{' and --'.join(answers)} out")
     for file in write_model(plan):
         print(f"wrote {file.relative_to(CODE) if file.is_relative_to(CODE) else file}")
-    print(f"next: dvc add data (if data/ changed), then ml train --model {name}")
+    print(f"next: dvc add data, dvc push and git commit, if data/ changed; then ml train --model {name}")
 
 
 def ask(question: str, *offered: str) -> str:

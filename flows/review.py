@@ -66,7 +66,7 @@ def list_reviews(log: Log, as_json: bool) -> None:
     """Print a line for each review, oldest first."""
     reviews = list(log.reviews.values())
     if as_json:
-        say_json([{"outcome": found.outcome, "by": found.by} | found.asked.model_dump() for found in reviews])
+        say_json([found._asdict() | {"asked": found.asked.model_dump()} for found in reviews])
     elif reviews:
         say_table([describe(review) for review in reviews])
     else:

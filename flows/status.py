@@ -1,5 +1,9 @@
 """How each model is: ml status"""
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from tasks.core.use_case import list_models
 from tasks.data.copies import tell_copies
 from tasks.operations.next_runs import NextRun, next_runs
@@ -8,10 +12,12 @@ from tasks.operations.overview import Overview, look_over
 from tasks.operations.terminal import say, say_json, say_table
 from tasks.registry.decision_log import read_log
 
-SHOWN = 4  # windows of each model
+SHOWN, WHY = 4, 160  # windows of each model, and characters of a reason
 
 
-def status(*, model: Model = None, html: bool = False, as_json: Json = False) -> None:
+def status(
+    *, model: Annotated[Model, Parameter(help="only this one")] = None, html: bool = False, as_json: Json = False
+) -> None:
     """Print how each model is, or one.
 
     Args:
@@ -64,7 +70,7 @@ def tell_model(found: Overview) -> None:
         say(f"  a rollback returns to version {found.predecessor}")
     if found.verdicts:
         newest = found.verdicts[-1]
-        say(f"  newest verdict: version {newest.version}, as of {newest.as_of}: {newest.decision}")
+        say(f"  newest verdict: version {newest.version}, as of {newest.as_of}: {newest.decision}: {newest.why[:WHY]}")
     else:
         say(f"  nothing was trained: ml train --model {found.model}")
     for sentence in found.waiting:

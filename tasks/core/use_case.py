@@ -204,6 +204,8 @@ def require_model(model: str) -> None:
     models = list_models()
     if not model and models:
         raise InputError(f"project/ holds {len(models)} models: name {' or '.join(models)}, as model (--model NAME)")
+    if not models:
+        raise InputError("there is no model yet: `ml new NAME` begins one")
     if model not in models:
         raise InputError(f"project/ holds no model {model!r}: it holds {', '.join(models) or 'none'}")
 

@@ -74,7 +74,7 @@ def describe_model(log: Log) -> dict[str, Any]:
 def draw_pictures(overview: Overview) -> list[Picture]:
     """Quality by window, with what happened to the champion."""
     measured = [window for window in overview.windows if window.metrics]
-    if not measured:
+    if len(measured) < 2:
         return []
     marks = [(reign.since, f"v{reign.version} {reign.how}", COLORS[reign.how]) for reign in overview.reigns]
     marks += [(of.as_of, f"v{of.version} rejected", "tab:red") for of in overview.verdicts if of.decision == "reject"]

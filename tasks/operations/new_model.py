@@ -116,4 +116,4 @@ def take_back(before: dict[Path, str | None], folder: Path) -> None:
 
 def name_default(text: str, name: str, others: list[str]) -> str:
     """params.yaml with the model in place of one that project/ no longer holds."""
-    return NAMED.sub(lambda found: found[0] if found[2] in others else found[1] + name, text)
+    return NAMED.sub(lambda found: found[0] if found[2] in others else f"{found[1]}{name}".ljust(len(found[0])), text)

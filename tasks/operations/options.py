@@ -41,6 +41,10 @@ def find_model(name: str) -> str:
 AsOf = Annotated[
     datetime | None, Parameter(converter=converter(parse_moment), help="the logical time in UTC, such as 2024-06-01")
 ]
+Since = Annotated[
+    datetime | None,
+    Parameter(converter=converter(parse_moment), help="rows from this time on; left out, predict.backlog before as_of"),
+]
 DataRev = Annotated[str | None, Parameter(help="a git revision or tag, or a data version; left out, the current one")]
 Model = Annotated[
     str | None,

@@ -7,7 +7,7 @@ from tasks.registry.entries import Checked, Claim, Judged, Refused
 from tasks.registry.state import Log
 
 STALE = timedelta(days=1)  # what was begun longer ago is over
-METRICS = 3  # the last ones of a check, which say most
+METRICS = ("roc_auc", "log_loss", "skill", "rmse", "mae", "r2")  # that say most, of any kind of target
 
 
 class Reign(NamedTuple):
@@ -87,7 +87,8 @@ def describe_window(entry: Checked) -> CheckedWindow:
     quality, rejected = entry.check.get("quality") or {}, entry.check.get("rejected")
     names = [name for name, is_so in (("degraded", entry.degraded), ("drifted", entry.alarm)) if is_so]
     found = f"rejected: {rejected}" if rejected else ", ".join(names) or "in order"
-    metrics = dict(list(quality.get("metrics", {}).items())[-METRICS:])
+    measured = quality.get("metrics", {})
+    metrics = {name: measured[name] for name in METRICS if name in measured}
     drifted = entry.check.get("drifted", [])
     return CheckedWindow(entry.window, entry.version, quality.get("rows", 0), metrics, drifted, found)
 

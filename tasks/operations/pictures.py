@@ -2,10 +2,12 @@
 
 import base64
 import io
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from tasks.monitoring.drift import Finding
+
+MARGIN = timedelta(days=15)  # beside the first and the last window
 
 
 def draw_gain(gain_by_day: dict[str, float]) -> str:
@@ -85,6 +87,7 @@ def draw_history(windows: list[Any], marks: list[tuple[str, str, str]]) -> str:
     axes.plot(days, [window.metrics[name] for window in windows], "o-", color="tab:blue")
     for day, window in zip(days, windows, strict=True):
         axes.annotate(f"v{window.version}", (day, window.metrics[name]), textcoords="offset points", xytext=(0, 7))
+    axes.set_xlim(min([*days, *(date.fromisoformat(day) for day, *_ in marks)]) - MARGIN, max(days) + MARGIN)
     for place, (day, text, color) in enumerate(marks):
         axes.axvline(date.fromisoformat(day), color=color, linewidth=1, linestyle=":")
         axes.annotate(text, (date.fromisoformat(day), 1.02 + 0.07 * (place % 3)), xycoords=("data", "axes fraction"))

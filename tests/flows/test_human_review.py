@@ -72,8 +72,8 @@ def resume(environment, run: str, **answer: str) -> str:
 
 def reviews(environment) -> dict[str, str]:
     """What is on record of each version."""
-    lines = flow(environment, "flows.review").splitlines()
-    return {line.split()[1].rstrip(","): line.split("  ")[1] for line in lines if line.startswith("version")}
+    found = json.loads(flow(environment, "flows.review", "--json"))
+    return {review["asked"]["version"]: f"{review['outcome']} by {review['by']}: {review['note']}" for review in found}
 
 
 def test_the_question_outlives_server_and_worker_and_of_two_answers_at_once_one_counts(stack):
@@ -111,8 +111,8 @@ def test_the_command_answers_too_and_an_approval_is_refused_once_the_champion_ch
     steps = json.loads(flow(stack, "flows.audit", "4", "--json"))["history"]
     assert [step["what"].split()[0] for step in steps] == ["trained", "review", "review", "promoted"]
     assert "promoted in place of version none by Ada: fine" in flow(stack, "flows.audit", "4")
-    listed = [line.split("  by ")[0] for line in flow(stack, "flows.audit").splitlines() if line.startswith("version")]
-    assert [line.split("pending, ")[1].strip() for line in listed] == ["expired", "rejected", "refused", "approved"]
+    listed = json.loads(flow(stack, "flows.audit", "--json"))
+    assert [version["review"] for version in listed] == ["expired", "rejected", "refused", "approved"]
 
 
 def state_of(environment, run: str) -> str:
