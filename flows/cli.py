@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
+from tasks.core.errors import escape_controls
 from tasks.core.workspace import CODE
+from tasks.operations.markdown import NO_WIDTH
 from tasks.operations.options import AsOf, DataRev, Given, Json, Model, Since, UsageError, read_given
 from tasks.operations.terminal import enter_workspace, say, show_own_lines, told_plainly
 
@@ -42,7 +44,7 @@ def main(*command: str) -> None:
             enter_workspace()
             app([*command, *sys.argv[1:]])
         except (CycloptsError, UsageError) as error:
-            sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+            sys.stderr.write(f"error: {escape_controls(' '.join(str(error).split()))}\n")
             sys.exit(WRONG)
 
 
@@ -52,7 +54,7 @@ def run_flow(name: str, *given: Any, **named: Any) -> None:
     show_own_lines()
     state = flow(*given, **named, return_state=True)
     state.result()
-    say(f"{state.name}: {state.message}")
+    say(f"{state.name}: {state.message}".replace(NO_WIDTH, ""))
 
 
 @app.command
@@ -157,6 +159,7 @@ def up() -> None:
     """Start server, worker, deployments and reports on loopback; Ctrl-C stops them."""
     from stack.up import main as start
 
+    read_given("")  # a mistake in the settings is told before anything is started
     sys.exit(start())
 
 

@@ -57,7 +57,10 @@ def ask(question: str, *offered: str) -> str:
     shown = f" [{default}]" if default else f" ({', '.join(offered)})"
     answer = ""
     while not answer:
-        answer = input(f"{text}{shown}: ").strip() or default
+        try:
+            answer = input(f"{text}{shown}: ").strip() or default
+        except EOFError:
+            raise InputError("no answer was given: nothing was written") from None
     return answer
 
 

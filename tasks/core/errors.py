@@ -38,8 +38,11 @@ def tell(error: Exception) -> str | None:
         return str(error)
     if any(words in str(error) for words in FULL):
         return "the disk is full: free some space and run it again; what is on record stands"
-    if type(error).__module__.startswith("httpx") or "Failed to reach API" in str(error):
+    kinds = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    if "httpx" in kinds or "Failed to reach API" in str(error):
         return tell_server(error)
+    if "pydantic_core" in kinds and "PREFECT_" in str(error).upper():
+        return f"a PREFECT_ setting cannot be used: {without_secrets(' '.join(str(error).split()))[:200]}"
     return None
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from tasks.core.errors import FULL, InputError, StoreError, first_line
+from tasks.core.errors import FULL, InputError, StoreError, first_line, without_secrets
 from tasks.core.store import store
 
 TRIES = 40
@@ -146,7 +146,9 @@ def unusable(table: Table, error: BaseException) -> StoreError:
     """One sentence for whatever the library says."""
     if any(words in str(error) for words in FULL):
         return StoreError("the disk is full: free some space and run it again; what is on record stands")
+    endpoint = without_secrets(os.environ.get("AWS_ENDPOINT_URL", "")) if store().remote else ""
+    there = f" at {endpoint} (AWS_ENDPOINT_URL)" if endpoint else ""
     return StoreError(
-        f"the table {table.address} cannot be used: {first_line(error)[:300]}; look at the folder's permissions or the "
-        "AWS_* variables, or restore the table from a backup"
+        f"the table {table.address}{there} cannot be used: {first_line(error)[:300]}; look at the "
+        "folder's permissions or the AWS_* variables, or restore the table from a backup"
     )

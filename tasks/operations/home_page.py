@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, first_line
 from tasks.core.files import atomic_write
 from tasks.core.use_case import list_models
 from tasks.core.workspace import workspace
@@ -38,8 +38,8 @@ def refresh_home_page() -> None:
     """Write the home page at the end of a run; trouble is told, and hinders nothing."""
     try:
         write_home_page()
-    except (InputError, OSError) as error:
-        print(f"the home page was not written: {error}")
+    except Exception as error:  # whatever a record of another version of this code holds, or the disk
+        print(f"the home page was not written: {first_line(error)}")
 
 
 def write_home_page() -> Path:
@@ -73,12 +73,13 @@ def describe_model(log: Log) -> dict[str, Any]:
 
 def draw_pictures(overview: Overview) -> list[Picture]:
     """Quality by window, with what happened to the champion."""
-    measured = [window for window in overview.windows if window.metrics]
+    name = next((list(window.metrics)[-1] for window in reversed(overview.windows) if window.metrics), "")
+    measured = [window for window in overview.windows if name in window.metrics]
     if len(measured) < 2:
         return []
     marks = [(reign.since, f"v{reign.version} {reign.how}", COLORS[reign.how]) for reign in overview.reigns]
     marks += [(of.as_of, f"v{of.version} rejected", "tab:red") for of in overview.verdicts if of.decision == "reject"]
-    return [Picture(draw_history(measured, sorted(marks)), f"quality of {overview.model} by window")]
+    return [Picture(draw_history(name, measured, sorted(marks)), f"quality of {overview.model} by window")]
 
 
 def write_version(log: Log, entry: Judged) -> str | None:

@@ -24,6 +24,7 @@ from tasks.features.table import Table
 TABLES = {}
 '''
 NAMED = re.compile(r"^(model: *)([a-z0-9-]+)", re.MULTILINE)  # by params.yaml
+LONGEST, WORDS = 60, {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 OWN = """\
 # Deployments of your own, such as the schedules of a second model. `ml up` deploys them, too, as does
 # prefect --no-prompt deploy --all --prefect-file project/deployments.yaml
@@ -63,6 +64,10 @@ def require_new(name: str) -> None:
     """Refuse a name that a model cannot have, or that one has."""
     if not FOLDER.fullmatch(folder_of(name)) or "_" in name:
         raise InputError(f"{name!r} is no name of a model: give small letters, digits, single dashes: late-orders")
+    if len(name) > LONGEST or name in WORDS:
+        raise InputError(
+            f"{name[:LONGEST]!r} is no name of a model: YAML means something else by it, or it is too long"
+        )
     if name == "contract":
         raise InputError("project/contract.py holds the tables: choose another name for the model")
     if (CODE / "project" / folder_of(name)).exists():

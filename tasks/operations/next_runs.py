@@ -30,15 +30,24 @@ def next_runs() -> list[NextRun] | None:
     """The next scheduled runs, the soonest first; None without a server that answers."""
     if not knows_server():
         return None
+    import httpx
+
+    from tasks.core.events import server_answers
+
+    try:
+        return read_planned() if server_answers() else None
+    except httpx.HTTPError:  # such as a refused password
+        return None
+
+
+def read_planned() -> list[NextRun]:
+    """The next run of each deployment of this project."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter
     from prefect.client.schemas.sorting import FlowRunSort
 
-    from tasks.core.events import server_answers
     from tasks.operations.sync import is_ours
 
-    if not server_answers():
-        return None
     planned = FlowRunFilter.model_validate({"state": {"type": {"any_": ["SCHEDULED"]}}})
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(flow_run_filter=planned, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=200)

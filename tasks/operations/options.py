@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from tasks.core.params import Params
 
 
+ELSEWHERE = {"model": "give --model NAME", "store": "one store serves all runs: write it into params.yaml"}
+LONGEST = 1_000  # characters of a value
+
+
 class UsageError(InputError):
     """The command was typed wrong."""
 
@@ -87,12 +91,16 @@ def place(settings: dict[str, Any], pair: str) -> None:
     """Put section.name=value into settings; the value is YAML, as in params.yaml."""
     path, equals, text = pair.partition("=")
     *sections, name = path.strip().split(".")
+    if path.strip() in ELSEWHERE:
+        raise UsageError(f"--set {path}: {ELSEWHERE[path.strip()]}")
     if not (equals and name and all(sections)):
         raise UsageError(f"--set {pair}: give section.name=value, such as tuning.n_trials=5")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UsageError(f"--set {pair}: the value is no YAML") from None
+        value = yaml.safe_load(text[:LONGEST])
+    except Exception:  # PyYAML has others beside its own
+        raise UsageError(f"--set {pair[:100]}: the value is no YAML") from None
     for section in sections:
         settings = settings.setdefault(section, {})
+    if not isinstance(settings, dict) or name in settings:
+        raise UsageError(f"--set {path}: it is given twice")
     settings[name] = value

@@ -74,16 +74,16 @@ def draw_importance(rises: dict[str, float]) -> str:
     return as_uri(figure)
 
 
-def draw_history(windows: list[Any], marks: list[tuple[str, str, str]]) -> str:
-    """The last metric of each window by its version, with what happened when.
+def draw_history(name: str, windows: list[Any], marks: list[tuple[str, str, str]]) -> str:
+    """A metric by window, each with its version, and what happened when.
 
     Args:
-        windows: Checked windows with metrics.
+        name: Of the metric.
+        windows: Checked windows that have it.
         marks: Day, text and color of each move or verdict.
     """
     figure, axes = start_figure(3.4)
     days = [date.fromisoformat(window.window) for window in windows]
-    name = list(windows[0].metrics)[-1]
     axes.plot(days, [window.metrics[name] for window in windows], "o-", color="tab:blue")
     for day, window in zip(days, windows, strict=True):
         axes.annotate(f"v{window.version}", (day, window.metrics[name]), textcoords="offset points", xytext=(0, 7))

@@ -50,12 +50,15 @@ def name_training(before: Log, after: Log, challenger: Challenger) -> tuple[str,
         challenger: What it found or made.
     """
     version, verdict = challenger.version, challenger.verdict
-    if after.champion() == version != before.champion():
+    if any(move.version == version for move in after.moves[len(before.moves) :]):
         return "Promoted", f"version {version}: {verdict.reason}"
     if version in before.versions:
-        return "NothingNew", f"nothing new since version {version} was trained: it stands, {verdict.decision}"
-    name = {"reject": "Rejected", "pending": "Pending", "promote": "NotPromoted"}[verdict.decision]
-    return name, f"version {version}: {verdict.reason}"
+        stands = after.reviews[version].outcome if version in after.reviews else verdict.decision
+        return "NothingNew", f"nothing new since version {version} was trained: it stands, {stands}"
+    if verdict.decision == "promote":
+        why = f"the champion is version {after.champion()}: it changed meanwhile, or this is a replay"
+        return "NotPromoted", f"version {version} passed the gate, but {why}"
+    return {"reject": "Rejected", "pending": "Pending"}[verdict.decision], f"version {version}: {verdict.reason}"
 
 
 def name_check(check: WindowCheck) -> tuple[str, str]:

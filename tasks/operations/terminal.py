@@ -22,7 +22,10 @@ def enter_workspace() -> None:
     Raises:
         InputError: The folder belongs to another clone of the starter, with code of its own.
     """
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise InputError("the folder that you are in was removed: change into another") from None
     found = next((folder for folder in (here, *here.parents) if (folder / "params.yaml").is_file()), None)
     if os.environ.get("WORKSPACE"):
         os.environ["WORKSPACE"] = str(Path(os.environ["WORKSPACE"]).resolve())

@@ -96,7 +96,9 @@ def test_a_damaged_part_is_named(store):
 def test_an_endpoint_that_is_down_is_one_sentence(s3_store, monkeypatch, own_workspace):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     for attempt in (lambda: read_rows(NUMBERS), lambda: insert_new(NUMBERS, rows(1))):
-        with pytest.raises(InputError, match=r"the table s3://.*/numbers cannot be used: .* AWS_\* variables"):
+        with pytest.raises(
+            InputError, match=r"the table s3://.*/numbers at http://127.0.0.1:9 .* cannot be used: .* AWS_\* variables"
+        ):
             attempt()
 
 

@@ -4,10 +4,13 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -63,6 +66,11 @@ def test_help_and_an_unknown_option_change_nothing(command, own_workspace):
         ("train --set tuning.n_trials=0", "--set: tuning.n_trials: "),
         ("train --set trials", "--set trials: give section.name=value, such as tuning.n_trials=5"),
         ("train --set tuning.n_trials={", "the value is no YAML"),
+        ("train --set seed=2001-99-99", "--set seed=2001-99-99: the value is no YAML"),
+        ("train --set seed=1 --set seed=2", "--set seed: it is given twice"),
+        ("train --set tuning=6 --set tuning.n_trials=5", "--set tuning.n_trials: it is given twice"),
+        ("train --set model=arrival-delay", "--set model: give --model NAME"),
+        ("st\x1b[31m", "st\\x1b[31m"),
         ("promote 3", "REASON"),
         ("review 3 approve", 'an answer needs all three: ml review VERSION approve|reject "why"'),
         ("review 3 maybe why", "maybe"),
@@ -104,10 +112,32 @@ def test_a_server_that_does_not_answer_is_one_sentence_without_the_password(type
     assert "http://127.0.0.1:9/api (PREFECT_API_URL) does not answer" in done.stderr.splitlines()[-1]
 
 
+def test_a_server_that_refuses_us_keeps_nobody_from_the_record(own_workspace):
+    refusing = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=refusing.serve_forever, daemon=True).start()
+    done = ml(own_workspace, "status", PREFECT_API_URL=f"http://127.0.0.1:{refusing.server_port}/api")
+    refusing.shutdown()
+    assert done.returncode == 0 and "no Prefect server answers" in done.stdout
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Says that it is well, and refuses the rest."""
+
+    def do_GET(self):
+        self.send_response(200 if self.path.endswith("/health") else 401)
+        self.end_headers()
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_):
+        pass
+
+
 def test_a_store_that_does_not_answer_is_one_sentence(own_workspace):
     variables = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "SECRET"}
     done = ml(own_workspace, "status", PARAMS_STORE="s3://bucket/prefix", AWS_ALLOW_HTTP="true", **variables)
     assert done.returncode == 1 and "SECRET" not in done.stderr
+    assert "http://127.0.0.1:9 (AWS_ENDPOINT_URL)" in done.stderr
     assert done.stderr.startswith("error: ") and "s3://bucket/prefix" in done.stderr and done.stderr.count("\n") == 1
 
 
@@ -169,16 +199,25 @@ def test_status_tells_champion_windows_and_what_waits_as_a_table_and_for_a_machi
     assert "drift of window 2013-09-01 has no training yet" in said
     assert "late-arrivals: champion version 2 since 2013-08-01, promotion by " in said
     assert "a rollback returns to version 1" in said and "newest verdict: version 3, as of 2013-08-01" in said
-    assert "in the DVC remote sample too" in said and "no Prefect server answers (PREFECT_API_URL)" in said
+    assert "whole in the DVC remote sample" in said and "no Prefect server answers (PREFECT_API_URL)" in said
     found = json.loads(ml(own_workspace, "status", "--json", "--model", "late-arrivals").stdout)
     (model,) = found["models"]
     assert model["champion"]["version"] == "2" and [of["version"] for of in model["verdicts"]] == ["1", "2", "3"]
     assert found["next_runs"] is None
 
 
-def test_data_that_no_remote_has_is_said_to_be_in_one_place_only(own_workspace):
-    (own_workspace / "data.dvc").write_text("outs:\n- md5: 00000000000000000000000000000000.dir\n")
-    assert "is in this machine's DVC cache ONLY: `dvc push`" in ml(own_workspace, "status").stdout
+def test_data_that_is_in_one_place_only_or_in_none_is_said_to_be(own_workspace):
+    remote = own_workspace / ".dvc" / "remote"
+    (own_workspace / ".dvc" / "config").write_text(
+        "[core]\n    remote = there\n['remote \"there\"']\n    url = remote\n"
+    )
+    shutil.rmtree(remote, ignore_errors=True)
+    remote.mkdir()
+    assert "is NOT whole in the DVC remote there: `dvc push`" in ml(own_workspace, "status").stdout
+    shutil.rmtree(own_workspace / ".dvc" / "cache")
+    assert "is neither in this machine's DVC cache nor whole" in ml(own_workspace, "status").stdout
+    (own_workspace / "data.dvc").write_text("outs:\n- md5: ../../x\n")
+    assert "data.dvc holds no outs[0].md5 of a folder" in ml(own_workspace, "status").stdout
 
 
 @pytest.mark.parametrize(
