@@ -97,7 +97,7 @@ def test_an_endpoint_that_is_down_is_one_sentence(s3_store, monkeypatch, own_wor
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     for attempt in (lambda: read_rows(NUMBERS), lambda: insert_new(NUMBERS, rows(1))):
         with pytest.raises(
-            InputError, match=r"the table s3://.*/numbers at http://127.0.0.1:9 .* cannot be used: .* AWS_\* variables"
+            InputError, match=r"the table s3://.*/numbers at http.*:9 .* cannot be used: .* AWS_\* variables"
         ):
             attempt()
 
