@@ -55,12 +55,6 @@ def describe(found: Overview) -> dict:
 
 def tell_model(found: Overview) -> None:
     """Print a model: champion, newest verdict, what waits, windows."""
-    champion = found.champion
-    since = (
-        f"champion version {champion.version} since {champion.since}, {champion.how} by {champion.by}"
-        if champion
-        else ""
-    )
     if champion := found.champion:
         since = f"version {champion.version} since {champion.since}, {champion.how} by {champion.by}"
         say(f"{found.model}: champion {since}")
