@@ -1,5 +1,6 @@
 """The flow on a real server, and the commands as a user types them."""
 
+import re
 import subprocess
 import sys
 
@@ -105,5 +106,7 @@ def test_a_run_shows_its_verdict_metrics_and_data_on_one_page(server, quick, sto
     shown = Artifact.get("late-arrivals-train")
     page = shown.data
     assert shown.description == "\u2714 Promoted late-arrivals" and page.startswith("version 1: all ")
+    links = re.findall(r"\]\((http[^)]+)\)", page)
+    assert links == ["http://127.0.0.1:4201/index.html"] and (store / "reports" / "index.html").is_file()
     assert page.index("#### Checks") < page.index("#### Metrics") < page.index("![gain by day](data:image/png;base64,")
     assert "1048" not in page and "wind\\_speed|max" in page.replace("_", "\\_").replace("\\|", "|")

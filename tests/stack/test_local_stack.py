@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from urllib.request import urlopen
 
 import pytest
 from stacks import WAIT, held, processes_of, read_until, states, wait_for
@@ -32,6 +33,8 @@ def test_it_starts_serves_a_second_terminal_and_stops_without_a_run_or_a_process
     process, environment = up(workspace)
     read_until(process, "Ctrl-C stops it")
     assert f"127.0.0.1:{PORT}/api" in ENV_FILE.read_text()
+    with urlopen(f"http://127.0.0.1:{REPORTS_PORT}") as home:
+        assert "No champion yet" in home.read().decode()
     terminal = {name: value for name, value in environment.items() if not name.startswith("PREFECT_")}
     run = [sys.executable, "-m", "prefect", "deployment", "run", "train/train-by-hand", "--param"]
     server = {"PREFECT_API_URL": f"http://127.0.0.1:{PORT}/api"}
