@@ -82,6 +82,7 @@ def test_every_shell_reads_every_command_of_the_docs(name):
             assert (done.returncode, done.stderr) == (0, ""), f"{file}: {block}"
 
 
+@pytest.mark.slow
 def test_another_project_made_by_the_recipe_trains_twice_rolls_back_and_works_in_another_clone(
     server, snapshot, tmp_path
 ):

@@ -8,7 +8,7 @@ import pytest
 
 from stack.local_stack import ROOT, clean_environment, make_workspace
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 PRIVATE = ["unshare", "--user", "--map-root-user", "--mount", "bash", "-euc"]
 
