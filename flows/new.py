@@ -1,5 +1,6 @@
 """Begin a new model, with three example features and settings that suit its data: ml new NAME"""
 
+import signal
 import sys
 from typing import Annotated
 
@@ -56,6 +57,7 @@ def ask(question: str, *offered: str) -> str:
         return default
     shown = f" [{default}]" if default else f" ({', '.join(offered)})"
     answer = ""
+    signal.siginterrupt(signal.SIGINT, True)  # polars has set that a read goes on after Ctrl-C
     while not answer:
         try:
             answer = input(f"{text}{shown}: ").strip() or default

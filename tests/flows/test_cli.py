@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import shlex
 import shutil
@@ -251,3 +252,20 @@ def test_ctrl_c_in_the_middle_of_a_training_ends_in_one_line(own_workspace):
             assert line, said
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the temporary server has it, too
         assert (process.stderr.read(), process.wait()) == ("stopped; what is on record stands\n", 130)
+
+
+def test_ctrl_c_at_a_question_ends_it_at_once():
+    code = "from tasks.operations.terminal import told_plainly\nfrom flows.new import ask\n"
+    code += "with told_plainly(): ask('table', 'days')"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execv(sys.executable, [sys.executable, "-c", code])
+    said = b""
+    while b"[days]: " not in said:
+        said += os.read(terminal, 1024)
+    os.write(terminal, b"\x03")
+    while b"stopped" not in said:  # without an answer it would wait for ever
+        said += os.read(terminal, 1024)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    os.close(terminal)
