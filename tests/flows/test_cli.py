@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -15,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from stacks import WAIT
 
 from flows.cli import app
 from stack.local_stack import ROOT, clean_environment
@@ -261,11 +263,16 @@ def test_ctrl_c_at_a_question_ends_it_at_once():
     if pid == 0:
         os.chdir(ROOT)
         os.execv(sys.executable, [sys.executable, "-c", code])
-    said = b""
-    while b"[days]: " not in said:
-        said += os.read(terminal, 1024)
+    shown(terminal, b"[days]: ")
     os.write(terminal, b"\x03")
-    while b"stopped" not in said:  # without an answer it would wait for ever
-        said += os.read(terminal, 1024)
+    shown(terminal, b"stopped")  # not only after an answer
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
     os.close(terminal)
+
+
+def shown(terminal: int, text: bytes) -> None:
+    """Return when a terminal shows a text."""
+    said = b""
+    while text not in said:
+        assert select.select([terminal], [], [], WAIT)[0], said
+        said += os.read(terminal, 1024)
