@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -26,11 +25,6 @@ def release(template: Path, tag: str) -> None:
     bash(f"git add -A && git commit -q --allow-empty -m {tag} && git tag {tag}", template, os.environ)
 
 
-def copier(folder: Path, command: str) -> str:
-    """What copier prints."""
-    return bash(f"{Path(sys.executable).parent}/copier {command}", folder, os.environ)
-
-
 @pytest.fixture
 def template(tmp_path):
     """The starter as it is, tagged."""
@@ -43,7 +37,11 @@ def template(tmp_path):
 def project(template, tmp_path):
     """A project that was made of it, under git."""
     folder, remote = tmp_path / "my project", tmp_path / "remote"
-    copier(tmp_path, f"copy -q --defaults -d model=warm-hours -d remote='{remote}' '{template}' '{folder}'")
+    bash(
+        f"copier copy -q --defaults -d model=warm-hours -d remote='{remote}' '{template}' '{folder}'",
+        tmp_path,
+        os.environ,
+    )
     bash("git init -q && git add -A && git commit -q -m 'of the starter'", folder, os.environ)
     return folder
 
@@ -92,7 +90,7 @@ def test_a_project_is_made_clean_lives_and_takes_a_later_version_without_a_confl
     (template / "docs" / "how-to" / "s3.md").unlink()
     (template / "project" / "late_arrivals" / "features.py").write_text("# the sample's\n")
     release(template, "v1.1.0")
-    copier(project, "update -q --defaults")
+    bash("copier update -q --defaults", project, os.environ)
 
     changed = bash("git status --porcelain", project, environment).splitlines()
     assert {line[3:] for line in changed} == {
