@@ -89,6 +89,8 @@ def reports(workspace: Path, environment: dict[str, str]) -> Generator[None]:
         str(folder),
     ]
     process = detached(command, environment, subprocess.DEVNULL)
+    while port_is_free(REPORTS_PORT) and process.poll() is None:
+        time.sleep(0.1)
     try:
         yield
     finally:
