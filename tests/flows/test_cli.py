@@ -2,9 +2,7 @@
 
 import json
 import os
-import pty
 import re
-import select
 import shlex
 import shutil
 import signal
@@ -16,7 +14,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from stacks import WAIT
 
 from flows.cli import app
 from stack.local_stack import ROOT, clean_environment
@@ -254,25 +251,3 @@ def test_ctrl_c_in_the_middle_of_a_training_ends_in_one_line(own_workspace):
             assert line, said
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the temporary server has it, too
         assert (process.stderr.read(), process.wait()) == ("stopped; what is on record stands\n", 130)
-
-
-def test_ctrl_c_at_a_question_ends_it_at_once():
-    code = "from tasks.operations.terminal import told_plainly\nfrom flows.new import ask\n"
-    code += "with told_plainly(): ask('table', 'days')"
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(ROOT)
-        os.execv(sys.executable, [sys.executable, "-c", code])
-    shown(terminal, b"[days]: ")
-    os.write(terminal, b"\x03")
-    shown(terminal, b"stopped")  # not only after an answer
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
-    os.close(terminal)
-
-
-def shown(terminal: int, text: bytes) -> None:
-    """Return when a terminal shows a text."""
-    said = b""
-    while text not in said:
-        assert select.select([terminal], [], [], WAIT)[0], said
-        said += os.read(terminal, 1024)
