@@ -2,17 +2,16 @@
 
 from prefect import flow
 
-from tasks.core.events import rejections_announced
 from tasks.core.locks import exclusive
 from tasks.core.params import Params, Prefilled
 from tasks.core.use_case import load_tables
-from tasks.data.merge import merge_landed
-from tasks.data.publish import commit_and_push, place_version, publish_version, refuse_edits
-from tasks.data.snapshot import pull_snapshot
-from tasks.data.sources import read_landed
-from tasks.operations.landing_page import landing_page, tell_landed
+from tasks.data.deliveries import open_news
+from tasks.data.landing import LandingPlace
+from tasks.data.ledger import read_ledger
+from tasks.data.publish import adopt_version, commit_and_push, place_version, publish_version, refuse_edits
+from tasks.data.take_in import take_in
+from tasks.operations.landing_page import end_landing, tell_landed
 from tasks.operations.naming import name_run
-from tasks.operations.run_end import end_as
 
 
 @flow(log_prints=True, flow_run_name=name_run)
@@ -28,20 +27,19 @@ def ingest(params: Params = Prefilled.read()) -> str:
     params = params.current()
     tables = load_tables()
     with exclusive("ingest"):
-        with rejections_announced("data.landing"):
-            snapshot = pull_snapshot(None, params.data)
+        published = None
+        while published is None:
+            snapshot = adopt_version(params.data)
             refuse_edits()
-            landed = read_landed(params.ingest.source, tables, snapshot, params.data.timeout)
-            files, changes = merge_landed(snapshot, tables, landed, params.validation)
-            if landed:
-                snapshot = publish_version(snapshot, files, landed)
-                tell_landed(tables, changes, landed, snapshot.version)
-        place_version(snapshot)
-        commit_and_push(snapshot, params.ingest, params.data.timeout)
-    if not landed:
-        return end_as("NothingNew", f"nothing new in {params.ingest.source}", snapshot.version)
-    told = f"{len(landed)} files are in data version {snapshot.version}"
-    return end_as("Landed", told, snapshot.version, landing_page(changes))
+            place = LandingPlace(params.ingest.source)
+            landing = take_in(
+                snapshot, tables, open_news(place, tables, read_ledger(snapshot), params.data.timeout), params
+            )
+            published = publish_version(snapshot, landing, "landed", params) if landing.changes else snapshot
+        place_version(published)
+        commit_and_push(published, params.ingest, params.data.timeout)
+    tell_landed(landing, published.version)
+    return end_landing(landing, params.ingest.source, published.version)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from prefect import flow
 
 from tasks.core.tables import tidy_table
 from tasks.core.use_case import list_models
-from tasks.data.publish import DATA_VERSIONS
-from tasks.data.validation import QUARANTINE
+from tasks.data.quarantine import QUARANTINE
+from tasks.data.versions import DATA_VERSIONS
 from tasks.inference.prediction_log import PREDICTIONS
 from tasks.operations.home_page import refresh_home_page
 from tasks.operations.run_end import end_as

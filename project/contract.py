@@ -30,6 +30,18 @@ class Flights(dy.Schema):
     air_time = dy.Int16(nullable=True, min=5, max=1200)  # minutes
 
     @dy.rule()
+    def local_date_exists(cls) -> pl.Expr:
+        return (
+            pl.concat_str("year", pl.lit("-"), "month", pl.lit("-"), "day")
+            .str.to_date("%Y-%m-%d", strict=False)
+            .is_not_null()
+        )
+
+    @dy.rule()
+    def time_is_a_whole_hour(cls) -> pl.Expr:
+        return pl.col("time_hour").dt.truncate("1h") == pl.col("time_hour")
+
+    @dy.rule()
     def landed_flights_have_both_outcomes(cls) -> pl.Expr:
         return pl.col("arr_delay").is_null() == pl.col("air_time").is_null()
 

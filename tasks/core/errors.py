@@ -13,6 +13,10 @@ class InputError(Exception):
     """What the user gave cannot be used; the message names it and the fix."""
 
 
+class DataError(InputError):
+    """A file or rows cannot be used; other files and tables can."""
+
+
 class StoreError(InputError):
     """The store cannot be used: nothing is wrong with the data."""
 

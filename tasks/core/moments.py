@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from tasks.core.errors import InputError
 
 YEARS = range(1900, 2200)
+POSSIBLE = (datetime(YEARS[0], 1, 1, tzinfo=UTC), datetime(YEARS[-1], 12, 31, tzinfo=UTC))  # of events
 
 
 def parse_moment(text: str) -> datetime:

@@ -4,6 +4,7 @@ Order: the neutral defaults here < params.yaml < project/NAME/params.yaml < PARA
 """
 
 from typing import Any, Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import (
     ModelWrapValidatorHandler,
@@ -31,20 +32,44 @@ class Data(Section):
 
 class Ingest(Section):
     source: str = setting(
-        "landing", "a folder of the workspace or s3://bucket/prefix, with TABLE/ANY.parquet", min_length=1
+        "landing",
+        "a folder of the workspace or s3://bucket/prefix, with TABLE/ANY.parquet (csv, json lines)",
+        min_length=1,
     )
+    time_zone: str | None = setting(None, "of landed times that have none, e.g. Europe/Berlin; null refuses them")
     commit: bool = setting(False, "commit data.dvc, and nothing else, after each landing")
-    push: bool = setting(False, "push each new version to the DVC remote")
+    push: bool | None = setting(
+        None, "push each new version; null: as soon as a DVC remote other than the sample's is set"
+    )
 
     @field_validator("source")
     @classmethod
     def _hold_no_secret(cls, source: str) -> str:
         return without_secret(source)
 
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, zone: str | None) -> str | None:
+        if zone is not None and zone not in available_timezones():
+            raise ValueError(f"there is no time zone {zone!r}: name one such as Europe/Berlin or UTC")
+        return zone
+
 
 class Validation(Section):
     max_bad_share: Share = setting(
-        0.01, "of a month or landed file that quarantine may take; one bad row is always tolerated"
+        0.01, "of a month, or of a landed file, that quarantine may take; more stop the run, or set the file aside"
+    )
+    max_bad_rows: int = setting(10, "so many bad rows of a month or a file are always tolerated", ge=0)
+    horizon_before: Span = setting("7305d", "an event may lie so long before the oldest of the data")
+    horizon_gap: Span = setting("731d", "an event may lie so long after the newest of the data")
+    horizon_after: Span = setting("1d", "an event may lie so long after now; more where it is planned ahead")
+    outliers: float | None = setting(
+        None,
+        "a landed number so many robust standard deviations from the median is a bad row; null is off",
+        gt=0,
+    )
+    late: float | None = setting(
+        3.0, "nothing landed for so many times the usual gap of a table: data.late is sent; null is off", gt=0
     )
 
 

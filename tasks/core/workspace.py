@@ -23,6 +23,8 @@ class Workspace:
         self.fetched = self.cache / "store"  # files of a store elsewhere
         self.features = self.cache / "features"
         self.studies = self.cache / "studies"
+        self.marks = self.cache / "landing" / "marks.parquet"
+        self.pushed = self.cache / "dvc" / "pushed"
         self.locks = self.cache / "locks"
 
 

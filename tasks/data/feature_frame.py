@@ -102,7 +102,8 @@ def partition_key(
     files = [file for table in tables for file in files_between(snapshot, use_case, table, start, end)]
     objects = {file: snapshot.hash_of(file) for file in sorted(files)}
     rows = {table: digest_rows(frame) for table, frame in near.items()}
-    key = make_key(SOURCE, *use_case.code, month=span[0], objects=objects, rows=rows, **validation.model_dump())
+    tolerance = validation.model_dump(include={"max_bad_share", "max_bad_rows"})
+    key = make_key(SOURCE, *use_case.code, month=span[0], objects=objects, rows=rows, **tolerance)
     return f"{use_case.model}-{key}"
 
 

@@ -1,4 +1,4 @@
-"""Fetch one data version from the DVC remote into the cache: python -m tasks.data.fetch VERSION
+"""One data version between the DVC remote and the cache: python -m tasks.data.fetch pull|push VERSION
 
 A process of its own, so that a remote that never answers can be given up on.
 """
@@ -24,13 +24,22 @@ def open_repo() -> Repo:
     return Repo(str(workspace().root), config={"core": {"no_scm": True}})
 
 
-def fetch(version: str) -> None:
+def pull(version: str) -> None:
     """Bring the listing `version` and every object it names into the cache; the caller verifies them."""
     with open_repo() as repo:
         repo.cloud.pull({HashInfo("md5", version)})
         cache = Path(repo.cache.local.path)
         if object_path(version, cache).is_file():
             repo.cloud.pull({HashInfo("md5", oid) for oid in read_listing(version, cache).values()})
+
+
+def push(version: str) -> None:
+    """Bring the objects of a version that the remote lacks there, the listing last."""
+    with open_repo() as repo:
+        objects = read_listing(version, Path(repo.cache.local.path)).values()
+        for hashes in (set(objects), {version}):
+            if failed := repo.cloud.push({HashInfo("md5", oid) for oid in hashes}).failed:
+                raise InputError(f"{len(failed)} objects did not arrive")
 
 
 def object_path(oid: str, cache: Path) -> Path:
@@ -55,4 +64,4 @@ def read_listing(version: str, cache: Path) -> dict[str, str]:
 
 if __name__ == "__main__":
     with exit_on_input_error():
-        fetch(sys.argv[1])
+        {"pull": pull, "push": push}[sys.argv[1]](sys.argv[2])

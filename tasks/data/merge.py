@@ -3,96 +3,124 @@
 from typing import NamedTuple
 
 import polars as pl
-from prefect import task
 
-from tasks.core.errors import InputError
-from tasks.core.params import Validation
-from tasks.data.reader import read_file
+from tasks.core.errors import DataError
+from tasks.data.reader import read_declared
 from tasks.data.snapshot import Snapshot
-from tasks.data.sources import Landed
-from tasks.data.validation import validate_rows
-from tasks.features.table import Tables
+from tasks.features.table import ARRIVED, TIME, Table, Tables
 
-KNOWN, BEFORE = "\0known", "\0before"  # a column, and how one ends, that no table has
+KNOWN, NEWER, BEFORE = "\0known", "\0newer", "\0before"  # columns, and how one ends, that no table has
+
+
+class Counts(NamedTuple):
+    """What valid rows did to the data."""
+
+    added: int = 0
+    unchanged: int = 0
+    late_labels: int = 0  # a null became a value
+    corrections: int = 0  # a value became another
 
 
 class Change(NamedTuple):
     """What the rows of one landed file did; the last five sum to read."""
 
+    table: str
     file: str
     read: int
     quarantined: int
     added: int
     unchanged: int
-    late_labels: int  # a null became a value
-    corrections: int  # a value became another
+    late_labels: int
+    corrections: int
 
 
-@task
-def merge_landed(
-    snapshot: Snapshot, tables: Tables, landed: list[Landed], validation: Validation
-) -> tuple[dict[str, pl.DataFrame], list[Change]]:
-    """The files of data/ that change, by name, and what each landed file did to them."""
-    files: dict[str, pl.DataFrame] = {}
-    changes = []
-    for delivery in landed:
-        valid, count = validate_rows(tables, delivery.table, delivery.rows, validation)
-        counts = [0, 0, 0, 0]
-        for file, rows in split_by_file(tables, delivery.table, valid, snapshot):
-            before = files[file] if file in files else read_existing(tables, file, snapshot)
-            files[file], merged = merge_rows(tables[delivery.table].key, before, rows)
-            counts = [total + more for total, more in zip(counts, merged, strict=True)]
-        changes.append(Change(delivery.name, count.read, count.quarantined, *counts))
-    return {file: rows for file, rows in files.items() if differs(tables, file, rows, snapshot)}, changes
+class Merge:
+    """The files of data/ as they become while deliveries are merged into them, one after the other."""
+
+    def __init__(self, snapshot: Snapshot, tables: Tables) -> None:
+        self.snapshot, self.tables = snapshot, tables
+        self.files: dict[str, pl.DataFrame] = {}
+
+    def add(self, table: str, rows: pl.DataFrame) -> Counts:
+        """Merge valid rows, each with the time of its arrival, into the files that they belong to."""
+        total = [0, 0, 0, 0]
+        for file, part in split_by_file(self.tables[table], table, rows, self.snapshot):
+            before = self.files[file] if file in self.files else self.read(file)
+            self.files[file], counts = merge_rows(self.tables[table], before, part)
+            total = [a + b for a, b in zip(total, counts, strict=True)]
+        return Counts(*total)
+
+    def read(self, file: str) -> pl.DataFrame:
+        """A file as it is now, with the time of each row's arrival; null where nobody noted it."""
+        table = self.tables[file.removesuffix(".parquet").split("/")[0]]
+        if file not in self.snapshot.files:
+            return table.empty.with_columns(pl.lit(None, TIME).alias(ARRIVED))
+        path = self.snapshot.files[file]
+        noted = ARRIVED in pl.read_parquet_schema(path)
+        arrived = pl.read_parquet(path, columns=[ARRIVED])[ARRIVED] if noted else pl.lit(None, TIME).alias(ARRIVED)
+        return read_declared(path, table, f"data/{file}").with_columns(arrived)
+
+    def changed(self) -> dict[str, pl.DataFrame]:
+        """The files that hold other rows than before; their order, and the times of arrival, do not count."""
+        return {file: rows for file, rows in self.files.items() if differs(self.read(file), rows)}
 
 
-def split_by_file(tables: Tables, table: str, rows: pl.DataFrame, snapshot: Snapshot) -> list[tuple[str, pl.DataFrame]]:
+def differs(before: pl.DataFrame, after: pl.DataFrame) -> bool:
+    columns = [column for column in after.columns if column != ARRIVED]
+    return not before.select(columns).sort(columns).equals(after.select(columns).sort(columns))
+
+
+def split_by_file(table: Table, name: str, rows: pl.DataFrame, snapshot: Snapshot) -> list[tuple[str, pl.DataFrame]]:
     """The file of data/ that each row belongs to: its month, or the table's only file.
 
     Raises:
-        InputError: The table lies in several files, and nothing tells to which of them a row belongs.
+        DataError: The table lies in several files, and nothing tells to which of them a row belongs.
     """
-    event = tables[table].event_time
-    if event is None and any(file.startswith(f"{table}/") for file in snapshot.files):
-        raise InputError(f"data/{table}/ holds several files: what lands needs one, make it data/{table}.parquet")
-    if event is None or f"{table}.parquet" in snapshot.files:
-        return [(f"{table}.parquet", rows)]
+    event = table.event_time
+    if event is None and any(file.startswith(f"{name}/") for file in snapshot.files):
+        raise DataError(f"data/{name}/ holds several files: what lands needs one, make it data/{name}.parquet")
+    if event is None or f"{name}.parquet" in snapshot.files:
+        return [(f"{name}.parquet", rows)]
     months = rows.group_by(event.dt.strftime("%Y-%m"), maintain_order=True)
-    return [(f"{table}/{month[0]}.parquet", part) for month, part in months]
+    return [(f"{name}/{month[0]}.parquet", part) for month, part in months]
 
 
-def read_existing(tables: Tables, file: str, snapshot: Snapshot) -> pl.DataFrame:
-    empty = tables[file.removesuffix(".parquet").split("/")[0]].empty
-    return read_file(snapshot, tables, file).cast(empty.schema) if file in snapshot.files else empty
-
-
-def differs(tables: Tables, file: str, rows: pl.DataFrame, snapshot: Snapshot) -> bool:
-    """Whether a file would hold other rows than it does; their order does not count."""
-    before, key = read_existing(tables, file, snapshot), rows.columns
-    return not before.sort(key).equals(rows.sort(key))
-
-
-def merge_rows(key: list[str], before: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
+def merge_rows(table: Table, before: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, Counts]:
     """All rows in the order of their key, and how many were added, unchanged, late labels, corrections.
 
+    A row that is older than the known one, by the table's version column or else by arrival, only fills its nulls.
     Nulls never overwrite known values: a row that only lacks some is unchanged. Where data/ holds a key twice, its
     last row is the one that changes, and takes the place of both.
     """
-    values = [column for column in rows.columns if column not in key]
+    key = table.key
+    values = [column for column in rows.columns if column not in (*key, ARRIVED)]
     last = before.unique(key, keep="last").with_columns(pl.lit(True).alias(KNOWN))
     both = rows.join(last, on=key, how="left", suffix=BEFORE, maintain_order="left")
+    order = table.version if table.version and table.version not in key else ARRIVED
+    both = both.with_columns(
+        ((pl.col(order) >= pl.col(order + BEFORE)) | pl.col(order + BEFORE).is_null()).alias(NEWER)
+    )
+    newer = pl.col(NEWER).fill_null(False)
     repeats = [pl.col(column).eq_missing(pl.col(column + BEFORE)) | pl.col(column).is_null() for column in values]
     fills = [repeat | pl.col(column + BEFORE).is_null() for column, repeat in zip(values, repeats, strict=True)]
+    stale = [repeat | pl.col(column + BEFORE).is_not_null() for column, repeat in zip(values, repeats, strict=True)]
     kind = both.select(
         pl.when(pl.col(KNOWN).is_null())
         .then(0)
-        .when(pl.all_horizontal(repeats))
+        .when(pl.when(newer).then(pl.all_horizontal(repeats)).otherwise(pl.all_horizontal(stale)))
         .then(1)
-        .when(pl.all_horizontal(fills))
+        .when(~newer | pl.all_horizontal(fills))
         .then(2)
         .otherwise(3)
     ).to_series()
-    kept = before.join(rows.filter(kind >= 2), on=key, how="anti", maintain_order="left")
-    filled = both.select(*key, *(pl.coalesce(column, column + BEFORE) for column in values)).select(rows.columns)
-    merged = pl.concat([kept, filled.filter(kind != 1)]).sort(key)
-    return merged, [int((kind == which).sum()) for which in range(4)]
+    merged = both.select(
+        *key,
+        *(
+            pl.when(newer).then(pl.coalesce(c, c + BEFORE)).otherwise(pl.coalesce(c + BEFORE, c)).alias(c)
+            for c in values
+        ),
+        pl.max_horizontal(ARRIVED, ARRIVED + BEFORE).alias(ARRIVED),
+    ).select(before.columns)
+    kept = before.join(rows, on=key, how="anti", maintain_order="left")
+    counts = Counts(*(int((kind == which).sum()) for which in range(4)))
+    return pl.concat([kept, merged]).sort(key), counts

@@ -1,67 +1,91 @@
-"""Publishing a new data version and updating the working copy; replacing data.dvc makes a version current."""
+"""Publishing a new data version, and making the working copy follow it."""
 
 import hashlib
 import io
 import json
 import shutil
 import subprocess
-import sys
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
-import yaml
 from dvc.exceptions import DvcException
 from prefect import task
 
 from tasks.core.errors import InputError
 from tasks.core.files import atomic_write
-from tasks.core.params import Ingest
-from tasks.core.provenance import who
-from tasks.core.tables import Table, insert_new
+from tasks.core.params import Data, Ingest, Params
 from tasks.core.workspace import workspace
 from tasks.data.fetch import object_path, open_repo, read_listing
-from tasks.data.snapshot import Snapshot, cache_folder, md5_of
-from tasks.data.sources import LEDGER, Landed, read_ledger
-
-DATA_VERSIONS = Table(
-    "data_versions",
-    {
-        "version": pl.String,
-        "before": pl.String,  # the version that it follows
-        "made_at": pl.Datetime("us", "UTC"),
-        "by": pl.String,
-        "landed": pl.String,  # as JSON: the mark of each file whose rows are new in it, by name
-    },
-    key=("version",),
-    partition=(),
-)
+from tasks.data.ledger import BEFORE, LEDGER, landed_files, read_ledger
+from tasks.data.merge import Change
+from tasks.data.snapshot import Snapshot, cache_folder, md5_of, pull_snapshot, run_remote
+from tasks.data.take_in import Landing
+from tasks.data.versions import find_current, known_versions, record_version, write_data_dvc
 
 
 @task
-def publish_version(snapshot: Snapshot, files: dict[str, pl.DataFrame], landed: list[Landed]) -> Snapshot:
-    """Make the changed files and the ledger part of a new version, and that version current.
+def adopt_version(data: Data) -> Snapshot:
+    """The current version; one that `dvc add data` made becomes an entry.
 
-    A process that dies before the last line has changed nothing; objects it left in the cache are harmless.
+    Args:
+        data: How long a fetch may take.
+    """
+    while (version := find_current()) not in (known := known_versions()):
+        snapshot = pull_snapshot.fn(version, data)
+        if record_version(version, known, "adopted", {}, []):
+            return snapshot
+    return pull_snapshot.fn(version, data)
+
+
+@task
+def publish_version(snapshot: Snapshot, landing: Landing, kind: str, params: Params) -> Snapshot | None:
+    """Make the changed files and the ledger part of a new version, push it where that is set, and make it current.
+
+    A process that dies before the last line has changed nothing; objects that it left are harmless.
+
+    Args:
+        snapshot: The version that the landing was made on.
+        landing: What went in.
+        kind: landed or replayed.
+        params: The settings; `ingest` and `data` count here.
+
+    Returns:
+        The new version; None if another machine published one meanwhile: then take in again, on that one.
     """
     cache = cache_folder()
     listing = read_listing(snapshot.version, cache)
-    for name, rows in files.items():
-        content = io.BytesIO()
-        rows.write_parquet(content, compression="zstd")
-        listing[name] = keep_object(content.getvalue(), cache)
-    ledger = read_ledger(snapshot) | {delivery.name: delivery.mark for delivery in landed}
-    listing[LEDGER] = keep_object(json.dumps(ledger, indent=1, sort_keys=True).encode(), cache)
+    listing.pop(BEFORE, None)
+    for name, rows in landing.files.items():
+        listing[name] = keep_parquet(rows, cache)
+    listing[LEDGER] = keep_parquet(pl.concat([read_ledger(snapshot), landing.ledger]), cache)
     entries = [{"md5": oid, "relpath": name} for name, oid in sorted(listing.items())]
     version = f"{keep_object(json.dumps(entries, sort_keys=True).encode(), cache, '.dir')}.dir"
-    size = sum(object_path(oid, cache).stat().st_size for oid in listing.values())
-    out = {"md5": version, "size": size, "nfiles": len(listing), "hash": "md5", "path": "data"}
-    marks = json.dumps({delivery.name: delivery.mark for delivery in landed}, sort_keys=True)
-    row = {"version": version, "before": snapshot.version, "made_at": datetime.now(UTC), "by": who(), "landed": marks}
-    insert_new(DATA_VERSIONS, pl.DataFrame([row], schema=DATA_VERSIONS.schema))
-    with atomic_write(workspace().data_dvc) as part:
-        part.write_text(yaml.safe_dump({"outs": [out]}, sort_keys=False))
+    if is_pushed(params.ingest):
+        push_version(version, params.data.timeout)
+    known = known_versions()
+    files = landed_files(landing.ledger).select("table", "file", "digest", "rows").rows(named=True)
+    if known[-1] != snapshot.version or not record_version(version, known, kind, sum_up(landing.changes), files):
+        print("another machine published a version meanwhile: what landed is taken in again, on that one")
+        return None
     return Snapshot(version, {name: object_path(oid, cache) for name, oid in listing.items()})
+
+
+def sum_up(changes: list[Change]) -> dict[str, dict[str, int]]:
+    """What some files did to each table."""
+    found: dict[str, Counter[str]] = {}
+    for change in changes:
+        counts = {name: value for name, value in change._asdict().items() if name not in ("table", "file")}
+        found.setdefault(change.table, Counter()).update(counts)
+    return {table: dict(counts) for table, counts in found.items()}
+
+
+def keep_parquet(rows: pl.DataFrame, cache: Path) -> str:
+    """Put rows into the DVC cache; returns the hash."""
+    content = io.BytesIO()
+    rows.write_parquet(content, compression="zstd")
+    return keep_object(content.getvalue(), cache)
 
 
 def keep_object(content: bytes, cache: Path, suffix: str = "") -> str:
@@ -95,7 +119,9 @@ def refuse_edits() -> dict[str, str]:
 
 @task
 def place_version(snapshot: Snapshot) -> None:
-    """Make data/ hold exactly the files of a version; files that a user put there are refused, not removed."""
+    """Let data.dvc name a version and data/ hold exactly its files; what a user put there is refused, not removed."""
+    sizes = [path.stat().st_size for path in snapshot.files.values()]
+    write_data_dvc(snapshot.version, sum(sizes), len(sizes))
     folder, present = workspace().data, refuse_edits()
     for name, source in snapshot.files.items():
         if present.get(name) != snapshot.hash_of(name):
@@ -110,24 +136,54 @@ def place_version(snapshot: Snapshot) -> None:
 
 @task
 def commit_and_push(snapshot: Snapshot, ingest: Ingest, timeout: timedelta) -> None:
-    """Commit and push, if params.yaml says so; what an earlier run failed to push is pushed, too."""
-    if ingest.push:
-        refuse_inner_remote()
-        run([sys.executable, "-m", "dvc", "push", "data.dvc"], "dvc push", timeout)
+    """Commit and push, if params.yaml says so; a version that was made before there was a remote is pushed, too."""
+    if is_pushed(ingest):
+        push_version(snapshot.version, timeout)
     if ingest.commit and run(["git", "status", "--porcelain", "--", "data.dvc"], "git status", timeout):
         commit = ["git", "commit", "--quiet", "-m", f"Data version {snapshot.version}", "--", "data.dvc"]
         run(commit, "git commit", timeout)
 
 
-def refuse_inner_remote() -> None:
-    """The sample's remote lies in the repository: pushing to it would make the repository grow with every version."""
+def is_pushed(ingest: Ingest) -> bool:
+    """Whether versions are pushed: as params.yaml says, else as soon as there is a remote outside of the workspace.
+
+    Raises:
+        InputError: They shall be, and there is no such remote; the sample's would grow with every version.
+    """
+    if ingest.push is False:
+        return False
+    path = find_remote()
+    inner = path is not None and path.is_absolute() and path.is_relative_to(workspace().root)
+    if ingest.push and path is None:
+        raise InputError("ingest.push is set, but there is no DVC remote: `dvc remote add -d storage s3://bucket/dvc`")
+    if ingest.push and inner:
+        raise InputError("the DVC remote lies inside the workspace: `dvc remote add -d storage s3://bucket/dvc` first")
+    return path is not None and not inner
+
+
+def find_remote() -> Path | None:
+    """Where the DVC remote lies; None if none is set."""
     try:
         with open_repo() as repo:
-            path = Path(str(repo.cloud.get_remote_odb().path))
+            return Path(str(repo.cloud.get_remote_odb().path)) if repo.config["core"].get("remote") else None
     except DvcException as error:
-        raise InputError(f"there is no DVC remote to push to: {error}") from None
-    if path.is_absolute() and path.is_relative_to(workspace().root):
-        raise InputError("the DVC remote lies inside the workspace: `dvc remote add -d storage s3://bucket/dvc` first")
+        raise InputError(f"the DVC remote cannot be used: {error}; look at .dvc/config") from None
+
+
+def push_version(version: str, timeout: timedelta) -> None:
+    """Bring what the DVC remote lacks of a version there, once.
+
+    Raises:
+        InputError: It does not answer in time, or refuses.
+    """
+    done = workspace().pushed
+    pushed = f"{version} {find_remote()}"
+    if done.is_file() and done.read_text() == pushed:
+        return
+    if why := run_remote("push", version, timeout):
+        raise InputError(f"data version {version} cannot be pushed: {why}; look at .dvc/config and the AWS_* variables")
+    with atomic_write(done) as part:
+        part.write_text(pushed)
 
 
 def run(command: list[str], name: str, timeout: timedelta) -> str:

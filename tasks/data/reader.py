@@ -5,16 +5,17 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import polars as pl
 
-from tasks.core.errors import InputError, first_line
+from tasks.core.errors import DataError, InputError, first_line
+from tasks.core.moments import POSSIBLE
 from tasks.core.use_case import UseCase
+from tasks.data.conversion import convert
+from tasks.data.formats import Raw
 from tasks.data.snapshot import Snapshot
-from tasks.features.table import Tables, as_known, to_plain
+from tasks.features.table import Table, Tables, as_known, to_plain
 
-MOMENTS, TEXTS = (pl.Date, pl.Datetime), (pl.String, pl.Categorical, pl.Enum)
 Month = tuple[datetime, datetime]  # its first moment, and that of the month after it
 
 
@@ -24,7 +25,9 @@ def months(snapshot: Snapshot, use_case: UseCase) -> list[Month]:
     if files != [f"{use_case.rows}.parquet"]:
         return [month_span(file) for file in files]
     start = use_case.event_time.dt.truncate("1mo").alias("start")
-    starts = read_file(snapshot, use_case.tables, files[0]).select(start)["start"].drop_nulls()
+    rows = read_file(snapshot, use_case.tables, files[0])
+    with tell_time_errors(use_case.rows):
+        starts = rows.filter(use_case.event_time.is_between(*POSSIBLE)).select(start)["start"]
     if starts.is_empty():
         raise InputError(f"data/{files[0]} holds no row with an event time")
     return [month_around(start) for start in starts.unique().sort()]
@@ -34,7 +37,7 @@ def month_span(file: str) -> Month:
     """First moment of a monthly file, and of the month after it."""
     try:
         return month_around(datetime.strptime(PurePosixPath(file).stem, "%Y-%m").replace(tzinfo=UTC))
-    except ValueError:
+    except (ValueError, OverflowError):
         folder = PurePosixPath(file).parent
         raise InputError(f"data/{file}: name the files of data/{folder}/ by month, such as 2024-03.parquet") from None
 
@@ -122,50 +125,29 @@ def tell_time_errors(table: str) -> Generator[None]:
 def read_file(snapshot: Snapshot, tables: Tables, file: str) -> pl.DataFrame:
     """The declared columns of one file of a snapshot."""
     table = file.removesuffix(".parquet").split("/")[0]
-    return read_declared(snapshot.files[file], tables[table].schema, f"data/{file}")
+    return read_declared(snapshot.files[file], tables[table], f"data/{file}")
 
 
-def read_declared(source: Path | bytes, schema: Any, name: str) -> pl.DataFrame:
+def read_declared(source: Path | bytes, table: Table, name: str) -> pl.DataFrame:
     """The columns that the contract declares for a table, of the declared kind.
 
     Args:
-        source: A parquet file.
-        schema: The table's schema in the contract.
+        source: A parquet file; it may lack columns that may be null, since a contract grows.
+        table: As the contract declares it.
         name: What messages call the file.
+
+    Raises:
+        DataError: The file cannot be read, or its values cannot be those of the declared types.
     """
     try:
         present = pl.read_parquet_schema(source)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{name} is no parquet file: {first_line(error)}") from None
-    declared = schema.create_empty().schema
-    for column, kind in declared.items():
-        if column not in present:
-            raise InputError(f"{name} lacks the column {column!r}, which project/contract.py declares")
-        if not is_castable(present[column], kind):
-            raise InputError(f"{name}: {column} is {present[column]}, but project/contract.py declares {kind}")
-        if lacks_zone(present[column], kind):
-            raise InputError(f"{name}: {describe_zoneless(column)}")
-    zoned = {column: kind for column, kind in declared.items() if isinstance(kind, pl.Datetime) and kind.time_zone}
-    return to_plain(pl.read_parquet(source, columns=list(declared)).cast(zoned))
-
-
-def describe_zoneless(column: str) -> str:
-    """What to do about a column of times without a zone."""
-    return (
-        f"{column} is a time without a zone: write it with one, by pl.col({column!r})"
-        '.dt.replace_time_zone("UTC") or the zone that it was noted in'
-    )
-
-
-def lacks_zone(present: pl.DataType, declared: pl.DataType) -> bool:
-    """Whether a time is without the zone that the contract declares, so that nobody can tell when it was."""
-    zones = [kind.time_zone for kind in (present, declared) if isinstance(kind, pl.Datetime)]
-    return len(zones) == 2 and zones[0] is None and zones[1] is not None
-
-
-def is_castable(present: pl.DataType, declared: pl.DataType) -> bool:
-    """Whether values of a type may be taken as another: numbers, times and texts as such, nulls as anything."""
-    alike = (present.is_numeric() and declared.is_numeric()) or any(
-        present in kinds and declared in kinds for kinds in (MOMENTS, TEXTS)
-    )
-    return alike or present in (declared, pl.Null)
+        rows = pl.read_parquet(source, columns=[column for column in table.columns if column in present])
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise DataError(f"{name} is no parquet file: {first_line(error)}") from None
+    new = [column for column, kind in table.columns.items() if column not in present and kind.nullable]
+    converted = convert(Raw(rows.with_columns(pl.lit(None).alias(name) for name in new), frozenset()), table, name)
+    for column in converted.lost:
+        kind = f"{rows.schema[column.name]}, but project/contract.py declares {converted.rows.schema[column.name]}"
+        example = rows[column.name].filter(column)[0]
+        raise DataError(f"{name}: {column.name} is {kind}, which {column.sum():,} values are not, such as {example}")
+    return to_plain(converted.rows)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import yaml
 from dvc.exceptions import DvcException
 from prefect import task
 
@@ -18,6 +17,7 @@ from tasks.core.params import Data
 from tasks.core.provenance import GitError, git
 from tasks.core.workspace import workspace
 from tasks.data.fetch import object_path, open_repo, read_listing
+from tasks.data.versions import find_current, parse_version
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def pull_snapshot(data_rev: str | None, data: Data) -> Snapshot:
     """Resolve a data version, fetch what the cache lacks, and verify every object; the working copy is left alone.
 
     Args:
-        data_rev: A git revision or tag, or a data version; None is the current data.dvc.
+        data_rev: A git revision or tag, or a data version; None is the current one.
         data: How long a fetch may take.
 
     Raises:
@@ -57,7 +57,7 @@ def fetch_again(broken: list[Path], version: str, cache: Path, timeout: timedelt
     """Fetch what is missing or damaged, or say why that cannot be."""
     for path in broken:
         path.unlink(missing_ok=True)
-    fetched = fetch(version, timeout)
+    fetched = run_remote("pull", version, timeout) or "an object is missing or damaged there"
     if broken_objects(version, cache):
         raise InputError(
             f"data version {version} cannot be had whole from the DVC remote: {fetched}; look at .dvc/config "
@@ -66,25 +66,10 @@ def fetch_again(broken: list[Path], version: str, cache: Path, timeout: timedelt
 
 
 def resolve_version(data_rev: str | None) -> str:
-    """The data version that a revision names: the hash in its data.dvc."""
+    """The data version that a revision names: the hash in its data.dvc; the current one where it names none."""
     if data_rev and re.fullmatch(r"[0-9a-f]{32}(\.dir)?", data_rev):
         return f"{data_rev.removesuffix('.dir')}.dir"
-    text = read_revision(data_rev) if data_rev else read_current()
-    try:
-        version = yaml.safe_load(text)["outs"][0]["md5"]
-    except (yaml.YAMLError, KeyError, IndexError, TypeError):
-        raise InputError("data.dvc holds no outs[0].md5: run `dvc add data`") from None
-    if not re.fullmatch(r"[0-9a-f]{32}\.dir", str(version)):
-        raise InputError(f"data.dvc tracks {version}, not a folder: put your files into data/ and run `dvc add data`")
-    return version
-
-
-def read_current() -> str:
-    """The text of data.dvc."""
-    file = workspace().data_dvc
-    if not file.is_file():
-        raise InputError(f"{file} is missing: restore it from git, or run `dvc add data`")
-    return file.read_text()
+    return parse_version(read_revision(data_rev)) if data_rev else find_current()
 
 
 def read_revision(revision: str) -> str:
@@ -124,12 +109,12 @@ def broken_objects(version: str, cache: Path) -> list[Path]:
     return [object_path(oid, cache) for oid in read_listing(version, cache).values() if not is_whole(oid, cache)]
 
 
-def fetch(version: str, timeout: timedelta) -> str:
-    """Run the fetch under a deadline; returns what went wrong, if anything, in one line."""
-    command = [sys.executable, "-m", "tasks.data.fetch", version]
+def run_remote(what: str, version: str, timeout: timedelta) -> str:
+    """Pull or push under a deadline; returns what went wrong in one line, "" if nothing did."""
+    command = [sys.executable, "-m", "tasks.data.fetch", what, version]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout.total_seconds())
     except subprocess.TimeoutExpired:
         return f"it did not answer within data.timeout ({timeout.total_seconds():g} s)"
     lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else "an object is missing or damaged there"
+    return (lines[-1] if lines else f"exit code {done.returncode}") if done.returncode or lines else ""

@@ -12,6 +12,7 @@ from tasks.features.durations import parse_duration
 
 TIME = pl.Datetime("us", "UTC")
 LEAST_STEP = 1e-12
+ARRIVED = "_arrived_at"  # in data/, beside the declared columns: when the file that a row came with arrived
 TIMES = ("event_time", "known_at", "outcomes_known_at")
 STEP = 1e-6  # the resolution of a column of fractions whose bounds the contract does not tell
 DIGITS = 11  # that the resolution of a bounded column holds
@@ -34,6 +35,11 @@ class Table:
             that the times are made of.
         resolution: For a column of fractions, the step that it is rounded to before it is summed, so that sums are
             exact, such as {"price": 0.01}. Left out, it follows from min and max, else it is 0.000001.
+        version: The column that says which of two deliveries of a row is the newer, such as "updated_at". Left out: the
+            one that arrived last.
+        dates: Columns of times in which a bare day of a file stands for its 00:00 UTC; elsewhere it is refused.
+        references: For a column, the table in which its values are the key, and the share of a file's rows that may
+            have no row there, such as {"customer": ("customers", 0.01)}.
     """
 
     schema: Any
@@ -43,6 +49,9 @@ class Table:
     outcomes_known_at: pl.Expr | None = None
     known_within: str | None = None
     resolution: Mapping[str, float] = field(default_factory=dict)
+    version: str | None = None
+    dates: Sequence[str] = ()
+    references: Mapping[str, tuple[str, float]] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> list[str]:
@@ -119,7 +128,10 @@ def check_table(name: str, table: Table) -> None:
     """
     if not table.key:
         raise ValueError(f"{name}: its schema needs a primary key")
-    for column in [*table.outcomes, *table.resolution]:
+    if ARRIVED in table.columns:
+        raise ValueError(f"{name}: {ARRIVED} is what ingest calls the time of a row's arrival: rename the column")
+    named = [table.version] if table.version else []
+    for column in [*table.outcomes, *table.resolution, *table.dates, *table.references, *named]:
         if column not in table.columns:
             raise ValueError(f"{name}: there is no column {column!r}")
     for column in table.outcomes:

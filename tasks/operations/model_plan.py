@@ -12,7 +12,7 @@ import polars as pl
 from tasks.core.errors import InputError, first_line
 from tasks.core.use_case import load_tables
 from tasks.core.workspace import CODE, workspace
-from tasks.data.reader import describe_zoneless
+from tasks.data.conversion import describe_zone
 from tasks.features.durations import parse_duration
 from tasks.features.table import TIME, Table, to_plain
 
@@ -190,7 +190,7 @@ def check_key(rows: pl.DataFrame, table: str, event: str, key: list[str]) -> Non
     if nulls := rows.select(key).null_count().sum_horizontal().item():
         raise InputError(f"data/{table}: {nulls:,} values of the key {','.join(key)} are null: leave these rows out")
     if isinstance(kind := rows.schema[event], pl.Datetime) and kind.time_zone is None:
-        raise InputError(f"data/{table}: {describe_zoneless(event)}")
+        raise InputError(f"data/{table}: {event} {describe_zone(has_one=False)}")
 
 
 def guess_key(rows: pl.DataFrame, event: str, outcomes: list[str]) -> list[str]:

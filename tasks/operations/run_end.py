@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 MARKS = {
     **dict.fromkeys(("Promoted", "Approved", "InOrder", "Scored", "Landed", "Tidied"), GOOD),
     **dict.fromkeys(("Rejected", "Degraded", "DataRejected"), BAD),
-    **dict.fromkeys(("Pending", "NotPromoted", "Drifted", "RolledBack", "Expired", "Refused"), LOOK),
+    **dict.fromkeys(("Pending", "NotPromoted", "Drifted", "RolledBack", "Expired", "Refused", "SetAside"), LOOK),
 }
 
 

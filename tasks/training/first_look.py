@@ -147,5 +147,3 @@ def advice(rows: pl.DataFrame, params: Params) -> Iterator[Change]:
         yield "monitor", "min_labels", max(1, month // 2)
     if 3 * month < params.retrain.min_new_rows:
         yield "retrain", "min_new_rows", month
-    if month * params.validation.max_bad_share < 1:
-        yield "validation", "max_bad_share", min(0.2, round(3 / max(1, month), 2))

@@ -55,8 +55,20 @@ def test_a_row_at_the_start_of_a_span_is_read_and_one_at_its_end_is_not(orders, 
 
 
 def test_a_missing_column_is_named_with_file_and_table(snapshot, use_case, tmp_path):
+    planes = pl.read_parquet(snapshot.files["planes.parquet"]).drop("tailnum")
+    with pytest.raises(InputError, match=r"planes.parquet lacks the column 'tailnum'.*contract"):
+        read_file(with_files(snapshot, tmp_path, {"planes.parquet": planes}), use_case.tables, "planes.parquet")
+
+
+def test_a_column_that_the_contract_has_gained_is_null_in_older_files(snapshot, use_case, tmp_path):
     planes = pl.read_parquet(snapshot.files["planes.parquet"]).drop("year")
-    with pytest.raises(InputError, match=r"planes.parquet lacks the column 'year'.*contract"):
+    read = read_file(with_files(snapshot, tmp_path, {"planes.parquet": planes}), use_case.tables, "planes.parquet")
+    assert read["year"].null_count() == planes.height
+
+
+def test_numbers_that_are_none_of_the_declared_type_are_told_with_file_and_column(snapshot, use_case, tmp_path):
+    planes = pl.read_parquet(snapshot.files["planes.parquet"]).with_columns(pl.col("year") + 0.5)
+    with pytest.raises(InputError, match=r"data/planes.parquet: year is Float64, but .* Int16, which 3,252 values are"):
         read_file(with_files(snapshot, tmp_path, {"planes.parquet": planes}), use_case.tables, "planes.parquet")
 
 

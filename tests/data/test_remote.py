@@ -15,15 +15,20 @@ from urllib.request import Request, urlopen
 import polars as pl
 import pytest
 import s3fs
+from landings import set_back, take_in_all
 
 from stack.local_stack import ROOT, free_port
 from tasks.core.errors import InputError
 from tasks.core.params import Data, Ingest
+from tasks.core.use_case import load_tables
+from tasks.data.deliveries import open_news
 from tasks.data.fetch import object_path
-from tasks.data.merge import merge_landed
-from tasks.data.publish import commit_and_push, publish_version
+from tasks.data.landing import LandingPlace
+from tasks.data.ledger import SCHEMA
+from tasks.data.publish import adopt_version, commit_and_push, publish_version
 from tasks.data.snapshot import Snapshot, pull_snapshot, resolve_version
-from tasks.data.sources import read_landed
+from tasks.data.take_in import Intake
+from tasks.data.versions import parse_version, write_data_dvc
 
 DEADLINE = timedelta(seconds=120)
 SLACK = 60  # seconds that a busy machine may take on top; a server that hangs would take minutes
@@ -152,32 +157,56 @@ def test_a_server_that_accepts_and_never_answers_is_given_up_on_at_the_deadline(
         assert "did not answer within data.timeout (6 s)" in refused(deadline=timedelta(seconds=6))
 
 
-def test_what_lands_in_a_bucket_is_taken_in_once_like_what_lands_in_a_folder(bucket, use_case, params):
-    rows = pl.read_parquet(object_path(md5_in_listing("flights/2013-01.parquet"), REMOTE)).head(100)
-    content = io.BytesIO()
-    rows.write_parquet(content)
-    bucket.pipe("bucket/landing/flights/today.parquet", content.getvalue())
-    pulled = pull_snapshot.fn(None, Data(timeout=DEADLINE))
-    (landed,) = read_landed.fn("s3://bucket/landing", use_case.tables, pulled, DEADLINE)
-    assert landed.name == "flights/today.parquet" and landed.rows.height == 100
-    files, (change,) = merge_landed.fn(pulled, use_case.tables, [landed], params.validation)
-    assert (change.read, change.unchanged) == (100, 100)
-    published = publish_version.fn(pulled, files, [landed])
-    assert read_landed.fn("s3://bucket/landing", use_case.tables, published, DEADLINE) == []
+def test_what_lands_in_a_bucket_is_taken_in_once_pushed_and_nothing_of_it_is_left_here_alone(bucket, workspace):
+    (workspace / "data" / "mine.txt").unlink()
+    bucket.pipe("bucket/landing/flights/today.parquet", some_flights(100))
+    bucket.pipe("bucket/landing/flights/bad.parquet", b"<html>")
+    landing = take_in_all(source="s3://bucket/landing")
+    (change,) = landing.changes
+    assert (change.file, change.read, change.unchanged) == ("flights/today.parquet", 100, 100)
+    assert [file.file for file in landing.bad] == ["flights/bad.parquet"]
+    again = take_in_all(source="s3://bucket/landing")
+    assert (again.changes, again.bad) == ([], [])
+    oid = resolve_version(None).removesuffix(".dir")
+    assert bucket.exists(f"bucket/dvc/files/md5/{oid[:2]}/{oid[2:]}.dir")
+    shutil.rmtree(workspace / ".dvc" / "cache")
+    assert len(pull_snapshot.fn(None, Data(timeout=DEADLINE)).files) == 16
+    shutil.rmtree(workspace / "data")
+    (workspace / "data").mkdir()
+    (workspace / "data" / "mine.txt").write_text("keep me")
 
 
-def test_a_new_version_is_pushed_and_committed_if_params_yaml_says_so(bucket, workspace):
+def test_a_new_version_is_committed_if_params_yaml_says_so(bucket, workspace, params):
     git = ["git", "-C", str(workspace), "-c", "user.name=A", "-c", "user.email=a@example.com"]
     for command in (["init", "-q"], ["add", "data.dvc"], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], check=True)
-    pulled = pull_snapshot.fn(None, Data(timeout=DEADLINE))
-    published = publish_version.fn(pulled, {"flights/2013-01.parquet": pl.DataFrame({"a": [1]})}, [])
+    snapshot = adopt_version.fn(Data(timeout=DEADLINE))
+    landing = Intake(snapshot, load_tables(), params).end()
+    published = publish_version.fn(snapshot, landing, "landed", params)
+    write_data_dvc(published.version, 0, 0)
     for _ in range(2):  # what is there already is no fault
-        commit_and_push.fn(published, Ingest(source="landing", commit=True, push=True), DEADLINE)
-    oid = published.version.removesuffix(".dir")
-    assert bucket.exists(f"bucket/dvc/files/md5/{oid[:2]}/{oid[2:]}.dir")
+        commit_and_push.fn(published, Ingest(source="landing", commit=True), DEADLINE)
     log = subprocess.run([*git, "log", "-1", "--format=%s", "--name-only"], capture_output=True, text=True)
     assert log.stdout.split("\n\n") == [f"Data version {published.version}", "data.dvc\n"]
+
+
+def test_a_version_that_cannot_be_pushed_is_not_published_and_lands_the_next_time(bucket, workspace):
+    (workspace / "data" / "mine.txt").unlink()
+    (workspace / "landing" / "flights").mkdir(parents=True)
+    (workspace / "landing" / "flights" / "a.parquet").write_bytes(some_flights(7))
+    set_back(workspace / "landing" / "flights" / "a.parquet")
+    config = workspace / ".dvc" / "config"
+    known, right = resolve_version(None), config.read_text()
+    adopt_version.fn(Data(timeout=DEADLINE))
+    config.write_text(right.replace("s3://bucket/dvc", "s3://nowhere/dvc"))
+    with pytest.raises(InputError, match="cannot be pushed: .*; look at .dvc/config and the AWS_. variables"):
+        take_in_all()
+    assert resolve_version(None) == known
+    config.write_text(right)
+    assert [change.read for change in take_in_all().changes] == [7]
+    shutil.rmtree(workspace / "data")
+    (workspace / "data").mkdir()
+    (workspace / "data" / "mine.txt").write_text("keep me")
 
 
 def test_a_push_to_the_remote_inside_the_repository_is_refused(workspace):
@@ -187,19 +216,49 @@ def test_a_push_to_the_remote_inside_the_repository_is_refused(workspace):
         commit_and_push.fn(Snapshot(resolve_version(None), {}), ingest, DEADLINE)
 
 
-def test_a_landing_place_that_is_not_there_or_never_answers_is_one_sentence_in_time(bucket, use_case, monkeypatch):
-    pulled = pull_snapshot.fn(None, Data(timeout=DEADLINE))
-    assert read_landed.fn("s3://bucket/nothing", use_case.tables, pulled, DEADLINE) == []
-    with pytest.raises(InputError, match="ingest.source names s3://nowhere/landing, but there is no such bucket"):
-        read_landed.fn("s3://nowhere/landing", use_case.tables, pulled, DEADLINE)
+def test_a_landing_place_that_is_not_there_or_never_answers_is_one_sentence_in_time(bucket, monkeypatch):
+    assert LandingPlace("s3://bucket/nothing").list().files.is_empty()
+    for source, sentence in {
+        "s3://nowhere/landing": "ingest.source names s3://nowhere/landing, but there is no such bucket",
+        "http://127.0.0.1/landing": "is neither a folder nor s3://bucket/prefix",
+        "lnading": "ingest.source names lnading, but there is no such folder",
+    }.items():
+        with pytest.raises(InputError, match=sentence):
+            LandingPlace(source).list()
     with deaf_endpoint(monkeypatch), pytest.raises(InputError, match="did not answer within data.timeout .3 s"):
         s3fs.S3FileSystem.clear_instance_cache()
-        read_landed.fn("s3://bucket/landing", use_case.tables, pulled, timedelta(seconds=3))
+        take_in_from("s3://bucket/landing", timedelta(seconds=3))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", dead := f"http://127.0.0.1:{free_port()}")
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(InputError, match=f"{dead} .AWS_ENDPOINT_URL. does not answer"):
+        LandingPlace("s3://bucket/landing").list()
+
+
+def test_a_wrong_key_of_the_landing_place_is_told(bucket, endpoint):
+    s3fs.S3FileSystem.clear_instance_cache()
+    demand_credentials_after(endpoint, b"0")
+    try:
+        with pytest.raises(InputError, match="refuses the key: look at AWS_ACCESS_KEY_ID"):
+            LandingPlace("s3://bucket/landing").list()
+    finally:
+        demand_credentials_after(endpoint, b"inf")
+
+
+def take_in_from(source: str, limit: timedelta) -> list:
+    """What lies there."""
+    return list(open_news(LandingPlace(source), load_tables(), pl.DataFrame(schema=SCHEMA), limit))
+
+
+def some_flights(rows: int) -> bytes:
+    """The first flights of the sample, as a parquet file."""
+    content = io.BytesIO()
+    pl.read_parquet(object_path(md5_in_listing("flights/2013-01.parquet"), REMOTE)).head(rows).write_parquet(content)
+    return content.getvalue()
 
 
 def md5_in_listing(name: str) -> str:
     """The hash of a file of the sample."""
-    listing = json.loads(object_path(resolve_version(None), REMOTE).read_bytes())
+    listing = json.loads(object_path(parse_version((ROOT / "data.dvc").read_text()), REMOTE).read_bytes())
     return next(entry["md5"] for entry in listing if entry["relpath"] == name)
 
 

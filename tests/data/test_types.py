@@ -12,10 +12,10 @@ from stores import with_files
 from tasks.core.errors import InputError
 from tasks.core.use_case import declare
 from tasks.data.feature_frame import build_feature_frame
-from tasks.data.merge import merge_landed
+from tasks.data.merge import Merge
 from tasks.data.snapshot import Snapshot
-from tasks.data.sources import Landed
-from tasks.features.table import Table
+from tasks.data.validation import separate_rows
+from tasks.features.table import ARRIVED, TIME, Table
 from tasks.training.first_look import describe_outcomes
 from tasks.training.split import labelled_rows
 
@@ -102,9 +102,10 @@ def test_rows_of_such_types_land_once_and_are_unchanged_the_second_time(store, t
     tables, rows = make_case(pl.col("kept") == "yes").tables, make_rows(8)
     version = with_files(Snapshot("sales", {}), tmp_path, {"sales/2024-01.parquet": rows.head(4)})
     for expected in ([4, 4, 0, 0], [0, 8, 0, 0]):
-        files, (change,) = merge_landed.fn(version, tables, [Landed("a", "1", "sales", rows)], params.validation)
-        assert [change.added, change.unchanged, change.late_labels, change.corrections] == expected
-        version = with_files(version, tmp_path, files)
+        merge = Merge(version, tables)
+        valid = separate_rows(tables, "sales", rows)[0].with_columns(pl.lit(None, TIME).alias(ARRIVED))
+        assert list(merge.add("sales", valid)) == expected
+        version = with_files(version, tmp_path, merge.changed())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,182 @@
+"""Bringing the values of a file to the types of the contract, where nothing is lost."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from tasks.core.errors import DataError, first_line
+from tasks.data.formats import Raw
+from tasks.features.table import Table
+
+TEXTS = (pl.String, pl.Categorical, pl.Enum)
+MOMENT = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d(?:\.\d+)?)? ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?$"  # ISO 8601
+SPAN = r"^(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d+))?S)?)?$"  # ISO 8601
+EXACT = 2.0**53  # up to which a fraction stands for one whole number
+
+
+class Kind(NamedTuple):
+    """How the values of a column are to be read."""
+
+    present: pl.DataType
+    declared: pl.DataType
+    text: bool  # its text may stand for any type
+    dates: bool  # a day stands for its 00:00 UTC
+    time_zone: str | None  # of times that have none
+
+
+class Converted(NamedTuple):
+    """The declared columns, and beside them for each column whether a row's value was lost."""
+
+    rows: pl.DataFrame
+    lost: pl.DataFrame
+
+
+class UnfitError(Exception):
+    """Why a column cannot stand for what the contract declares."""
+
+
+def convert(raw: Raw, table: Table, name: str, time_zone: str | None = None) -> Converted:
+    """The declared columns in the declared types; a value that would not stay the same is null, and told.
+
+    Args:
+        raw: Columns of a file.
+        table: As the contract declares it.
+        name: What messages call the file.
+        time_zone: That times without one are of; None refuses them.
+
+    Raises:
+        DataError: A column is missing, or of a type that cannot stand for the declared one.
+    """
+    made = {}
+    for column, declared in table.schema.create_empty().schema.items():
+        if column not in raw.rows.columns:
+            raise DataError(f"{name} lacks the column {column!r}, which project/contract.py declares")
+        present = raw.rows.schema[column]
+        kind = Kind(present, declared, column in raw.texts, column in table.dates, time_zone)
+        try:
+            made[column] = bring(pl.col(column), kind)
+        except UnfitError as why:
+            raise DataError(f"{name}: {column} {why}") from None
+    try:
+        rows = raw.rows.select(value.alias(column) for column, value in made.items())
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise DataError(f"{name}: its values cannot be brought to the contract's types: {first_line(error)}") from None
+    changed = [column for column in made if rows.schema[column] != pl.Null and not is_same(raw.rows, rows, column)]
+    lost = [(rows[column].is_null() & raw.rows[column].is_not_null()).alias(column) for column in changed]
+    return Converted(rows, pl.DataFrame(lost))
+
+
+def is_same(raw: pl.DataFrame, rows: pl.DataFrame, column: str) -> bool:
+    """Whether no value of a column was lost."""
+    return raw[column].null_count() == rows[column].null_count()
+
+
+def bring(value: pl.Expr, kind: Kind) -> pl.Expr:
+    """A column in the declared type, null where that would change a value.
+
+    Raises:
+        UnfitError: Its type cannot stand for the declared one.
+    """
+    present, declared = kind.present, kind.declared
+    if present in (declared, pl.Null):
+        return value if present == declared else value.cast(declared)
+    if kind.text and not isinstance(declared, TEXTS):
+        return read_text(value, kind)
+    if isinstance(declared, pl.Datetime) and isinstance(present, pl.Datetime | pl.Date):
+        return bring_time(value, kind)
+    if isinstance(declared, pl.Date) and isinstance(present, pl.Datetime):
+        return pl.when(value.dt.truncate("1d") == value).then(value.cast(declared))
+    both_text = isinstance(present, TEXTS) and isinstance(declared, TEXTS)
+    if not (both_text or (present.is_numeric() and declared.is_numeric()) or type(present) is type(declared)):
+        raise UnfitError(f"is {present}, but project/contract.py declares {declared}")
+    made = value.cast(declared, strict=False)
+    return made if both_text else pl.when(stays(value, made, kind)).then(made)
+
+
+def stays(value: pl.Expr, made: pl.Expr, kind: Kind) -> pl.Expr:
+    """Whether a cast keeps a value; a number may be rounded to the digits of a type of fractions."""
+    if kind.declared.is_float() and not kind.present.is_integer():
+        return made.is_finite() | ~value.cast(pl.Float64).is_finite()
+    if kind.declared.is_decimal():
+        return (made.cast(pl.Float64) - value.cast(pl.Float64)).abs() < 1e-9
+    return made.cast(kind.present, strict=False) == value
+
+
+def bring_time(value: pl.Expr, kind: Kind) -> pl.Expr:
+    """A time in the declared zone and resolution."""
+    present, declared = kind.present, kind.declared
+    assert isinstance(declared, pl.Datetime)
+    if isinstance(present, pl.Date):
+        if not kind.dates:
+            raise UnfitError("is a day, but a time is declared: if 00:00 UTC is meant, name it in `dates` of its Table")
+        value = value.cast(pl.Datetime("us", "UTC"))
+    elif isinstance(present, pl.Datetime) and (present.time_zone is None) != (declared.time_zone is None):
+        if present.time_zone is not None or kind.time_zone is None:
+            raise UnfitError(describe_zone(declared.time_zone is None))
+        value = value.dt.replace_time_zone(kind.time_zone, ambiguous="null", non_existent="null")
+    value = value.dt.convert_time_zone(declared.time_zone) if declared.time_zone else value
+    made = value.dt.cast_time_unit(declared.time_unit)
+    return pl.when(made.dt.cast_time_unit(getattr(present, "time_unit", "us")) == value).then(made)
+
+
+def describe_zone(has_one: bool) -> str:
+    """What to do about a column of times with a zone too many or too few."""
+    if has_one:
+        return "has a time zone, but project/contract.py declares a time without one"
+    return (
+        'is a time without a zone: write it with one, by .dt.replace_time_zone("UTC") or the zone that it was noted '
+        "in; for files that land, ingest.time_zone may name it"
+    )
+
+
+def read_text(value: pl.Expr, kind: Kind) -> pl.Expr:
+    """The values that text stands for; null where it stands for none."""
+    declared, text = kind.declared, value.str.strip_chars()
+    if declared.is_integer():
+        number = text.cast(pl.Float64, strict=False)
+        whole = pl.when(number.abs() <= EXACT, number == number.floor()).then(number.cast(declared, strict=False))
+        return pl.coalesce(text.cast(declared, strict=False), whole)
+    if declared.is_numeric():
+        number, made = text.cast(pl.Float64, strict=False), text.cast(declared, strict=False)
+        return pl.when((made.cast(pl.Float64) - number).abs() < 1e-9).then(made) if declared.is_decimal() else made
+    if declared == pl.Boolean:
+        lower = text.str.to_lowercase()
+        return pl.when(lower.is_in(["true", "1"])).then(True).when(lower.is_in(["false", "0"])).then(False)
+    if isinstance(declared, pl.Datetime):
+        return read_moment(text, kind)
+    if isinstance(declared, pl.Date):
+        return text.str.to_date("%Y-%m-%d", strict=False)
+    if isinstance(declared, pl.Time):
+        return text.str.to_time("%H:%M:%S%.f", strict=False)
+    if isinstance(declared, pl.Duration):
+        return read_span(text).cast(declared)
+    raise UnfitError(f"is text, but project/contract.py declares {declared}")
+
+
+def read_moment(text: pl.Expr, kind: Kind) -> pl.Expr:
+    """Times in ISO 8601; those without a zone are of the zone of the deliveries."""
+    declared = kind.declared
+    assert isinstance(declared, pl.Datetime)
+    part = text.str.extract_groups(MOMENT).struct
+    clock = pl.concat_str(part[0], pl.lit("T"), part[1], part[2].fill_null(":00"))
+    local = clock.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ns", strict=False).dt.cast_time_unit("us")
+    if declared.time_zone is None:
+        return pl.when(part[3].is_null()).then(local).cast(declared)
+    offset = part[3].replace("UTC", "Z")
+    zoned = (clock + offset).str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False)
+    made = [zoned]
+    if kind.time_zone:
+        there = local.dt.replace_time_zone(kind.time_zone, ambiguous="null", non_existent="null")
+        made.append(pl.when(offset.is_null()).then(there.dt.convert_time_zone("UTC")))
+    if kind.dates:
+        made.append(text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us", "UTC")))
+    return pl.coalesce(made).dt.convert_time_zone(declared.time_zone).cast(declared)
+
+
+def read_span(text: pl.Expr) -> pl.Expr:
+    """Time spans in ISO 8601, such as PT3M."""
+    part = text.str.extract_groups(SPAN).struct
+    days, hours, minutes, seconds = (part[number].cast(pl.Int64).fill_null(0) for number in (1, 2, 3, 4))
+    micros = part[5].str.pad_end(6, "0").str.head(6).cast(pl.Int64).fill_null(0)
+    span = pl.duration(days=days, hours=hours, minutes=minutes, seconds=seconds, microseconds=micros)
+    return pl.when(part[0] == "-").then(-span).when(part[0] == "").then(span)

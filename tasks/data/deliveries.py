@@ -1,0 +1,151 @@
+"""Deliveries: the landed files that no version holds yet, read one by one in the order of their arrival."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, TypeVar
+
+import polars as pl
+from prefect.utilities.timeout import timeout
+
+from tasks.core.errors import DataError, InputError, first_line
+from tasks.core.files import atomic_write
+from tasks.core.store import sha256
+from tasks.core.workspace import workspace
+from tasks.data.formats import Raw, read_raw
+from tasks.data.landing import Found, LandingPlace
+from tasks.data.ledger import landed_files
+from tasks.data.quarantine import BadFile, read_bad_files
+from tasks.features.table import Tables
+
+STILL = timedelta(seconds=1)  # a file that changed so recently may still be written
+MARK = ["file", "size", "modified"]  # by which a content is known again without reading it
+NOWHERE = "-"  # the table of a file that lies in no folder
+Result = TypeVar("Result")
+
+
+class Delivery(NamedTuple):
+    """A landed file with rows."""
+
+    table: str
+    digest: str
+    file: Found
+    raw: Raw
+    positions: pl.Series | None = None  # of rows that were in quarantine, in the file that they came with
+
+
+class Trouble(NamedTuple):
+    """Why something cannot be looked at; the next run tries again."""
+
+    sentence: str
+
+
+Opened = Delivery | BadFile | Trouble
+
+
+def open_news(place: LandingPlace, tables: Tables, ledger: pl.DataFrame, limit: timedelta) -> Iterator[Opened]:
+    """Each file whose content is neither in the data nor in quarantine; a bad one stops no other.
+
+    Args:
+        place: Where files land.
+        tables: As the contract declares them.
+        ledger: Of the current version.
+        limit: How long the listing, and the reading of one file, may take.
+
+    Raises:
+        InputError: The place cannot be looked at, or does not answer in time.
+    """
+    listing = within(limit, place.source, place.list)
+    yield from map(Trouble, listing.troubles)
+    done = pl.concat([landed_files(ledger).select("table", "digest"), read_bad_files()])
+    listed = listing.files.join(known_marks(ledger), on=MARK, how="left", maintain_order="left")
+    listed = listed.with_columns(table=pl.col("file").str.extract("^([^/]*)/").fill_null(NOWHERE))
+    news = listed.join(done, on=["table", "digest"], how="anti", maintain_order="left")
+    wait_until_still(news)
+    again, seen = [], set()
+    for table, name, size, modified in news.select("table", *MARK).iter_rows():
+        file = Found(name, size, modified)
+        content = read_file(place, file, limit)
+        if content is None:
+            print(f"{place.source}/{name} is being written or was taken away: the next run looks again")
+            continue
+        if isinstance(content, Trouble):
+            yield content
+            continue
+        digest = sha256(content)
+        if (table, digest) in seen or done.filter(table=table, digest=digest).height:
+            again.append((*file, digest))
+            continue
+        seen.add((table, digest))
+        yield open_file(place, tables, Delivery(table, digest, file, Raw(pl.DataFrame(), frozenset())), content)
+    keep_marks(ledger, again)
+
+
+def within(limit: timedelta, what: str, do: Callable[[], Result]) -> Result:
+    """The result of a work that may hang."""
+    try:
+        with timeout(limit.total_seconds()):
+            return do()
+    except TimeoutError:
+        seconds = limit.total_seconds()
+        raise InputError(
+            f"{what} did not answer within data.timeout ({seconds:g} s): look at it, or raise it"
+        ) from None
+
+
+def read_file(place: LandingPlace, file: Found, limit: timedelta) -> bytes | None | Trouble:
+    """The content of a file; None if it is still being written."""
+    try:
+        return within(limit, f"{place.source}/{file.name}", lambda: place.read(file))
+    except (OSError, InputError) as error:
+        return Trouble(f"{place.source}/{file.name} cannot be read: {first_line(error)}")
+
+
+def wait_until_still(files: pl.DataFrame) -> None:
+    """Give a program that copies a file time for its next block: who writes on is seen by the time of the change."""
+    newest = files["modified"].max()
+    if isinstance(newest, datetime) and timedelta(0) <= datetime.now(UTC) - newest < STILL:
+        time.sleep((newest + STILL - datetime.now(UTC)).total_seconds())
+
+
+def open_file(place: LandingPlace, tables: Tables, found: Delivery, content: bytes) -> Delivery | BadFile:
+    """The rows of a file, or why it is set aside."""
+    name = f"{place.source}/{found.file.name}"
+    try:
+        if found.table not in tables:
+            raise DataError(describe_stray(name, found.table, tables))
+        compare_digest(name, found.digest, place.read_beside(found.file, ".sha256"))
+        return found._replace(raw=read_raw(content, found.file.name, tables[found.table].columns))
+    except DataError as error:
+        return BadFile(found.table, found.digest, found.file.name, found.file.modified, str(error))
+
+
+def describe_stray(name: str, table: str, tables: Tables) -> str:
+    """What to do about a file of no table."""
+    known = ", ".join(tables)
+    if table == NOWHERE:
+        return f"{name} lies in no table's folder: move it into that of {known}"
+    return f"{name}: there is no table {table} in project/contract.py: it declares {known}"
+
+
+def compare_digest(name: str, digest: str, said: bytes | None) -> None:
+    """Refuse a file that is not the one whose sha256 was delivered with it."""
+    if said is not None and said.split()[:1] != [digest.encode()]:
+        raise DataError(f"{name} is not the file that its .sha256 was made of: deliver both again")
+
+
+def known_marks(ledger: pl.DataFrame) -> pl.DataFrame:
+    """The digest of each content that was read before, by name, size and time."""
+    kept = [landed_files(ledger).select(*MARK, "digest")]
+    path = workspace().marks
+    if path.is_file():
+        kept.append(pl.read_parquet(path))
+    return pl.concat(kept).unique(MARK, keep="last")
+
+
+def keep_marks(ledger: pl.DataFrame, again: list[tuple[str, int, datetime, str]]) -> None:
+    """Remember contents that came again, so that the next run need not read them."""
+    if again:
+        new = pl.DataFrame(again, schema=known_marks(ledger).schema, orient="row")
+        with atomic_write(workspace().marks) as part:
+            pl.concat([known_marks(ledger), new]).write_parquet(part)

@@ -1,0 +1,132 @@
+"""Reading a landed file of any format; whatever is wrong with it is one sentence."""
+
+import io
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.core.errors import DataError, first_line
+
+PACKED = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+FORMATS = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+}
+SEPARATORS = ",;\t|"
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+
+class Raw(NamedTuple):
+    """Rows as a file holds them."""
+
+    rows: pl.DataFrame
+    texts: frozenset[str]  # columns whose values are text that may stand for any type
+
+
+def find_format(name: str) -> tuple[str, str | None]:
+    """The format of a file by its name, and how it is packed, if it is.
+
+    Raises:
+        DataError: It has none that is known.
+    """
+    suffixes = [suffix.lower() for suffix in PurePosixPath(name).suffixes]
+    packed = PACKED.get(suffixes[-1]) if suffixes else None
+    suffix = suffixes[-1 - bool(packed)] if len(suffixes) > bool(packed) else ""
+    if suffix not in FORMATS:
+        raise DataError(
+            f"{name} is no .parquet, .csv, .jsonl, .ndjson or .json (each also .gz or .zst): convert it, or remove it"
+        )
+    return FORMATS[suffix], packed
+
+
+def read_raw(content: bytes, name: str, columns: Iterable[str]) -> Raw:
+    """The rows of a file, and of what is declared the columns that it has.
+
+    Args:
+        content: Of the file.
+        name: Its name, which tells the format; folders such as origin=JFK are columns.
+        columns: The declared ones.
+
+    Raises:
+        DataError: It is damaged, or not what its name says.
+    """
+    kind, packed = find_format(name)
+    if not content:
+        raise DataError(f"{name} is empty (0 bytes): deliver it again")
+    try:
+        content = unpack(content, packed) if packed else content
+        rows = READERS[kind](content, list(columns))
+    except (Exception, pl.exceptions.PanicException) as error:  # each reader has exceptions of its own for damage
+        said = first_line(error)[:200].rstrip(".") or type(error).__name__
+        raise DataError(f"{name} cannot be read as {kind}: {said}; deliver it again") from None
+    texts = [] if kind == "parquet" else rows.columns
+    keys = {key: value for key, value in hive_keys(name).items() if key in columns and key not in rows.columns}
+    rows = rows.with_columns(pl.lit(value, pl.String).alias(key) for key, value in keys.items())
+    return Raw(rows, frozenset([*texts, *keys]))
+
+
+def unpack(content: bytes, packed: str) -> bytes:
+    with pa.input_stream(pa.py_buffer(content), compression=packed) as stream:
+        return stream.read()
+
+
+def hive_keys(name: str) -> dict[str, str | None]:
+    """The columns that folders such as origin=JFK name, with their values."""
+    pairs = re.findall(r"([^/=]+)=([^/]*)/", name)
+    return {unquote(key): None if value == NO_VALUE else unquote(value) for key, value in pairs}
+
+
+def read_parquet(content: bytes, columns: list[str]) -> pl.DataFrame:
+    """By pyarrow, which compares page checksums and, unlike polars, tells damage by an exception of Python."""
+    file = pq.ParquetFile(io.BytesIO(content), page_checksum_verification=True)
+    table = file.read(columns=[column for column in columns if column in file.schema_arrow.names])
+    for field in table.schema:
+        if pa.types.is_timestamp(field.type) and field.type.tz and not re.fullmatch(r"[+-]\d\d:\d\d", field.type.tz):
+            ZoneInfo(field.type.tz)
+    refuse_other_counts(file.metadata, table)
+    rows = pl.from_arrow(table.replace_schema_metadata(None))
+    assert isinstance(rows, pl.DataFrame)
+    return rows
+
+
+def refuse_other_counts(said: Any, table: pa.Table) -> None:
+    """Damage of a footer shows in the counts of rows and nulls, which it holds more than once."""
+    groups = [said.row_group(number) for number in range(said.num_row_groups)]
+    if not said.num_rows == sum(group.num_rows for group in groups) == table.num_rows:
+        raise ValueError(f"its footer says {said.num_rows} rows, it holds {table.num_rows}")
+    parts = [group.column(number) for group in groups for number in range(group.num_columns)]
+    for name in table.column_names:
+        mine = [part.statistics for part in parts if part.path_in_schema == name]
+        counted = mine and all(found is not None and found.has_null_count for found in mine)
+        if counted and sum(found.null_count for found in mine) != table[name].null_count:
+            raise ValueError(f"its footer says another number of nulls than {name} holds")
+
+
+def read_csv(content: bytes, columns: list[str]) -> pl.DataFrame:
+    """All values as text; an empty one is null."""
+    header = content.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode()
+    separator = max(SEPARATORS, key=header.count)
+    rows = pl.read_csv(io.BytesIO(content), separator=separator, infer_schema=False)
+    return rows.select(column for column in columns if column in rows.columns)
+
+
+def read_json(content: bytes, columns: list[str]) -> pl.DataFrame:
+    """All values as text: one object a line, or an array of objects."""
+    texts, read = dict.fromkeys(columns, pl.String), pl.read_json if content.lstrip()[:1] == b"[" else pl.read_ndjson
+    rows = read(io.BytesIO(content), schema=texts)
+    present = [column for column in columns if f'"{column}"'.encode() in content]
+    return rows.select(present)
+
+
+READERS = {"parquet": read_parquet, "csv": read_csv, "json": read_json}

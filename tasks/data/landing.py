@@ -1,0 +1,188 @@
+"""The landing place: which files lie there, a folder or a prefix in an object store."""
+
+import os
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+from botocore.exceptions import BotoCoreError, ClientError
+from fsspec.core import url_to_fs
+
+from tasks.core.errors import InputError, first_line, without_secrets
+from tasks.core.workspace import workspace
+
+UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")  # of programs that copy
+DEFAULT = "landing"
+
+
+FILES = {"file": pl.String, "size": pl.Int64, "modified": pl.Datetime("us", "UTC")}
+
+
+class Found(NamedTuple):
+    """A file of the landing place."""
+
+    name: str  # below it, such as TABLE/ANY.parquet
+    size: int  # bytes
+    modified: datetime
+
+
+class Listing(NamedTuple):
+    """What lies at the landing place, by the time of arrival, and what cannot be looked at, a sentence each."""
+
+    files: pl.DataFrame  # of FILES
+    troubles: list[str]
+
+
+class LandingPlace:
+    """A folder of the workspace, or s3://bucket/prefix (AWS_* variables give address and credentials)."""
+
+    def __init__(self, source: str) -> None:
+        self.source, self.remote = source, "://" in source
+        if self.remote and not source.startswith("s3://"):
+            raise InputError(f"ingest.source {source} is neither a folder nor s3://bucket/prefix")
+        self.root = workspace().root / source
+
+    def list(self) -> Listing:
+        """All files below it, by the time that they were modified, then by name.
+
+        Raises:
+            InputError: It cannot be looked at.
+        """
+        found = self._list_bucket() if self.remote else list_folder(self._folder())
+        return Listing(found.files.sort("modified", "file"), found.troubles)
+
+    def read(self, file: Found) -> bytes | None:
+        """The content of a file; None if it changed or vanished since it was listed: the next run sees it again.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        try:
+            content = self._read(file.name)
+        except FileNotFoundError:
+            return None
+        if len(content) != file.size or not self.remote and self._modified(file.name) != file.modified:
+            return None
+        return content
+
+    def read_beside(self, file: Found, suffix: str) -> bytes | None:
+        """The content of NAME + suffix, if there is such a file."""
+        try:
+            return self._read(file.name + suffix)
+        except FileNotFoundError:
+            return None
+
+    def _read(self, name: str) -> bytes:
+        if not self.remote:
+            return (self.root / name).read_bytes()
+        files, root = url_to_fs(self.source)
+        try:
+            return files.cat_file(f"{root}/{name}")
+        except (BotoCoreError, ClientError) as error:
+            raise OSError(self._tell(error)) from None
+
+    def _modified(self, name: str) -> datetime | None:
+        """When a file was modified last; None if it is gone."""
+        try:
+            return modified_at((self.root / name).stat().st_mtime_ns)
+        except FileNotFoundError:
+            return None
+
+    def _folder(self) -> Path:
+        if self.source == DEFAULT:
+            self.root.mkdir(exist_ok=True)
+        if not self.root.is_dir():
+            raise InputError(f"ingest.source names {self.source}, but there is no such folder: {self.root}")
+        return self.root
+
+    def _list_bucket(self) -> Listing:
+        files, root = url_to_fs(self.source)
+        files.invalidate_cache()
+        bucket = root.split("/")[0]
+        try:
+            files.call_s3("head_bucket", Bucket=bucket)
+            found = files.find(root, detail=True)
+        except FileNotFoundError:
+            raise InputError(f"ingest.source names {self.source}, but there is no such bucket") from None
+        except (OSError, BotoCoreError, ClientError) as error:
+            raise InputError(self._tell(error)) from None
+        names = {path: path.removeprefix(f"{root}/") for path, facts in found.items() if facts["type"] == "file"}
+        rows = [
+            (name, found[path]["size"], found[path]["LastModified"])
+            for path, name in names.items()
+            if is_delivery(name)
+        ]
+        return Listing(pl.DataFrame(rows, schema=FILES, orient="row"), [])
+
+    def _tell(self, error: Exception) -> str:
+        """One sentence about an object store that does not do what it was asked."""
+        endpoint = without_secrets(os.environ.get("AWS_ENDPOINT_URL", "")) or "the endpoint"
+        if isinstance(error, PermissionError) or "Forbidden" in str(error):
+            why = f"{endpoint} refuses the key: look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        elif "connect" in str(error).lower():
+            why = f"{endpoint} (AWS_ENDPOINT_URL) does not answer"
+        else:
+            why = f"{first_line(error)}; look at ingest.source and the AWS_* variables"
+        return f"{self.source} cannot be read: {why}"
+
+
+def modified_at(nanoseconds: int) -> datetime:
+    """The time of a file system."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=nanoseconds // 1000)
+
+
+def is_delivery(name: str) -> bool:
+    """Whether it is neither hidden, as Spark's _SUCCESS is, nor still being copied, nor the digest of another."""
+    last = name.rpartition("/")[2].lower()
+    return not (last.startswith((".", "_")) or last.endswith(UNFINISHED) or last.endswith(".sha256"))
+
+
+def list_folder(root: Path) -> Listing:
+    """All files below a folder; links are followed, each folder once."""
+    names, sizes, times, troubles, seen, rest = [], [], [], [], set(), [""]
+    while rest:
+        folder = rest.pop()
+        real = os.path.realpath(root / folder)
+        if real in seen:
+            continue
+        seen.add(real)
+        for found in look_into(root, folder):
+            if isinstance(found, str):
+                troubles.append(found)
+            elif isinstance(found, Path):
+                rest.append(str(found))
+            else:
+                names.append(found[0])
+                sizes.append(found[1])
+                times.append(found[2] // 1000)
+    return Listing(pl.DataFrame([names, sizes, times], schema=FILES), sorted(troubles))
+
+
+def look_into(root: Path, folder: str) -> Iterator[tuple[str, int, int] | Path | str]:
+    """The files and folders of a folder below root, and a sentence for each that cannot be looked at."""
+    try:
+        entries = list(os.scandir(root / folder))
+    except OSError as error:
+        yield f"{root / folder} cannot be read: {error.strerror}; look at its permissions"
+        return
+    for entry in entries:
+        name = f"{folder}/{entry.name}" if folder else entry.name
+        if not is_delivery(entry.name):
+            continue
+        try:
+            facts = entry.stat()
+        except OSError as error:
+            if entry.is_symlink():
+                yield f"{root / name} is a link to nothing ({error.strerror}): remove it or mend it"
+            continue
+        if stat.S_ISDIR(facts.st_mode):
+            yield Path(name)
+        elif not stat.S_ISREG(facts.st_mode):
+            yield f"{root / name} is neither a file nor a folder: remove it"
+        elif not entry.name.isprintable():
+            yield f"{root / folder} holds a file with the name {ascii(entry.name)}, which cannot be kept: rename it"
+        else:
+            yield name, facts.st_size, facts.st_mtime_ns

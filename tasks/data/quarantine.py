@@ -1,0 +1,85 @@
+"""Where rows and files are kept that cannot be used, with the reason and what to do."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import polars as pl
+
+from tasks.core.store import sha256
+from tasks.core.tables import Table, as_json, insert_new, literal, read_rows
+
+FILE = -1  # the position of an entry that is about a whole file
+QUARANTINE = Table(
+    "quarantine",
+    {
+        "table": pl.String,
+        "digest": pl.String,  # sha256 of the file; of the row where it was found in data/
+        "position": pl.Int64,  # of the row in the file; -1 is the whole file
+        "file": pl.String,
+        "reason": pl.String,  # of a row the rules that it breaks, joined by a comma; of a file a sentence
+        "row": pl.String,  # as JSON, so that rows of unlike tables, and of other contracts, lie side by side
+        "arrived_at": pl.Datetime("us", "UTC"),
+        "found_at": pl.Datetime("us", "UTC"),
+    },
+    key=("table", "digest", "position"),
+    partition=("table",),
+)
+
+
+class BadFile(NamedTuple):
+    """A file that was set aside."""
+
+    table: str
+    digest: str
+    file: str
+    arrived_at: datetime
+    reason: str
+
+
+def quarantine_found(table: str, quarantined: pl.DataFrame) -> None:
+    """Keep rows of data/ that break a rule, each content once."""
+    if quarantined.is_empty():
+        return
+    found = quarantined.select(reason=reasons(), row=as_json(quarantined.drop("broken_rules")))
+    digests = [sha256(f"{table} {row}".encode()) for row in found["row"]]
+    insert(found.with_columns(digest=pl.Series(digests), position=0, file=pl.lit("data/"), table=pl.lit(table)))
+
+
+def quarantine_rows(bad: BadFile, raw: pl.DataFrame, broken: pl.DataFrame) -> None:
+    """Keep rows of a landed file as they came.
+
+    Args:
+        bad: The file; its reason is not looked at.
+        raw: All rows of the file.
+        broken: `row number` in the file, and `broken_rules`.
+    """
+    if broken.height:
+        rows = as_json(raw[broken["row number"]])
+        facts = {name: pl.lit(value) for name, value in bad._asdict().items() if name != "reason"}
+        insert(broken.select(reason=reasons(), position=pl.col("row number").cast(pl.Int64), row=rows, **facts))
+
+
+def quarantine_files(bad: Iterable[BadFile]) -> None:
+    """Set whole files aside; they stay where they are, too."""
+    if rows := [file._asdict() for file in bad]:
+        insert(pl.DataFrame(rows).with_columns(position=pl.lit(FILE)))
+
+
+def insert(rows: pl.DataFrame) -> None:
+    insert_new(QUARANTINE, rows.with_columns(found_at=pl.lit(datetime.now(UTC))))
+
+
+def reasons() -> pl.Expr:
+    return pl.col("broken_rules").list.join(", ")
+
+
+def read_bad_files() -> pl.DataFrame:
+    """Table and digest of each file that was set aside."""
+    return read_rows(QUARANTINE, f"position = {FILE}", ["table", "digest"])
+
+
+def read_entries(digests: Iterable[str]) -> pl.DataFrame:
+    """Table, digest and position of the rows of some files."""
+    among = ", ".join(map(literal, digests))
+    return read_rows(QUARANTINE, f"position >= 0 AND digest IN ({among})", ["table", "digest", "position"])
