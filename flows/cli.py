@@ -32,6 +32,11 @@ for _name, _help in {
     "audit": "Lineage and history of a version; without one, a line for each version.",
     "refusals": "Why it did not retrain, or not roll back: the newest refusals first.",
     "features": "The features of the newest month, or those of one row with what they were made of.",
+    "quarantine": "The rows and files that are in no data version, by reason, with examples.",
+    "versions": "The data versions with what each changed; `use` makes an older one current.",
+    "backup": "Copy what cannot be made again to a folder or s3://bucket/prefix, also while the loop runs.",
+    "restore": "Bring a backup into a workspace whose store is empty.",
+    "clean": "Remove old caches, reports and data that no model on record needs; lists them first.",
     "new": "Begin a model, with example features and settings that suit its data.",
 }.items():
     app.command(f"flows.{_name}:{_name}", name=_name, help=_help)
@@ -93,6 +98,17 @@ def monitor(*, as_of: AsOf = None, data_rev: DataRev = None, model: Model = None
 def ingest(*, given: Given = None) -> None:
     """Take in what landed: into the data, or into quarantine."""
     run_flow("ingest", params=read_given("", given))
+
+
+@app.command
+def replay(*, rule: str | None = None, file: str | None = None, given: Given = None) -> None:
+    """Check again what is in quarantine, after a rule or a source was mended.
+
+    Args:
+        rule: Only rows that break this rule, such as distance|min.
+        file: Only this file and the rows that came with it, as ml quarantine names it.
+    """
+    run_flow("replay", rule, file, params=read_given("", given))
 
 
 @app.command

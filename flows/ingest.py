@@ -10,7 +10,7 @@ from tasks.data.landing import LandingPlace
 from tasks.data.ledger import read_ledger
 from tasks.data.publish import adopt_version, commit_and_push, place_version, publish_version, refuse_edits
 from tasks.data.take_in import take_in
-from tasks.operations.landing_page import end_landing, tell_landed
+from tasks.operations.landing_page import end_landing, tell_bad, tell_landed, tell_unusual
 from tasks.operations.naming import name_run
 
 
@@ -39,7 +39,9 @@ def ingest(params: Params = Prefilled.read()) -> str:
         place_version(published)
         commit_and_push(published, params.ingest, params.data.timeout)
     tell_landed(landing, published.version)
-    return end_landing(landing, params.ingest.source, published.version)
+    tell_bad(landing)
+    unusual = tell_unusual(landing, params.validation.late)
+    return end_landing(landing, unusual, params.ingest.source, published.version)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ class Workspace:
         self.params, self.data, self.data_dvc = root / "params.yaml", root / "data", root / "data.dvc"
         self.store, self.state, self.cache = root / "store", root / "state", root / "cache"
         self.reports = self.store / "reports"
+        self.prefect_database = self.state / "prefect" / "prefect.db"
         self.tracking_database = self.state / "mlflow.db"
         self.tracking_artifacts = self.state / "mlflow"
         self.fetched = self.cache / "store"  # files of a store elsewhere

@@ -1,25 +1,21 @@
 """Whether the data is in one place only."""
 
-import re
 from pathlib import Path
 
-import yaml
-
-from tasks.core.errors import first_line, without_secrets
+from tasks.core.errors import InputError, first_line, without_secrets
 from tasks.core.workspace import workspace
-from tasks.data.fetch import object_path, open_repo, read_listing
+from tasks.data.fetch import find_remote, object_path, open_repo, read_listing
+from tasks.data.versions import find_current, known_versions
 
 
 def tell_copies() -> str:
     """The current data version, and whether this machine and the DVC remote have all of it, in a sentence."""
-    if not workspace().data_dvc.is_file():
+    if not workspace().data_dvc.is_file() and not known_versions():
         return "none yet: put tables into data/, then `dvc add data`"
     try:
-        version = str(yaml.safe_load(workspace().data_dvc.read_text())["outs"][0]["md5"])
-    except (yaml.YAMLError, KeyError, IndexError, TypeError):
-        version = ""
-    if not re.fullmatch(r"[0-9a-f]{32}\.dir", version):
-        return "data.dvc holds no outs[0].md5 of a folder: restore it from git, or run `dvc add data`"
+        version = find_current()
+    except InputError as error:
+        return str(error)
     try:
         return f"version {version}{compare(version)}"
     except Exception as error:  # DVC has one for each kind of remote
@@ -32,8 +28,8 @@ def compare(version: str) -> str:
         cache, remote = Path(repo.cache.local.path), repo.config["core"].get("remote")
         listed = object_path(version, cache).is_file()
         objects = {version, *(read_listing(version, cache).values() if listed else [])}
-        if not remote:
-            return ", without a DVC remote: `dvc remote add -d NAME URL`, then `dvc push`"
+        if not remote or find_remote(repo) is None:
+            return " is in one place only: `dvc remote add -d storage URL`, and the next ingest pushes it there"
         odb = repo.cloud.get_remote_odb()
         if odb.fs.protocol != "local":
             odb.fs.ls(odb.path)  # raises where the search below would find nothing

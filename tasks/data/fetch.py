@@ -24,6 +24,14 @@ def open_repo() -> Repo:
     return Repo(str(workspace().root), config={"core": {"no_scm": True}})
 
 
+def find_remote(repo: Repo) -> Path | None:
+    """Where the DVC remote lies; None if there is none, or none but that of the sample, which grows with the clone."""
+    if not repo.config["core"].get("remote"):
+        return None
+    path = Path(str(repo.cloud.get_remote_odb().path))
+    return None if path.is_absolute() and path.is_relative_to(workspace().root) else path
+
+
 def pull(version: str) -> None:
     """Bring the listing `version` and every object it names into the cache; the caller verifies them."""
     with open_repo() as repo:

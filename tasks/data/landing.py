@@ -54,6 +54,12 @@ class LandingPlace:
         found = self._list_bucket() if self.remote else list_folder(self._folder())
         return Listing(found.files.sort("modified", "file"), found.troubles)
 
+    def find(self, name: str) -> Found | None:
+        """A file by its name, if it is there."""
+        for found in self.list().files.filter(file=name).iter_rows():
+            return Found(*found)
+        return None
+
     def read(self, file: Found) -> bytes | None:
         """The content of a file; None if it changed or vanished since it was listed: the next run sees it again.
 

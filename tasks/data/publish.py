@@ -17,12 +17,12 @@ from tasks.core.errors import InputError
 from tasks.core.files import atomic_write
 from tasks.core.params import Data, Ingest, Params
 from tasks.core.workspace import workspace
-from tasks.data.fetch import object_path, open_repo, read_listing
+from tasks.data.fetch import find_remote, object_path, open_repo, read_listing
 from tasks.data.ledger import BEFORE, LEDGER, landed_files, read_ledger
 from tasks.data.merge import Change
 from tasks.data.snapshot import Snapshot, cache_folder, md5_of, pull_snapshot, run_remote
 from tasks.data.take_in import Landing
-from tasks.data.versions import find_current, known_versions, record_version, write_data_dvc
+from tasks.data.versions import find_current, find_version, known_versions, record_version, write_data_dvc
 
 
 @task
@@ -70,6 +70,25 @@ def publish_version(snapshot: Snapshot, landing: Landing, kind: str, params: Par
         print("another machine published a version meanwhile: what landed is taken in again, on that one")
         return None
     return Snapshot(version, {name: object_path(oid, cache) for name, oid in listing.items()})
+
+
+def make_current(wanted: str | None, data: Data) -> str:
+    """Make an older version the current one, as an entry, and let data.dvc and data/ follow; returns its hash.
+
+    Args:
+        wanted: Its number, or the beginning of its hash; None is the one that data.dvc names.
+        data: How long a fetch may take.
+
+    Raises:
+        InputError: There is no such version, or it cannot be had whole.
+    """
+    snapshot = pull_snapshot.fn(find_version(wanted), data)
+    refuse_edits()
+    if known_versions()[-1:] != [snapshot.version]:
+        while not record_version(snapshot.version, known_versions(), "used", {}, []):
+            pass
+    place_version.fn(snapshot)
+    return snapshot.version
 
 
 def sum_up(changes: list[Change]) -> dict[str, dict[str, int]]:
@@ -148,24 +167,24 @@ def is_pushed(ingest: Ingest) -> bool:
     """Whether versions are pushed: as params.yaml says, else as soon as there is a remote outside of the workspace.
 
     Raises:
-        InputError: They shall be, and there is no such remote; the sample's would grow with every version.
+        InputError: They shall be, and there is no such remote.
     """
     if ingest.push is False:
         return False
-    path = find_remote()
-    inner = path is not None and path.is_absolute() and path.is_relative_to(workspace().root)
-    if ingest.push and path is None:
-        raise InputError("ingest.push is set, but there is no DVC remote: `dvc remote add -d storage s3://bucket/dvc`")
-    if ingest.push and inner:
-        raise InputError("the DVC remote lies inside the workspace: `dvc remote add -d storage s3://bucket/dvc` first")
-    return path is not None and not inner
+    remote = remote_elsewhere()
+    if ingest.push and remote is None:
+        raise InputError(
+            "ingest.push is set, but there is no DVC remote outside of the workspace: "
+            "`dvc remote add -d storage s3://bucket/dvc` first"
+        )
+    return remote is not None
 
 
-def find_remote() -> Path | None:
-    """Where the DVC remote lies; None if none is set."""
+def remote_elsewhere() -> Path | None:
+    """Where versions may be pushed to."""
     try:
         with open_repo() as repo:
-            return Path(str(repo.cloud.get_remote_odb().path)) if repo.config["core"].get("remote") else None
+            return find_remote(repo)
     except DvcException as error:
         raise InputError(f"the DVC remote cannot be used: {error}; look at .dvc/config") from None
 
@@ -177,7 +196,7 @@ def push_version(version: str, timeout: timedelta) -> None:
         InputError: It does not answer in time, or refuses.
     """
     done = workspace().pushed
-    pushed = f"{version} {find_remote()}"
+    pushed = f"{version} {remote_elsewhere()}"
     if done.is_file() and done.read_text() == pushed:
         return
     if why := run_remote("push", version, timeout):

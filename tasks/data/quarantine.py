@@ -10,6 +10,7 @@ from tasks.core.store import sha256
 from tasks.core.tables import Table, as_json, insert_new, literal, read_rows
 
 FILE = -1  # the position of an entry that is about a whole file
+FOUND = "data/"  # the file of rows that were found there, as after `dvc add data`
 QUARANTINE = Table(
     "quarantine",
     {
@@ -43,7 +44,7 @@ def quarantine_found(table: str, quarantined: pl.DataFrame) -> None:
         return
     found = quarantined.select(reason=reasons(), row=as_json(quarantined.drop("broken_rules")))
     digests = [sha256(f"{table} {row}".encode()) for row in found["row"]]
-    insert(found.with_columns(digest=pl.Series(digests), position=0, file=pl.lit("data/"), table=pl.lit(table)))
+    insert(found.with_columns(digest=pl.Series(digests), position=0, file=pl.lit(FOUND), table=pl.lit(table)))
 
 
 def quarantine_rows(bad: BadFile, raw: pl.DataFrame, broken: pl.DataFrame) -> None:

@@ -72,6 +72,8 @@ class Intake:
         valid, broken = self._check(delivery)
         if delivery.positions is None:
             self._refuse_many(delivery, broken)
+        elif valid.is_empty():
+            return
         refuse_orphans(self.merge, delivery.table, valid)
         arrived = min(delivery.file.modified, datetime.now(UTC))  # a clock that runs ahead must not win for ever
         counts = self.merge.add(delivery.table, valid.drop(POSITION).with_columns(pl.lit(arrived).alias(ARRIVED)))

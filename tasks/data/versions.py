@@ -106,6 +106,26 @@ def find_current() -> str:
     return known[-1]
 
 
+def find_version(wanted: str | None) -> str:
+    """The hash of the version that a user means.
+
+    Args:
+        wanted: Its number, or the beginning of its hash; None is the one that data.dvc names.
+
+    Raises:
+        InputError: None is meant, or several are.
+    """
+    if wanted is None:
+        return parse_version(read_data_dvc())
+    known = known_versions()
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(known):
+        return known[int(wanted) - 1]
+    found = sorted({version for version in known if version.startswith(wanted.removesuffix(".dir"))})
+    if len(found) != 1:
+        raise InputError(f"{wanted!r} means {len(found)} data versions: `ml versions` lists them by number and hash")
+    return found[0]
+
+
 def read_data_dvc() -> str:
     """The text of data.dvc."""
     file = workspace().data_dvc

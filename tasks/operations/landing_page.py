@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import polars as pl
+
 from tasks.core.errors import InputError, escape_controls
 from tasks.core.events import announce
+from tasks.data.lateness import Unusual, find_unusual
 from tasks.data.merge import Change
-from tasks.data.quarantine import BadFile
+from tasks.data.quarantine import FILE, BadFile
 from tasks.data.take_in import Landing
 from tasks.operations.markdown import to_table
 from tasks.operations.run_end import end_as
@@ -15,14 +18,27 @@ LENGTH = 300  # characters of a reason
 
 
 def tell_landed(landing: Landing, version: str) -> None:
-    """Print what every file did, and emit data.landed for each table, and data.rejected where files were set aside."""
+    """Print what every file did, and emit data.landed for each table."""
     for change in landing.changes:
         counts = ", ".join(f"{count:,} {name}" for name, count in counts_of(change).items() if count)
         print(f"{escape_controls(change.file)}: {counts or 'no rows'}")
     for table in dict.fromkeys(change.table for change in landing.changes):
         announce("data.landed", f"data.{table}", **describe_landed(landing, table), data_version=version)
+
+
+def tell_bad(landing: Landing) -> None:
+    """Emit data.rejected where files were set aside, or could not be looked at."""
     if landing.bad or landing.troubles:
         announce("data.rejected", "data.landing", reason=describe_bad(landing))
+
+
+def tell_unusual(landing: Landing, late: float | None) -> list[Unusual]:
+    """Emit data.late for each table that is late, and data.unusual for each that landed in another size than usual."""
+    landed = {change.table for change in landing.changes}
+    found = [news for news in find_unusual(late) if news.event == "data.late" or news.table in landed]
+    for news in found:
+        announce(news.event, f"data.{news.table}", table=news.table, reason=news.reason)
+    return found
 
 
 def describe_landed(landing: Landing, table: str) -> dict[str, Any]:
@@ -48,20 +64,30 @@ def shorten(file: BadFile) -> str:
     return escape_controls(file.reason if len(file.reason) <= LENGTH else f"{file.reason[:LENGTH]}...")
 
 
-def end_landing(landing: Landing, source: str, version: str) -> str:
+def end_landing(landing: Landing, unusual: list[Unusual], source: str, version: str) -> str:
     """End the run under the name of what came of it.
 
     Raises:
         InputError: Something could not be looked at; what could is in all the same.
     """
     done = f"{len(landing.changes)} files are in data version {version}"
-    aside = f"{len(landing.bad)} set aside: {describe_bad(landing)}" if landing.bad else ""
+    aside = [f"{len(landing.bad)} set aside: {describe_bad(landing)}"] if landing.bad else []
+    odd = [news.reason for news in unusual]
     if landing.troubles:
         raise InputError(f"{describe_bad(landing)}; {done}")
-    if not landing.changes and not landing.bad:
-        return end_as("NothingNew", f"nothing new in {source}", version)
-    name = "Landed" if landing.changes else "SetAside"
-    return end_as(name, "; ".join(filter(None, (done, aside))), version, landing_page(landing))
+    if landing.changes or landing.bad:
+        name = "Landed" if landing.changes else "SetAside"
+        return end_as(name, "; ".join([done, *odd, *aside]), version, landing_page(landing))
+    return end_as("Late" if odd else "NothingNew", "; ".join([f"nothing new in {source}", *odd]), version)
+
+
+def end_replay(landing: Landing, left: pl.DataFrame, version: str) -> str:
+    """End a replay under the name of what came of it; what still is in quarantine is counted."""
+    rows, files = (landing.ledger.filter((pl.col("position") == FILE) == whole).height for whole in (False, True))
+    gone = f"; {'; '.join(landing.troubles)}" if landing.troubles else ""
+    told = f"{rows:,} rows and {files:,} files left the quarantine, which holds {left.height:,} entries{gone}"
+    name = "Replayed" if landing.ledger.height else "NothingNew"
+    return end_as(name, told, version, landing_page(landing))
 
 
 def landing_page(landing: Landing) -> str:

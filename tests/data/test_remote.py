@@ -212,7 +212,7 @@ def test_a_version_that_cannot_be_pushed_is_not_published_and_lands_the_next_tim
 def test_a_push_to_the_remote_inside_the_repository_is_refused(workspace):
     (workspace / ".dvc" / "config").write_text("[core]\n    remote = own\n['remote \"own\"']\n    url = remote\n")
     ingest = Ingest(source="landing", commit=False, push=True)
-    with pytest.raises(InputError, match="the DVC remote lies inside the workspace"):
+    with pytest.raises(InputError, match="there is no DVC remote outside of the workspace"):
         commit_and_push.fn(Snapshot(resolve_version(None), {}), ingest, DEADLINE)
 
 

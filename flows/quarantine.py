@@ -1,0 +1,75 @@
+"""What is in quarantine, and why: ml quarantine"""
+
+from typing import Annotated
+
+import polars as pl
+from cyclopts import Parameter
+
+from tasks.core.params import Params
+from tasks.data.quarantine import FILE
+from tasks.data.replay import Chosen, read_quarantine
+from tasks.data.snapshot import pull_snapshot
+from tasks.operations.options import Json
+from tasks.operations.terminal import say, say_json, say_table
+
+WIDTH = 160  # characters of a reason or an example
+
+
+def quarantine(
+    *,
+    rule: Annotated[str | None, Parameter(help="only rows that break this one, each of them")] = None,
+    file: Annotated[str | None, Parameter(help="only this one, and each row that came with it")] = None,
+    as_json: Json = False,
+) -> None:
+    """The rows and files that are in no data version, by reason, with counts and examples.
+
+    `ml replay` checks them again after a rule or a source was mended.
+    """
+    entries = read_quarantine(pull_snapshot.fn(None, Params.load("").data), Chosen(rule, file))
+    if as_json:
+        say_json(entries.rows(named=True))
+    elif entries.is_empty():
+        say("nothing is in quarantine")
+    elif rule or file:
+        say_table([describe(entry) for entry in entries.iter_rows(named=True)])
+    else:
+        say_table(list(map(sum_up, by_reason(entries))))
+        say("`ml quarantine --rule RULE` shows each row; `ml replay` checks again, after a rule or a source was mended")
+
+
+def by_reason(entries: pl.DataFrame) -> list[dict]:
+    """For each table and reason the number of rows or files, an example, and since when; the most first."""
+    kinds = entries.with_columns(whole=pl.col("position") == FILE)
+    reasons = kinds.group_by("table", "reason", "whole", maintain_order=True).agg(
+        pl.len().alias("count"), pl.first("file"), pl.first("row"), pl.min("found_at").alias("since")
+    )
+    return reasons.sort("whole", "count", descending=[False, True]).rows(named=True)
+
+
+def sum_up(found: dict) -> dict[str, str]:
+    """A line for a reason."""
+    count, example = f"{found['count']:,} {'files' if found['whole'] else 'rows'}", found["row"] or found["file"]
+    since = f"{found['since']:%Y-%m-%d %H:%M}"
+    return {
+        "table": found["table"],
+        "count": count,
+        "since": since,
+        "reason": cut(found["reason"]),
+        "example": cut(example),
+    }
+
+
+def describe(entry: dict) -> dict[str, str]:
+    """A line for an entry."""
+    place = "" if entry["position"] == FILE else str(entry["position"])
+    return {"file": entry["file"], "row": place, "reason": cut(entry["reason"]), "content": cut(entry["row"] or "")}
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
+
+
+if __name__ == "__main__":
+    from flows.cli import main
+
+    main("quarantine")
