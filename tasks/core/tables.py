@@ -146,6 +146,10 @@ def unusable(table: Table, error: BaseException) -> StoreError:
     """One sentence for whatever the library says."""
     if any(words in str(error) for words in FULL):
         return StoreError("the disk is full: free some space and run it again; what is on record stands")
+    if "No field named" in str(error):
+        return StoreError(
+            f"the table {table.address} is of an earlier version of the starter: see CHANGELOG.md, and move it"
+        )
     endpoint = without_secrets(os.environ.get("AWS_ENDPOINT_URL", "")) if store().remote else ""
     there = f" at {endpoint} (AWS_ENDPOINT_URL)" if endpoint else ""
     return StoreError(
