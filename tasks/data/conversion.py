@@ -50,7 +50,7 @@ def convert(raw: Raw, table: Table, name: str, time_zone: str | None = None) -> 
     made = {}
     for column, declared in table.schema.create_empty().schema.items():
         if column not in raw.rows.columns:
-            raise DataError(f"{name} lacks the column {column!r}, which project/contract.py declares")
+            raise DataError(f"{name} lacks the column {column!r}, which project/contract.py declares: add it")
         present = raw.rows.schema[column]
         kind = Kind(present, declared, column in raw.texts, column in table.dates, time_zone)
         try:

@@ -28,12 +28,16 @@ def compare(version: str) -> str:
         cache, remote = Path(repo.cache.local.path), repo.config["core"].get("remote")
         listed = object_path(version, cache).is_file()
         objects = {version, *(read_listing(version, cache).values() if listed else [])}
-        if not remote or find_remote(repo) is None:
-            return " is in one place only: `dvc remote add -d storage URL`, and the next ingest pushes it there"
+        alone = " is in one place only: `dvc remote add -d storage URL`, and the next ingest pushes it there"
+        if not remote:
+            return alone
         odb = repo.cloud.get_remote_odb()
         if odb.fs.protocol != "local":
             odb.fs.ls(odb.path)  # raises where the search below would find nothing
         lacking = objects - set(odb.oids_exist(list(objects)))
+        inner = find_remote(repo) is None
+    if not lacking and inner:
+        return alone
     if not lacking:
         return f", whole in the DVC remote {remote}" if listed else f", in the DVC remote {remote}"
     if not listed:

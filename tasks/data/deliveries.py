@@ -34,6 +34,9 @@ class Delivery(NamedTuple):
     positions: pl.Series | None = None  # of rows that were in quarantine, in the file that they came with
 
 
+NOTHING = Raw(pl.DataFrame(), frozenset())  # a delivery that was not opened yet
+
+
 class Trouble(NamedTuple):
     """Why something cannot be looked at; the next run tries again."""
 
@@ -57,10 +60,11 @@ def open_news(place: LandingPlace, tables: Tables, ledger: pl.DataFrame, limit: 
     """
     listing = within(limit, place.source, place.list)
     yield from map(Trouble, listing.troubles)
-    done = pl.concat([landed_files(ledger).select("table", "digest"), read_bad_files()])
+    done, bad = landed_files(ledger).select("table", "digest"), read_bad_files()
     listed = listing.files.join(known_marks(ledger), on=MARK, how="left", maintain_order="left")
     listed = listed.with_columns(table=pl.col("file").str.extract("^([^/]*)/").fill_null(NOWHERE))
     news = listed.join(done, on=["table", "digest"], how="anti", maintain_order="left")
+    news = news.join(bad, on=["table", "digest", "file"], how="anti", maintain_order="left")
     wait_until_still(news)
     again, seen = [], set()
     for table, name, size, modified in news.select("table", *MARK).iter_rows():
@@ -73,11 +77,16 @@ def open_news(place: LandingPlace, tables: Tables, ledger: pl.DataFrame, limit: 
             yield content
             continue
         digest = sha256(content)
-        if (table, digest) in seen or done.filter(table=table, digest=digest).height:
+        known = (
+            done.filter(table=table, digest=digest).height or bad.filter(table=table, digest=digest, file=name).height
+        )
+        if known or (table, digest) in seen:
             again.append((*file, digest))
             continue
-        seen.add((table, digest))
-        yield open_file(place, tables, Delivery(table, digest, file, Raw(pl.DataFrame(), frozenset())), content)
+        opened = open_file(place, tables, Delivery(table, digest, file, NOTHING), content)
+        if isinstance(opened, Delivery):  # under another name it may be readable
+            seen.add((table, digest))
+        yield opened
     keep_marks(ledger, again)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import unquote
-from zoneinfo import ZoneInfo
 
 import polars as pl
 import pyarrow as pa
@@ -55,7 +54,7 @@ def read_raw(content: bytes, name: str, columns: Iterable[str]) -> Raw:
 
     Args:
         content: Of the file.
-        name: Its name, which tells the format; folders such as origin=JFK are columns.
+        name: Its name, which tells the format; folders such as region=north are columns.
         columns: The declared ones.
 
     Raises:
@@ -82,7 +81,7 @@ def unpack(content: bytes, packed: str) -> bytes:
 
 
 def hive_keys(name: str) -> dict[str, str | None]:
-    """The columns that folders such as origin=JFK name, with their values."""
+    """The columns that folders such as region=north name, with their values."""
     pairs = re.findall(r"([^/=]+)=([^/]*)/", name)
     return {unquote(key): None if value == NO_VALUE else unquote(value) for key, value in pairs}
 
@@ -91,13 +90,19 @@ def read_parquet(content: bytes, columns: list[str]) -> pl.DataFrame:
     """By pyarrow, which compares page checksums and, unlike polars, tells damage by an exception of Python."""
     file = pq.ParquetFile(io.BytesIO(content), page_checksum_verification=True)
     table = file.read(columns=[column for column in columns if column in file.schema_arrow.names])
-    for field in table.schema:
-        if pa.types.is_timestamp(field.type) and field.type.tz and not re.fullmatch(r"[+-]\d\d:\d\d", field.type.tz):
-            ZoneInfo(field.type.tz)
     refuse_other_counts(file.metadata, table)
-    rows = pl.from_arrow(table.replace_schema_metadata(None))
+    rows = pl.from_arrow(in_utc(table.replace_schema_metadata(None)))
     assert isinstance(rows, pl.DataFrame)
     return rows
+
+
+def in_utc(table: pa.Table) -> pa.Table:
+    """Times with a zone as the same moments in UTC: polars does not know zones such as +05:45."""
+    for number, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz is not None:
+            times = table.column(number).cast(pa.timestamp(field.type.unit, "UTC"))
+            table = table.set_column(number, field.name, times)
+    return table
 
 
 def refuse_other_counts(said: Any, table: pa.Table) -> None:

@@ -23,7 +23,7 @@ QUARANTINE = Table(
         "arrived_at": pl.Datetime("us", "UTC"),
         "found_at": pl.Datetime("us", "UTC"),
     },
-    key=("table", "digest", "position"),
+    key=("table", "digest", "position", "file"),  # what cannot be read under one name may be under another
     partition=("table",),
 )
 
@@ -76,8 +76,8 @@ def reasons() -> pl.Expr:
 
 
 def read_bad_files() -> pl.DataFrame:
-    """Table and digest of each file that was set aside."""
-    return read_rows(QUARANTINE, f"position = {FILE}", ["table", "digest"])
+    """Table, digest and name of each file that was set aside."""
+    return read_rows(QUARANTINE, f"position = {FILE}", ["table", "digest", "file"])
 
 
 def read_entries(digests: Iterable[str]) -> pl.DataFrame:

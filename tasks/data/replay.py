@@ -13,7 +13,7 @@ from tasks.core.params import Params
 from tasks.core.store import sha256
 from tasks.core.tables import read_rows
 from tasks.data.conversion import convert
-from tasks.data.deliveries import Delivery, Opened, Trouble, open_file, read_file
+from tasks.data.deliveries import NOTHING, Delivery, Opened, Trouble, open_file, read_file
 from tasks.data.formats import Raw
 from tasks.data.landing import Found, LandingPlace
 from tasks.data.ledger import SCHEMA, read_ledger
@@ -79,9 +79,7 @@ def open_again(place: LandingPlace, entry: dict, tables: Tables, limit: timedelt
     if listed is None or content is None or sha256(content) != entry["digest"]:
         return Trouble(f"{place.source}/{name} is no longer the file that was set aside: deliver it again")
     file = listed._replace(modified=entry["arrived_at"])
-    return open_file(
-        place, tables, Delivery(entry["table"], entry["digest"], file, Raw(pl.DataFrame(), frozenset())), content
-    )
+    return open_file(place, tables, Delivery(entry["table"], entry["digest"], file, NOTHING), content)
 
 
 def open_rows(entries: pl.DataFrame) -> Iterator[Delivery]:

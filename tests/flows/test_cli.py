@@ -41,6 +41,7 @@ def content(folder: Path) -> dict[str, tuple[int, int]]:
 def test_every_command_is_there():
     said = {"status", "train", "predict", "monitor", "ingest", "features", "promote", "rollback", "review", "audit"}
     said |= {"refusals", "tidy", "new", "up", "alerts", "mlflow"}
+    said |= {"quarantine", "replay", "versions", "backup", "restore", "clean"}
     assert said | {"demo"} == set(COMMANDS) | {"demo"}
 
 
@@ -199,7 +200,10 @@ def test_status_tells_champion_windows_and_what_waits_as_a_table_and_for_a_machi
     assert "drift of window 2013-09-01 has no training yet" in said
     assert "late-arrivals: champion version 2 since 2013-08-01, promotion by " in said
     assert "a rollback returns to version 1" in said and "newest verdict: version 3, as of 2013-08-01" in said
-    assert "whole in the DVC remote sample" in said and "no Prefect server answers (PREFECT_API_URL)" in said
+    assert (
+        "is in one place only: `dvc remote add -d storage URL`" in said
+        and "no Prefect server answers (PREFECT_API_URL)" in said
+    )
     found = json.loads(ml(own_workspace, "status", "--json", "--model", "late-arrivals").stdout)
     (model,) = found["models"]
     assert model["champion"]["version"] == "2" and [of["version"] for of in model["verdicts"]] == ["1", "2", "3"]
@@ -217,7 +221,7 @@ def test_data_that_is_in_one_place_only_or_in_none_is_said_to_be(own_workspace):
     shutil.rmtree(own_workspace / ".dvc" / "cache")
     assert "is neither in this machine's DVC cache nor whole" in ml(own_workspace, "status").stdout
     (own_workspace / "data.dvc").write_text("outs:\n- md5: ../../x\n")
-    assert "data.dvc holds no outs[0].md5 of a folder" in ml(own_workspace, "status").stdout
+    assert "data.dvc tracks ../../x, not a folder" in ml(own_workspace, "status").stdout
 
 
 @pytest.mark.parametrize(

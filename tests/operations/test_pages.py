@@ -16,6 +16,8 @@ from stacks import wait_for
 from tasks.core.errors import InputError
 from tasks.core.events import announce
 from tasks.data.merge import Change
+from tasks.data.quarantine import BadFile
+from tasks.data.take_in import Landing
 from tasks.evaluation.verdict import Check, Interval, Verdict
 from tasks.monitoring import evidently_report
 from tasks.monitoring.check_records import record_check
@@ -101,7 +103,9 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, store):
         "rows": {"fit": 1},
         "hyperparameters": PAYLOADS[4],
     }
-    changes = [Change(evil, 1, 1, 0, 0, 0, 0) for evil in PAYLOADS]
+    changes = [Change("flights", evil, 1, 1, 0, 0, 0, 0) for evil in PAYLOADS]
+    bad = [BadFile("flights", "", evil, datetime.now(UTC), evil) for evil in PAYLOADS]
+    landing = Landing({}, pl.DataFrame(), changes, bad, [], {})
 
     @flow
     def show() -> str:
@@ -109,7 +113,7 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, store):
         for name, page in {
             "check": page_of_check(log, check),
             "verdict": "\n\n".join([*checks_of(card), *slices_of(card), describe_origin(card)]),
-            "landing": landing_page(changes),
+            "landing": landing_page(landing),
         }.items():
             end_as("Rejected", " ".join(PAYLOADS[:9]), None, page, name)
         return flow_run.id

@@ -13,7 +13,7 @@ from tasks.training.split import split_rows
 
 AS_OF = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-WAITS = ("monitor.min_labels", "retrain.min_new_rows", "validation.max_bad_share")
+WAITS = ("monitor.min_labels", "retrain.min_new_rows")
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_first_training_that_cannot_pass_stops_with_all_settings_in_one_list(p
     ) as told:
         require_suited(rows, AS_OF, plain)
     listed = yaml.safe_load(str(told.value).split("params.yaml\n")[1])
-    assert listed.keys() == {"split", "gate", "monitor", "retrain", "validation"}
+    assert listed.keys() == {"split", "gate", "monitor", "retrain"}
 
 
 def test_what_would_only_wait_later_is_advice_and_stops_nothing(plain, capsys):

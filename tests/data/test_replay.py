@@ -1,0 +1,139 @@
+"""What is in quarantine is looked at again after a rule or a source was mended, and goes in once."""
+
+import dataframely as dy
+import polars as pl
+import pytest
+from landings import set_back, take_in_all
+from odd_files import make_rows, to_bytes
+
+from project.contract import Flights
+from tasks.core.params import Params
+from tasks.core.use_case import check_tables, load_tables
+from tasks.data.ledger import read_ledger
+from tasks.data.publish import adopt_version, place_version, publish_version
+from tasks.data.quarantine import FILE
+from tasks.data.replay import Chosen, read_quarantine, replay
+from tasks.data.snapshot import pull_snapshot
+from tasks.data.validation import validate_rows
+from tasks.features.table import ARRIVED, Table
+
+
+class Farther(Flights):
+    """The rule that was too strict is mended."""
+
+    distance = dy.Int16(min=1, max=20_000)
+
+
+@pytest.fixture
+def mended(own_workspace):
+    """The tables with the mended rule."""
+    tables = load_tables()
+    parts = {name: getattr(tables["flights"], name) for name in ("event_time", "outcomes", "outcomes_known_at")}
+    return check_tables(tables | {"flights": Table(schema=Farther, **parts)})
+
+
+def land(workspace, name: str, rows: pl.DataFrame, kind: str = "parquet") -> None:
+    path = workspace / "landing" / "flights" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(to_bytes(rows, kind))
+    set_back(path)
+
+
+def quarantined(chosen: Chosen = Chosen()) -> pl.DataFrame:  # noqa: B008
+    return read_quarantine(pull_snapshot.fn(None, Params.load().data), chosen)
+
+
+def replay_all(tables, chosen: Chosen = Chosen(), **validation):  # noqa: B008
+    params = Params.load()
+    params = params.model_copy(update={"validation": params.validation.change(validation)})
+    snapshot = adopt_version.fn(params.data)
+    landing = replay.fn(snapshot, tables, chosen, params)
+    if landing.ledger.height:
+        place_version.fn(publish_version.fn(snapshot, landing, "replayed", params))
+    return landing
+
+
+def too_far(number: int, rows: int = 3) -> pl.DataFrame:
+    """Flights of which the first are too long for the rule."""
+    flights = make_rows(number)
+    return flights.with_columns(
+        distance=pl.when(pl.int_range(pl.len()) < rows).then(15_000).otherwise("distance").cast(pl.Int16)
+    )
+
+
+def stored(workspace) -> pl.DataFrame:
+    return pl.read_parquet(workspace / "data" / "flights" / "2013-01.parquet").filter(carrier="ZZ").drop(ARRIVED)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "json"])
+def test_rows_go_in_after_the_rule_was_mended_and_once(own_workspace, mended, kind):
+    land(own_workspace, f"a.{kind}", too_far(1), kind)
+    take_in_all()
+    assert quarantined()["reason"].to_list() == ["distance|max"] * 3 and stored(own_workspace).height == 17
+    assert replay_all(load_tables()).changes == []
+    landing = replay_all(mended)
+    assert [(change.read, change.added) for change in landing.changes] == [(3, 3)]
+    assert quarantined().is_empty()
+    assert stored(own_workspace).select(too_far(1).columns).sort("flight").equals(too_far(1))
+    assert replay_all(mended).ledger.is_empty()
+
+
+def test_only_the_rows_of_a_rule_or_of_a_file_are_looked_at(own_workspace, mended):
+    land(own_workspace, "a.parquet", too_far(1))
+    land(own_workspace, "b.parquet", too_far(2))
+    take_in_all()
+    assert quarantined(Chosen(rule="origin|regex")).is_empty()
+    assert (
+        replay_all(mended, Chosen(rule="distance|max", file="flights/b.parquet")).changes[0].file == "flights/b.parquet"
+    )
+    assert set(quarantined()["file"]) == {"flights/a.parquet"}
+
+
+def test_a_correction_that_landed_meanwhile_is_not_undone_by_an_older_row(own_workspace, mended):
+    land(own_workspace, "a.parquet", too_far(1))
+    take_in_all()
+    land(own_workspace, "b.parquet", make_rows(1).head(3))
+    set_back(own_workspace / "landing" / "flights" / "b.parquet", 5)
+    take_in_all()
+    replay_all(mended)
+    assert stored(own_workspace).sort("flight")["distance"].to_list() == [2475] * 20 and quarantined().is_empty()
+
+
+def test_a_file_that_was_set_aside_goes_in_after_the_setting_was_mended(own_workspace):
+    land(own_workspace, "a.parquet", too_far(1, 15))
+    land(own_workspace, "b.parquet", make_rows(2))
+    assert [bad.file for bad in take_in_all().bad] == ["flights/a.parquet"]
+    assert quarantined()["position"].to_list() == [FILE]
+    landing = replay_all(load_tables(), max_bad_rows=15)
+    assert [(change.added, change.quarantined) for change in landing.changes] == [(5, 15)]
+    assert quarantined()["position"].to_list() == list(range(15)) and take_in_all().changes == []
+
+
+def test_a_file_that_was_set_aside_and_is_gone_is_told(own_workspace):
+    land(own_workspace, "a.parquet", too_far(1, 15))
+    take_in_all()
+    (own_workspace / "landing" / "flights" / "a.parquet").unlink()
+    landing = replay_all(load_tables())
+    assert landing.changes == [] and "is no longer the file that was set aside: deliver it again" in landing.troubles[0]
+
+
+def test_rows_found_in_data_leave_the_quarantine_when_the_rule_allows_them(own_workspace, mended, params):
+    validate_rows(load_tables(), "flights", too_far(1), params.validation)
+    assert quarantined()["file"].to_list() == ["data/"] * 3
+    assert replay_all(load_tables()).ledger.is_empty()
+    assert replay_all(mended).ledger.height == 3 and quarantined().is_empty()
+
+
+def test_a_row_that_a_killed_run_quarantined_and_that_is_valid_by_now_is_not_counted_twice(own_workspace, mended):
+    land(own_workspace, "a.parquet", too_far(1))
+    params = Params.load()
+    snapshot = adopt_version.fn(params.data)
+    from tasks.data.deliveries import open_news
+    from tasks.data.landing import LandingPlace
+    from tasks.data.take_in import take_in
+
+    news = open_news(LandingPlace("landing"), load_tables(), read_ledger(snapshot), params.data.timeout)
+    take_in.fn(snapshot, load_tables(), news, params)  # and then it is killed
+    assert quarantined().height == 3
+    take_in_all(mended)
+    assert quarantined().is_empty() and stored(own_workspace).height == 20
