@@ -65,6 +65,8 @@ def open_news(place: LandingPlace, tables: Tables, ledger: pl.DataFrame, limit: 
     listed = listed.with_columns(table=pl.col("file").str.extract("^([^/]*)/").fill_null(NOWHERE))
     news = listed.join(done, on=["table", "digest"], how="anti", maintain_order="left")
     news = news.join(bad, on=["table", "digest", "file"], how="anti", maintain_order="left")
+    refer = [name for name, table in tables.items() if table.references]
+    news = news.sort(pl.col("table").is_in(refer), maintain_order=True)  # what they refer to comes first
     wait_until_still(news)
     again, seen = [], set()
     for table, name, size, modified in news.select("table", *MARK).iter_rows():

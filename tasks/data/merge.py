@@ -107,9 +107,13 @@ def merge_rows(table: Table, before: pl.DataFrame, rows: pl.DataFrame) -> tuple[
     kind = both.select(
         pl.when(pl.col(KNOWN).is_null())
         .then(0)
-        .when(pl.when(newer).then(pl.all_horizontal(repeats)).otherwise(pl.all_horizontal(stale)))
+        .when(
+            pl.when(newer)
+            .then(pl.all_horizontal(pl.lit(True), *repeats))
+            .otherwise(pl.all_horizontal(pl.lit(True), *stale))
+        )
         .then(1)
-        .when(~newer | pl.all_horizontal(fills))
+        .when(~newer | pl.all_horizontal(pl.lit(True), *fills))
         .then(2)
         .otherwise(3)
     ).to_series()

@@ -13,7 +13,7 @@ def needed_versions(last: int) -> list[str]:
     Args:
         last: So many of the newest.
     """
-    judged = [json.loads(entry) for entry in read_rows(DECISIONS, "kind = 'judged'", ["entry"])["entry"]]
+    judged = [json.loads(entry) for entry in read_rows(DECISIONS, "kind = 'verdict'", ["entry"])["entry"]]
     trained_on = [entry["data_version"] for entry in judged if entry.get("data_version")]
     by_hand = read_rows(DATA_VERSIONS, "kind = 'adopted'", ["version"])["version"]
     newest = known_versions()[-last:] if last else []
