@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 import polars as pl
 import pytest
 import s3fs
+from flaky import flaky
 from landings import set_back, take_in_all
 
 from stack.local_stack import ROOT, free_port
@@ -171,9 +172,7 @@ def test_what_lands_in_a_bucket_is_taken_in_once_pushed_and_nothing_of_it_is_lef
     assert bucket.exists(f"bucket/dvc/files/md5/{oid[:2]}/{oid[2:]}.dir")
     shutil.rmtree(workspace / ".dvc" / "cache")
     assert len(pull_snapshot.fn(None, Data(timeout=DEADLINE)).files) == 16
-    shutil.rmtree(workspace / "data")
-    (workspace / "data").mkdir()
-    (workspace / "data" / "mine.txt").write_text("keep me")
+    put_back(workspace)
 
 
 def test_a_new_version_is_committed_if_params_yaml_says_so(bucket, workspace, params):
@@ -204,9 +203,41 @@ def test_a_version_that_cannot_be_pushed_is_not_published_and_lands_the_next_tim
     assert resolve_version(None) == known
     config.write_text(right)
     assert [change.read for change in take_in_all().changes] == [7]
-    shutil.rmtree(workspace / "data")
-    (workspace / "data").mkdir()
-    (workspace / "data" / "mine.txt").write_text("keep me")
+    put_back(workspace)
+
+
+def test_a_fifth_of_all_answers_being_503_loses_nothing(bucket, workspace, endpoint, monkeypatch):
+    (workspace / "data" / "mine.txt").unlink()
+    for number in range(5):
+        bucket.pipe(f"bucket/landing/flights/{number}.parquet", some_flights(100 + number))
+    with flaky(endpoint, lambda number: number % 5 == 0) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        s3fs.S3FileSystem.clear_instance_cache()
+        landing = take_in_all(source="s3://bucket/landing")
+    assert sum(change.read for change in landing.changes) == 510 and not landing.troubles
+    put_back(workspace)
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_in_a_push_or_a_pull_is_one_sentence_and_the_next_run_goes_on(
+    bucket, workspace, endpoint, monkeypatch
+):
+    (workspace / "data" / "mine.txt").unlink()
+    with flaky(endpoint, lambda number: False, lambda number: number > 6) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        assert "cannot be had whole from the DVC remote" in refused()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    known = adopt_version.fn(Data(timeout=DEADLINE)).version
+    (workspace / "landing" / "flights").mkdir(parents=True)
+    (workspace / "landing" / "flights" / "a.parquet").write_bytes(some_flights(7))
+    with flaky(endpoint, lambda number: False, lambda number: number > 2) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        with pytest.raises(InputError, match="cannot be pushed"):
+            take_in_all()
+    assert resolve_version(None) == known
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    assert [change.read for change in take_in_all().changes] == [7]
+    put_back(workspace)
 
 
 def test_a_push_to_the_remote_inside_the_repository_is_refused(workspace):
@@ -242,6 +273,13 @@ def test_a_wrong_key_of_the_landing_place_is_told(bucket, endpoint):
             LandingPlace("s3://bucket/landing").list()
     finally:
         demand_credentials_after(endpoint, b"inf")
+
+
+def put_back(workspace) -> None:
+    """The data folder as the fixture wants it."""
+    shutil.rmtree(workspace / "data")
+    (workspace / "data").mkdir()
+    (workspace / "data" / "mine.txt").write_text("keep me")
 
 
 def take_in_from(source: str, limit: timedelta) -> list:

@@ -5,16 +5,11 @@ import subprocess
 import sys
 
 import pytest
+from disks import PRIVATE, can_mount
 
 from stack.local_stack import ROOT, clean_environment, make_workspace
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
-
-PRIVATE = ["unshare", "--user", "--map-root-user", "--mount", "bash", "-euc"]
-
-
-def can_mount() -> bool:
-    return subprocess.run([*PRIVATE, "mount -t tmpfs tmpfs /mnt"], capture_output=True).returncode == 0
 
 
 @pytest.mark.skipif(not can_mount(), reason="no mount namespaces: run it as root, or allow unprivileged ones")

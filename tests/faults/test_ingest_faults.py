@@ -1,17 +1,32 @@
-"""An ingest that is killed at any state loses and doubles nothing."""
+"""An ingest that is killed at any state, or whose disk or store fails, loses and doubles nothing."""
 
+import shlex
+import shutil
 import signal
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
+import pytest
+from disks import PRIVATE, can_mount
 from kills import State, both, die_at, processes
+from landings import set_back
 from stores import new_workspace, use_workspace
 
+from stack.local_stack import ROOT, clean_environment
+from tasks.core.tables import read_rows
+from tasks.data.quarantine import QUARANTINE
+from tasks.data.versions import read_versions
 from tasks.features.table import ARRIVED
 
+BAD = 3  # rows of each delivery
 REPLACE = "pathlib:Path.replace"  # the last step of writing an object, data.dvc or a file of data/
 STATES = [
+    *both("tasks.data.take_in:quarantine_rows"),
+    *both("tasks.data.take_in:quarantine_files"),
+    *both("tasks.data.publish:record_version"),
     *both("tasks.data.publish:keep_object"),
     *both(REPLACE, 3),
     *both(REPLACE, 4),
@@ -39,7 +54,7 @@ def ingest(folder: Path, death: State | None = None) -> int:
     return process.exitcode
 
 
-def test_ten_kills_each_at_another_state_lose_and_double_no_row(tmp_path, snapshot):
+def test_kills_each_at_another_state_lose_and_double_no_row(tmp_path, snapshot):
     folder = new_workspace(tmp_path / "workspace")
     january = pl.read_parquet(snapshot.files["flights/2013-01.parquet"])
     (folder / "landing" / "flights").mkdir(parents=True)
@@ -48,8 +63,12 @@ def test_ten_kills_each_at_another_state_lose_and_double_no_row(tmp_path, snapsh
     for number, state in enumerate(STATES):
         shift = timedelta(days=366 + 31 * number)
         rows = january[number * 500 : number * 500 + 700].with_columns(pl.col("time_hour") + shift)
-        landed.append(rows)
-        rows.write_parquet(folder / "landing" / "flights" / f"{number}.parquet")
+        bad = pl.when(pl.int_range(pl.len()) < BAD).then(-1).otherwise("distance").cast(pl.Int16)
+        landed.append(rows[BAD:])
+        (folder / "landing" / "flights" / f"bad-{number}.parquet").write_text(f"<html> {number}")
+        rows.with_columns(distance=bad).write_parquet(folder / "landing" / "flights" / f"{number}.parquet")
+        for path in (folder / "landing" / "flights").iterdir():
+            set_back(path)
         assert ingest(folder, state) == -signal.SIGKILL, state
         if number % 2:
             assert ingest(folder) == 0
@@ -58,3 +77,36 @@ def test_ten_kills_each_at_another_state_lose_and_double_no_row(tmp_path, snapsh
     ours = ours.drop(ARRIVED)
     ours = ours.filter(pl.col("time_hour") >= january["time_hour"].min() + timedelta(days=366))
     assert ours.sort(ours.columns).equals(pl.concat(landed).sort(ours.columns))
+    use_workspace(folder)
+    held = read_rows(QUARANTINE)["position"]
+    assert (held >= 0).sum() == BAD * len(STATES) and (held < 0).sum() == len(STATES)
+    numbers = [version.number for version in read_versions()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_mount(), reason="no mount namespaces: run it as root, or allow unprivileged ones")
+def test_a_full_disk_is_one_sentence_and_what_landed_goes_in_after_space_is_freed(tmp_path, snapshot):
+    folder, ml = tmp_path / "disk", f"{shlex.quote(sys.executable)} -m flows.cli"
+    source = new_workspace(tmp_path / "workspace")
+    (source / "landing" / "flights").mkdir(parents=True)
+    shutil.copy(snapshot.files["flights/2013-01.parquet"], source / "landing" / "flights" / "a.parquet")
+    folder.mkdir()
+    commands = f"""
+        mount -t tmpfs -o size=20m tmpfs {folder}
+        cp -a {source}/. {folder}
+        {ml} ingest
+        cp {snapshot.files["flights/2013-02.parquet"]} {folder}/landing/flights/b.parquet
+        printf x >> {folder}/landing/flights/b.parquet
+        cp {snapshot.files["flights/2013-03.parquet"]} {folder}/landing/flights/c.parquet
+        dd if=/dev/zero of={folder}/filler bs=4k 2> /dev/null || true
+        {ml} ingest && exit 7
+        rm {folder}/filler
+        {ml} ingest
+        {ml} versions --json
+    """
+    environment = clean_environment(folder, PREFECT_HOME=str(tmp_path))
+    done = subprocess.run([*PRIVATE, commands], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr.count("error: the disk is full: free some space and run it again") == 1, done.stderr
+    assert done.stdout.count("Landed: 1 files are in data version") == 2, done.stdout
