@@ -33,7 +33,7 @@ def ingest(params: Params = Prefilled.read()) -> str:
             refuse_edits()
             place = LandingPlace(params.ingest.source)
             landing = take_in(
-                snapshot, tables, open_news(place, tables, read_ledger(snapshot), params.data.timeout), params
+                snapshot, tables, open_news(place, tables, read_ledger(snapshot.files), params.data.timeout), params
             )
             published = publish_version(snapshot, landing, "landed", params) if landing.changes else snapshot
         place_version(published)

@@ -5,10 +5,8 @@ from typing import Annotated
 import polars as pl
 from cyclopts import Parameter
 
-from tasks.core.params import Params
-from tasks.data.quarantine import FILE
-from tasks.data.replay import Chosen, read_quarantine
-from tasks.data.snapshot import pull_snapshot
+from tasks.data.ledger import read_current_ledger
+from tasks.data.quarantine import FILE, Chosen, read_quarantine
 from tasks.operations.options import Json
 from tasks.operations.terminal import say, say_json, say_table
 
@@ -25,7 +23,7 @@ def quarantine(
 
     `ml replay` checks them again after a rule or a source was mended.
     """
-    entries = read_quarantine(pull_snapshot.fn(None, Params.load("").data), Chosen(rule, file))
+    entries = read_quarantine(read_current_ledger(), Chosen(rule, file))
     if as_json:
         say_json(entries.rows(named=True))
     elif entries.is_empty():

@@ -5,8 +5,9 @@ from prefect import flow
 from tasks.core.locks import exclusive
 from tasks.core.params import Params, Prefilled
 from tasks.core.use_case import load_tables
+from tasks.data.ledger import read_ledger
 from tasks.data.publish import adopt_version, commit_and_push, place_version, publish_version, refuse_edits
-from tasks.data.replay import Chosen, read_quarantine
+from tasks.data.quarantine import Chosen, read_quarantine
 from tasks.data.replay import replay as replay_quarantine
 from tasks.operations.landing_page import end_replay, tell_landed
 
@@ -35,7 +36,7 @@ def replay(rule: str | None = None, file: str | None = None, params: Params = Pr
         place_version(published)
         commit_and_push(published, params.ingest, params.data.timeout)
     tell_landed(landing, published.version)
-    return end_replay(landing, read_quarantine(published), published.version)
+    return end_replay(landing, read_quarantine(read_ledger(published.files)), published.version)
 
 
 if __name__ == "__main__":

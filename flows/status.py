@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tasks.core.use_case import list_models
-from tasks.data.copies import tell_copies
+from tasks.data.copies import tell_copies, tell_quarantine
 from tasks.operations.next_runs import NextRun, next_runs
 from tasks.operations.options import Json, Model
 from tasks.operations.overview import Overview, look_over
@@ -29,12 +29,13 @@ def status(
         say(f"wrote {write_home_page()}")
         return
     models = [look_over(read_log(name)) for name in ([model] if model else list_models())]
-    runs, data = next_runs(), tell_copies()
+    runs, data, held = next_runs(), tell_copies(), tell_quarantine()
     if as_json:
         say_json(
             {
                 "models": [describe(found) for found in models],
                 "data": data,
+                "quarantine": held,
                 "next_runs": runs and [run._asdict() for run in runs],
             }
         )
@@ -44,6 +45,8 @@ def status(
     if not models:
         print("no model yet: ml new NAME begins one\n")
     say(f"data  {data}")
+    if held:
+        say(f"      {held}")
     tell_runs(runs)
 
 

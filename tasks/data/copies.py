@@ -1,10 +1,12 @@
-"""Whether the data is in one place only."""
+"""What is said of the data at a glance: whether it is in one place only, and what is in quarantine."""
 
 from pathlib import Path
 
 from tasks.core.errors import InputError, first_line, without_secrets
 from tasks.core.workspace import workspace
 from tasks.data.fetch import find_remote, object_path, open_repo, read_listing
+from tasks.data.ledger import read_current_ledger
+from tasks.data.quarantine import FILE, read_quarantine
 from tasks.data.versions import find_current, known_versions
 
 
@@ -20,6 +22,20 @@ def tell_copies() -> str:
         return f"version {version}{compare(version)}"
     except Exception as error:  # DVC has one for each kind of remote
         return f"version {version}; where it is kept is unknown: {without_secrets(first_line(error))}"
+
+
+def tell_quarantine() -> str:
+    """How many rows and files are in no data version; "" if none is."""
+    try:
+        positions = read_quarantine(read_current_ledger())["position"]
+    except InputError as error:
+        return f"what is in quarantine is unknown: {error}"
+    files = int((positions == FILE).sum())
+    return (
+        f"{len(positions) - files:,} rows and {files:,} files are in quarantine: `ml quarantine`"
+        if len(positions)
+        else ""
+    )
 
 
 def compare(version: str) -> str:

@@ -1,9 +1,14 @@
 """The ledger: which files are in the data. It lies in data/: it is part of the version that holds their rows."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import polars as pl
 
+from tasks.core.errors import InputError
+from tasks.data.fetch import object_path, open_repo, read_listing
 from tasks.data.quarantine import FILE
-from tasks.data.snapshot import Snapshot
+from tasks.data.versions import find_current
 
 LEDGER = "ledger.parquet"
 BEFORE = "ledger.json"  # of versions made before there were digests in it
@@ -19,10 +24,30 @@ SCHEMA = {
 }
 
 
-def read_ledger(snapshot: Snapshot) -> pl.DataFrame:
-    """What is in a version: an entry for each file, and for each row that left the quarantine."""
-    file = snapshot.files.get(LEDGER)
-    return pl.read_parquet(file) if file else pl.DataFrame(schema=SCHEMA)
+def read_ledger(files: Mapping[str, Path]) -> pl.DataFrame:
+    """What is in a version: an entry for each file, and for each row that left the quarantine.
+
+    Args:
+        files: Of the version, by name.
+    """
+    return pl.read_parquet(files[LEDGER]) if LEDGER in files else pl.DataFrame(schema=SCHEMA)
+
+
+def read_current_ledger() -> pl.DataFrame:
+    """The ledger of the current version, without the rest of it.
+
+    Raises:
+        InputError: It is not on this machine yet.
+    """
+    with open_repo() as repo:
+        cache, version = Path(repo.cache.local.path), find_current()
+    if not object_path(version, cache).is_file():
+        raise InputError(f"data version {version} is not on this machine yet: `ml ingest` fetches it")
+    files = {name: object_path(oid, cache) for name, oid in read_listing(version, cache).items()}
+    try:
+        return read_ledger(files)
+    except (OSError, pl.exceptions.PolarsError):
+        raise InputError(f"the ledger of data version {version} is not whole here: `ml ingest` fetches it") from None
 
 
 def landed_files(ledger: pl.DataFrame) -> pl.DataFrame:

@@ -59,7 +59,7 @@ def publish_version(snapshot: Snapshot, landing: Landing, kind: str, params: Par
     listing.pop(BEFORE, None)
     for name, rows in landing.files.items():
         listing[name] = keep_parquet(rows, cache)
-    listing[LEDGER] = keep_parquet(pl.concat([read_ledger(snapshot), landing.ledger]), cache)
+    listing[LEDGER] = keep_parquet(pl.concat([read_ledger(snapshot.files), landing.ledger]), cache)
     entries = [{"md5": oid, "relpath": name} for name, oid in sorted(listing.items())]
     version = f"{keep_object(json.dumps(entries, sort_keys=True).encode(), cache, '.dir')}.dir"
     if is_pushed(params.ingest):

@@ -9,6 +9,7 @@ import polars as pl
 from tasks.core.store import sha256
 from tasks.core.tables import Table, as_json, insert_new, literal, read_rows
 
+ENTRY = ["table", "digest", "position"]
 FILE = -1  # the position of an entry that is about a whole file
 FOUND = "data/"  # the file of rows that were found there, as after `dvc add data`
 QUARANTINE = Table(
@@ -36,6 +37,13 @@ class BadFile(NamedTuple):
     file: str
     arrived_at: datetime
     reason: str
+
+
+class Chosen(NamedTuple):
+    """Which entries are meant; None means all."""
+
+    rule: str | None = None  # that rows break, such as distance|min
+    file: str | None = None  # that they came with, as `ml quarantine` names it
 
 
 def quarantine_found(table: str, quarantined: pl.DataFrame) -> None:
@@ -84,3 +92,15 @@ def read_entries(digests: Iterable[str]) -> pl.DataFrame:
     """Table, digest and position of the rows of some files."""
     among = ", ".join(map(literal, digests))
     return read_rows(QUARANTINE, f"position >= 0 AND digest IN ({among})", ["table", "digest", "position"])
+
+
+def read_quarantine(ledger: pl.DataFrame, chosen: Chosen = Chosen()) -> pl.DataFrame:  # noqa: B008
+    """The entries whose rows and files are not in the version of a ledger, the oldest first."""
+    entries = read_rows(QUARANTINE).join(ledger, on=ENTRY, how="anti")
+    if chosen.rule is not None:
+        entries = entries.filter(
+            pl.col("reason").str.split(", ").list.contains(chosen.rule), pl.col("position") != FILE
+        )
+    if chosen.file is not None:
+        entries = entries.filter(file=chosen.file)
+    return entries.sort("arrived_at", "file", "position", nulls_last=True)

@@ -4,45 +4,22 @@ import io
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import NamedTuple
 
 import polars as pl
 from prefect import task
 
 from tasks.core.params import Params
 from tasks.core.store import sha256
-from tasks.core.tables import read_rows
 from tasks.data.conversion import convert
 from tasks.data.deliveries import NOTHING, Delivery, Opened, Trouble, open_file, read_file
 from tasks.data.formats import Raw
 from tasks.data.landing import Found, LandingPlace
 from tasks.data.ledger import SCHEMA, read_ledger
-from tasks.data.quarantine import FILE, FOUND, QUARANTINE
+from tasks.data.quarantine import ENTRY, FILE, FOUND, Chosen, read_quarantine
 from tasks.data.snapshot import Snapshot
 from tasks.data.take_in import Intake, Landing, find_lost
 from tasks.data.validation import POSITION, check_rows
 from tasks.features.table import Tables
-
-ENTRY = ["table", "digest", "position"]
-
-
-class Chosen(NamedTuple):
-    """Which entries are meant; None means all."""
-
-    rule: str | None = None  # that rows break, such as distance|min
-    file: str | None = None  # that they came with, as `ml quarantine` names it
-
-
-def read_quarantine(snapshot: Snapshot, chosen: Chosen = Chosen()) -> pl.DataFrame:  # noqa: B008
-    """The entries whose rows and files are not in a data version, the oldest first."""
-    entries = read_rows(QUARANTINE).join(read_ledger(snapshot), on=ENTRY, how="anti")
-    if chosen.rule is not None:
-        entries = entries.filter(
-            pl.col("reason").str.split(", ").list.contains(chosen.rule), pl.col("position") != FILE
-        )
-    if chosen.file is not None:
-        entries = entries.filter(file=chosen.file)
-    return entries.sort("arrived_at", "file", "position", nulls_last=True)
 
 
 @task
@@ -55,7 +32,7 @@ def replay(snapshot: Snapshot, tables: Tables, chosen: Chosen, params: Params) -
         chosen: Which entries are looked at.
         params: The settings; `ingest`, `data` and `validation` count here.
     """
-    entries, intake = read_quarantine(snapshot, chosen), Intake(snapshot, tables, params)
+    entries, intake = read_quarantine(read_ledger(snapshot.files), chosen), Intake(snapshot, tables, params)
     known = entries.filter(pl.col("table").is_in(list(tables)))
     for opened in (*open_files(entries, tables, params), *open_rows(known)):
         intake.take(opened)

@@ -9,8 +9,8 @@ from landings import set_back, take_in_all
 from odd_files import at, make_rows, to_bytes
 
 from tasks.core.use_case import load_tables
-from tasks.data.replay import Chosen, read_quarantine
-from tasks.data.snapshot import pull_snapshot
+from tasks.data.ledger import read_current_ledger
+from tasks.data.quarantine import read_quarantine
 from tasks.features.table import Table
 
 
@@ -50,7 +50,7 @@ def shop_tables(own_workspace):
 
 
 def rules(params) -> list[str]:
-    return read_quarantine(pull_snapshot.fn(None, params.data), Chosen())["reason"].to_list()
+    return read_quarantine(read_current_ledger())["reason"].to_list()
 
 
 def test_numbers_far_from_all_known_ones_are_bad_rows_if_that_is_set(own_workspace, shop_tables, params):

@@ -9,11 +9,10 @@ from odd_files import make_rows, to_bytes
 from project.contract import Flights
 from tasks.core.params import Params
 from tasks.core.use_case import check_tables, load_tables
-from tasks.data.ledger import read_ledger
+from tasks.data.ledger import read_current_ledger, read_ledger
 from tasks.data.publish import adopt_version, place_version, publish_version
-from tasks.data.quarantine import FILE
-from tasks.data.replay import Chosen, read_quarantine, replay
-from tasks.data.snapshot import pull_snapshot
+from tasks.data.quarantine import FILE, Chosen, read_quarantine
+from tasks.data.replay import replay
 from tasks.data.validation import validate_rows
 from tasks.features.table import ARRIVED, Table
 
@@ -40,7 +39,7 @@ def land(workspace, name: str, rows: pl.DataFrame, kind: str = "parquet") -> Non
 
 
 def quarantined(chosen: Chosen = Chosen()) -> pl.DataFrame:  # noqa: B008
-    return read_quarantine(pull_snapshot.fn(None, Params.load().data), chosen)
+    return read_quarantine(read_current_ledger(), chosen)
 
 
 def replay_all(tables, chosen: Chosen = Chosen(), **validation):  # noqa: B008
@@ -132,7 +131,7 @@ def test_a_row_that_a_killed_run_quarantined_and_that_is_valid_by_now_is_not_cou
     from tasks.data.landing import LandingPlace
     from tasks.data.take_in import take_in
 
-    news = open_news(LandingPlace("landing"), load_tables(), read_ledger(snapshot), params.data.timeout)
+    news = open_news(LandingPlace("landing"), load_tables(), read_ledger(snapshot.files), params.data.timeout)
     take_in.fn(snapshot, load_tables(), news, params)  # and then it is killed
     assert quarantined().height == 3
     take_in_all(mended)

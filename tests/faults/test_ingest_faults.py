@@ -1,5 +1,6 @@
 """An ingest that is killed at any state, or whose disk or store fails, loses and doubles nothing."""
 
+import os
 import shlex
 import shutil
 import signal
@@ -11,13 +12,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 from disks import PRIVATE, can_mount
-from kills import State, both, die_at, processes
+from kills import State, both, die_at, processes, run_together
 from landings import set_back
+from odd_files import make_rows, to_bytes
 from stores import new_workspace, use_workspace
 
 from stack.local_stack import ROOT, clean_environment
+from tasks.core.params import Params
 from tasks.core.tables import read_rows
 from tasks.data.quarantine import QUARANTINE
+from tasks.data.snapshot import pull_snapshot
 from tasks.data.versions import read_versions
 from tasks.features.table import ARRIVED
 
@@ -82,6 +86,34 @@ def test_kills_each_at_another_state_lose_and_double_no_row(tmp_path, snapshot):
     assert (held >= 0).sum() == BAD * len(STATES) and (held < 0).sum() == len(STATES)
     numbers = [version.number for version in read_versions()]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def work_together(folder: Path, store: Path) -> None:
+    """Take in what landed here, into a store that others share."""
+    os.environ["PARAMS_STORE"] = str(store)
+    work(folder, None)
+
+
+def test_two_machines_that_ingest_at_once_make_one_line_of_versions_and_lose_no_row(tmp_path, monkeypatch):
+    machines, rounds, store = [new_workspace(tmp_path / name) for name in ("here", "there")], 4, tmp_path / "store"
+    remote = f"[core]\n    remote = shared\n['remote \"shared\"']\n    url = {tmp_path / 'remote'}\n"
+    for folder in machines:
+        (folder / ".dvc" / "config").write_text(remote)
+        (folder / "landing" / "flights").mkdir(parents=True)
+    assert run_together(work_together, [(machines[0], store)]) == [0]  # it adopts the first version
+    for number in range(rounds):
+        for place, folder in enumerate(machines):
+            path = folder / "landing" / "flights" / f"{number}.parquet"
+            path.write_bytes(to_bytes(make_rows(2 * number + place)))
+            set_back(path)
+        assert run_together(work_together, [(folder, store) for folder in machines]) == [0, 0]
+    monkeypatch.setenv("PARAMS_STORE", str(store))
+    use_workspace(machines[0])
+    versions = read_versions()
+    assert [version.number for version in versions] == list(range(1, 2 * rounds + 2))
+    assert [version.before for version in versions[1:]] == [version.version for version in versions[:-1]]
+    current = pull_snapshot.fn(None, Params.load().data).files["flights/2013-01.parquet"]
+    assert pl.read_parquet(current).filter(carrier="ZZ").height == 2 * rounds * 20
 
 
 @pytest.mark.slow

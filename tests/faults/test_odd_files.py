@@ -16,8 +16,7 @@ from tasks.core.params import Params
 from tasks.data.clock import newest_hour
 from tasks.data.context import read_month
 from tasks.data.ledger import read_ledger
-from tasks.data.quarantine import FILE
-from tasks.data.replay import read_quarantine
+from tasks.data.quarantine import FILE, read_quarantine
 from tasks.data.snapshot import pull_snapshot
 
 GOOD = 5  # rows of a good file
@@ -45,11 +44,13 @@ def test_the_good_ones_go_in_and_the_odd_one_is_told(folder, use_case, number):
     for path in landing.rglob("*"):
         if path.is_file():
             set_back(path)
-    before = read_quarantine(current())
+    before = read_quarantine(read_ledger(current().files))
     landed = take_in_all()
     added = {change.file.rpartition("/")[2]: change for change in landed.changes}
     assert added.pop("a.parquet").added == GOOD and added.pop("z.parquet").added == GOOD
-    new = read_quarantine(current()).join(before, on=["table", "digest", "position", "file"], how="anti")
+    new = read_quarantine(read_ledger(current().files)).join(
+        before, on=["table", "digest", "position", "file"], how="anti"
+    )
     check_outcome(odd.outcome, list(added.values()), landed, new)
     again = take_in_all()
     assert (again.changes, again.bad) == ([], []) and again.troubles == landed.troubles
@@ -102,8 +103,10 @@ def check_outcome(outcome, added, landed, quarantined: pl.DataFrame) -> None:
 
 def check_accounts() -> None:
     """Valid and quarantined rows are those that landed."""
-    ledger = read_ledger(current()).filter(position=FILE)
+    ledger = read_ledger(current().files).filter(position=FILE)
     held = (
-        read_quarantine(current()).filter(pl.col("position") != FILE).join(ledger, on=["table", "digest"], how="semi")
+        read_quarantine(read_ledger(current().files))
+        .filter(pl.col("position") != FILE)
+        .join(ledger, on=["table", "digest"], how="semi")
     )
     assert held.height == ledger["quarantined"].sum()

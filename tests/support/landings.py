@@ -25,7 +25,7 @@ def take_in_all(tables=None, **changes) -> Landing:
         snapshot = adopt_version.fn(params.data)
         refuse_edits()
         place = LandingPlace(params.ingest.source)
-        news = open_news(place, tables, read_ledger(snapshot), params.data.timeout)
+        news = open_news(place, tables, read_ledger(snapshot.files), params.data.timeout)
         landing = take_in.fn(snapshot, tables, news, params)
         published = publish_version.fn(snapshot, landing, "landed", params) if landing.changes else snapshot
         if published:
