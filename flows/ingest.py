@@ -8,8 +8,10 @@ from tasks.core.use_case import load_tables
 from tasks.data.deliveries import open_news
 from tasks.data.landing import LandingPlace
 from tasks.data.ledger import read_ledger
-from tasks.data.publish import adopt_version, commit_and_push, place_version, publish_version, refuse_edits
+from tasks.data.publish import adopt_version, publish_version
+from tasks.data.push import commit_and_push
 from tasks.data.take_in import take_in
+from tasks.data.working_copy import place_version, refuse_edits
 from tasks.operations.landing_page import end_landing, tell_bad, tell_landed, tell_unusual
 from tasks.operations.naming import name_run
 
@@ -35,11 +37,11 @@ def ingest(params: Params = Prefilled.read()) -> str:
             landing = take_in(
                 snapshot, tables, open_news(place, tables, read_ledger(snapshot.files), params.data.timeout), params
             )
+            tell_bad(landing)
             published = publish_version(snapshot, landing, "landed", params) if landing.changes else snapshot
         place_version(published)
         commit_and_push(published, params.ingest, params.data.timeout)
     tell_landed(landing, published.version)
-    tell_bad(landing)
     unusual = tell_unusual(landing, params.validation.late)
     return end_landing(landing, unusual, params.ingest.source, published.version)
 

@@ -6,9 +6,11 @@ from tasks.core.locks import exclusive
 from tasks.core.params import Params, Prefilled
 from tasks.core.use_case import load_tables
 from tasks.data.ledger import read_ledger
-from tasks.data.publish import adopt_version, commit_and_push, place_version, publish_version, refuse_edits
+from tasks.data.publish import adopt_version, publish_version
+from tasks.data.push import commit_and_push
 from tasks.data.quarantine import Chosen, read_quarantine
 from tasks.data.replay import replay as replay_quarantine
+from tasks.data.working_copy import place_version, refuse_edits
 from tasks.operations.landing_page import end_replay, tell_landed
 
 

@@ -1,7 +1,9 @@
 """Deliveries: the landed files that no version holds yet, read one by one in the order of their arrival."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
@@ -12,7 +14,7 @@ from tasks.core.errors import DataError, InputError, first_line
 from tasks.core.files import atomic_write
 from tasks.core.store import sha256
 from tasks.core.workspace import workspace
-from tasks.data.formats import Raw, read_raw
+from tasks.data.formats import Raw, hive_keys, read_raw
 from tasks.data.landing import Found, LandingPlace
 from tasks.data.ledger import landed_files
 from tasks.data.quarantine import BadFile, read_bad_files
@@ -61,26 +63,25 @@ def open_news(place: LandingPlace, tables: Tables, ledger: pl.DataFrame, limit: 
     listing = within(limit, place.source, place.list)
     yield from map(Trouble, listing.troubles)
     done, bad = landed_files(ledger).select("table", "digest"), read_bad_files()
-    listed = listing.files.join(known_marks(ledger), on=MARK, how="left", maintain_order="left")
-    listed = listed.with_columns(table=pl.col("file").str.extract("^([^/]*)/").fill_null(NOWHERE))
-    news = listed.join(done, on=["table", "digest"], how="anti", maintain_order="left")
-    news = news.join(bad, on=["table", "digest", "file"], how="anti", maintain_order="left")
-    refer = [name for name, table in tables.items() if table.references]
-    news = news.sort(pl.col("table").is_in(refer), maintain_order=True)  # what they refer to comes first
-    wait_until_still(news)
     again, seen = [], set()
-    for table, name, size, modified in news.select("table", *MARK).iter_rows():
+    news = find_news(listing.files, tables, known_marks(ledger), done, bad)
+    wait_until_still(news)
+    for left, (table, name, size, modified) in enumerate(news.select("table", *MARK).iter_rows()):
         file = Found(name, size, modified)
-        content = read_file(place, file, limit)
+        try:
+            content = read_file(place, file, limit)
+        except InputError as hanging:  # each of the others may hang as long
+            yield Trouble(f"{hanging}; {news.height - left} files wait for the next run")
+            break
         if content is None:
             print(f"{place.source}/{name} is being written or was taken away: the next run looks again")
             continue
         if isinstance(content, Trouble):
             yield content
             continue
-        digest = sha256(content)
+        digest = digest_of(name, content)
         known = (
-            done.filter(table=table, digest=digest).height or bad.filter(table=table, digest=digest, file=name).height
+            done.filter(table=table, digest=digest).height + bad.filter(table=table, digest=digest, file=name).height
         )
         if known or (table, digest) in seen:
             again.append((*file, digest))
@@ -89,7 +90,35 @@ def open_news(place: LandingPlace, tables: Tables, ledger: pl.DataFrame, limit: 
         if isinstance(opened, Delivery):  # under another name it may be readable
             seen.add((table, digest))
         yield opened
-    keep_marks(ledger, again)
+    if again:
+        print(f"{len(again):,} files hold what was taken in, or set aside, before: they are no news")
+        keep_marks(ledger, again)
+
+
+def find_news(
+    files: pl.DataFrame, tables: Tables, marks: pl.DataFrame, done: pl.DataFrame, bad: pl.DataFrame
+) -> pl.DataFrame:
+    """The files whose content is not known to be done with, by arrival; what others refer to comes before them."""
+    listed = files.join(marks, on=MARK, how="left", maintain_order="left")
+    listed = listed.with_columns(table=pl.col("file").str.extract("^([^/]*)/").fill_null(NOWHERE))
+    news = listed.join(done, on=["table", "digest"], how="anti", maintain_order="left")
+    news = news.join(bad, on=["table", "digest", "file"], how="anti", maintain_order="left")
+    return news.sort(pl.col("table").replace_strict(depths(tables), default=0), maintain_order=True)
+
+
+def depths(tables: Tables) -> dict[str, int]:
+    """How many tables stand one behind the other that each refers to."""
+    found = dict.fromkeys(tables, 0)
+    for _ in tables:
+        for name, table in tables.items():
+            found[name] = max([found[name], *(found[other] + 1 for other, _ in table.references.values())])
+    return found
+
+
+def digest_of(name: str, content: bytes) -> str:
+    """What tells a content from others; folders such as region=north are part of it."""
+    keys = hive_keys(name)
+    return sha256(content + json.dumps(keys, sort_keys=True).encode() if keys else content)
 
 
 def within(limit: timedelta, what: str, do: Callable[[], Result]) -> Result:
@@ -105,10 +134,14 @@ def within(limit: timedelta, what: str, do: Callable[[], Result]) -> Result:
 
 
 def read_file(place: LandingPlace, file: Found, limit: timedelta) -> bytes | None | Trouble:
-    """The content of a file; None if it is still being written."""
+    """The content of a file; None if it is still being written.
+
+    Raises:
+        InputError: It does not answer in time.
+    """
     try:
         return within(limit, f"{place.source}/{file.name}", lambda: place.read(file))
-    except (OSError, InputError) as error:
+    except OSError as error:
         return Trouble(f"{place.source}/{file.name} cannot be read: {first_line(error)}")
 
 
@@ -125,10 +158,15 @@ def open_file(place: LandingPlace, tables: Tables, found: Delivery, content: byt
     try:
         if found.table not in tables:
             raise DataError(describe_stray(name, found.table, tables))
-        compare_digest(name, found.digest, place.read_beside(found.file, ".sha256"))
+        compare_digest(name, sha256(content), place.read_beside(found.file, ".sha256"))
         return found._replace(raw=read_raw(content, found.file.name, tables[found.table].columns))
     except DataError as error:
-        return BadFile(found.table, found.digest, found.file.name, found.file.modified, str(error))
+        return BadFile(found.table, found.digest, found.file.name, arrival(found.file), str(error))
+
+
+def arrival(file: Found) -> datetime:
+    """When a file arrived; a clock that runs ahead must not win for ever."""
+    return min(file.modified, datetime.now(UTC))
 
 
 def describe_stray(name: str, table: str, tables: Tables) -> str:
@@ -148,15 +186,13 @@ def compare_digest(name: str, digest: str, said: bytes | None) -> None:
 def known_marks(ledger: pl.DataFrame) -> pl.DataFrame:
     """The digest of each content that was read before, by name, size and time."""
     kept = [landed_files(ledger).select(*MARK, "digest")]
-    path = workspace().marks
-    if path.is_file():
-        kept.append(pl.read_parquet(path))
+    with suppress(OSError, pl.exceptions.PolarsError):  # it is made again
+        kept.append(pl.read_parquet(workspace().marks))
     return pl.concat(kept).unique(MARK, keep="last")
 
 
 def keep_marks(ledger: pl.DataFrame, again: list[tuple[str, int, datetime, str]]) -> None:
     """Remember contents that came again, so that the next run need not read them."""
-    if again:
-        new = pl.DataFrame(again, schema=known_marks(ledger).schema, orient="row")
-        with atomic_write(workspace().marks) as part:
-            pl.concat([known_marks(ledger), new]).write_parquet(part)
+    marks = known_marks(ledger)
+    with atomic_write(workspace().marks) as part:
+        pl.concat([marks, pl.DataFrame(again, schema=marks.schema, orient="row")]).write_parquet(part)

@@ -9,9 +9,10 @@ from tasks.core.errors import InputError
 from tasks.data.fetch import object_path, open_repo, read_listing
 from tasks.data.quarantine import FILE
 from tasks.data.versions import find_current
+from tasks.features.table import INGEST
 
-LEDGER = "ledger.parquet"
-BEFORE = "ledger.json"  # of versions made before there were digests in it
+LEDGER = f"{INGEST}/ledger.parquet"
+OLD_LEDGER = "ledger.json"  # of versions made before there were digests in it
 SCHEMA = {
     "table": pl.String,
     "digest": pl.String,  # sha256 of the file

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import polars as pl
 
-from tasks.core.errors import DataError
+from tasks.core.errors import DataError, InputError
+from tasks.data.arrivals import ARRIVED, read_arrivals
 from tasks.data.reader import read_declared
 from tasks.data.snapshot import Snapshot
-from tasks.features.table import ARRIVED, TIME, Table, Tables
+from tasks.features.table import TIME, Table, Tables
 
 KNOWN, NEWER, BEFORE = "\0known", "\0newer", "\0before"  # columns, and how one ends, that no table has
 
@@ -52,22 +53,34 @@ class Merge:
 
     def read(self, file: str) -> pl.DataFrame:
         """A file as it is now, with the time of each row's arrival; null where nobody noted it."""
-        table = self.tables[file.removesuffix(".parquet").split("/")[0]]
+        table = self.tables[table_of(file)]
         if file not in self.snapshot.files:
             return table.empty.with_columns(pl.lit(None, TIME).alias(ARRIVED))
-        path = self.snapshot.files[file]
-        noted = ARRIVED in pl.read_parquet_schema(path)
-        arrived = pl.read_parquet(path, columns=[ARRIVED])[ARRIVED] if noted else pl.lit(None, TIME).alias(ARRIVED)
-        return read_declared(path, table, f"data/{file}").with_columns(arrived)
+        try:
+            rows = read_declared(self.snapshot.files[file], table, f"data/{file}")
+        except DataError as error:  # what landed is not to blame
+            raise InputError(str(error)) from None
+        return rows.with_columns(read_arrivals(self.snapshot, file))
 
-    def changed(self) -> dict[str, pl.DataFrame]:
-        """The files that hold other rows than before; their order, and the times of arrival, do not count."""
-        return {file: rows for file, rows in self.files.items() if differs(self.read(file), rows)}
+    def changed(self) -> tuple[dict[str, pl.DataFrame], dict[str, pl.Series]]:
+        """The files that hold other rows than before, and of the others when their rows arrived, where that moved."""
+        files, arrivals = {}, {}
+        for file, after in self.files.items():
+            before = self.read(file)
+            columns = [column for column in after.columns if column != ARRIVED]
+            if not before.select(columns).sort(columns).equals(after.select(columns).sort(columns)):
+                files[file] = after
+                continue
+            key = self.tables[table_of(file)].key
+            moved = before.select(key).join(after.select(*key, ARRIVED), on=key, how="left", maintain_order="left")
+            if not moved[ARRIVED].equals(before[ARRIVED]):
+                arrivals[file] = moved[ARRIVED]
+        return files, arrivals
 
 
-def differs(before: pl.DataFrame, after: pl.DataFrame) -> bool:
-    columns = [column for column in after.columns if column != ARRIVED]
-    return not before.select(columns).sort(columns).equals(after.select(columns).sort(columns))
+def table_of(file: str) -> str:
+    """The table that a file of data/ belongs to."""
+    return file.removesuffix(".parquet").split("/")[0]
 
 
 def split_by_file(table: Table, name: str, rows: pl.DataFrame, snapshot: Snapshot) -> list[tuple[str, pl.DataFrame]]:
@@ -85,6 +98,16 @@ def split_by_file(table: Table, name: str, rows: pl.DataFrame, snapshot: Snapsho
     return [(f"{name}/{month[0]}.parquet", part) for month, part in months]
 
 
+def is_newer(table: Table) -> pl.Expr:
+    """Whether a row is newer than the known one: by the version column, of equal ones and without it by arrival."""
+    later = (pl.col(ARRIVED) >= pl.col(ARRIVED + BEFORE)) | pl.col(ARRIVED + BEFORE).is_null()
+    version = table.version
+    if version is None or version in table.key:
+        return later
+    above = (pl.col(version) > pl.col(version + BEFORE)) | pl.col(version + BEFORE).is_null()
+    return above | (pl.col(version).eq_missing(pl.col(version + BEFORE)) & later)
+
+
 def merge_rows(table: Table, before: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, Counts]:
     """All rows in the order of their key, and how many were added, unchanged, late labels, corrections.
 
@@ -96,10 +119,7 @@ def merge_rows(table: Table, before: pl.DataFrame, rows: pl.DataFrame) -> tuple[
     values = [column for column in rows.columns if column not in (*key, ARRIVED)]
     last = before.unique(key, keep="last").with_columns(pl.lit(True).alias(KNOWN))
     both = rows.join(last, on=key, how="left", suffix=BEFORE, maintain_order="left")
-    order = table.version if table.version and table.version not in key else ARRIVED
-    both = both.with_columns(
-        ((pl.col(order) >= pl.col(order + BEFORE)) | pl.col(order + BEFORE).is_null()).alias(NEWER)
-    )
+    both = both.with_columns(is_newer(table).alias(NEWER))
     newer = pl.col(NEWER).fill_null(False)
     repeats = [pl.col(column).eq_missing(pl.col(column + BEFORE)) | pl.col(column).is_null() for column in values]
     fills = [repeat | pl.col(column + BEFORE).is_null() for column, repeat in zip(values, repeats, strict=True)]

@@ -64,7 +64,8 @@ def quarantine_rows(bad: BadFile, raw: pl.DataFrame, broken: pl.DataFrame) -> No
         broken: `row number` in the file, and `broken_rules`.
     """
     if broken.height:
-        rows = as_json(raw[broken["row number"]])
+        exact = pl.selectors.datetime("ns").dt.to_string("iso:strict")  # as JSON holds microseconds
+        rows = as_json(raw[broken["row number"]].with_columns(exact))
         facts = {name: pl.lit(value) for name, value in bad._asdict().items() if name != "reason"}
         insert(broken.select(reason=reasons(), position=pl.col("row number").cast(pl.Int64), row=rows, **facts))
 
@@ -88,19 +89,32 @@ def read_bad_files() -> pl.DataFrame:
     return read_rows(QUARANTINE, f"position = {FILE}", ["table", "digest", "file"])
 
 
-def read_entries(digests: Iterable[str]) -> pl.DataFrame:
-    """Table, digest and position of the rows of some files."""
-    among = ", ".join(map(literal, digests))
-    return read_rows(QUARANTINE, f"position >= 0 AND digest IN ({among})", ["table", "digest", "position"])
+def read_entries(files: Iterable[tuple[str, str]]) -> pl.DataFrame:
+    """Table, digest and position of the rows of some files.
+
+    Args:
+        files: Table and digest of each.
+    """
+    these = pl.DataFrame(list(files), schema=["table", "digest"], orient="row")
+    among = ", ".join(map(literal, these["table"].unique()))
+    rows = read_rows(QUARANTINE, f"position >= 0 AND table IN ({among})", ENTRY)
+    return rows.unique(ENTRY).join(these, on=["table", "digest"], how="semi")
 
 
 def read_quarantine(ledger: pl.DataFrame, chosen: Chosen = Chosen()) -> pl.DataFrame:  # noqa: B008
-    """The entries whose rows and files are not in the version of a ledger, the oldest first."""
+    """The entries whose rows and files are not in the version of a ledger, the oldest first.
+
+    Of a file that has a chosen row all rows are chosen: whether two share a key shows only together. A file that
+    landed anew under the name of one that was set aside takes its place.
+    """
     entries = read_rows(QUARANTINE).join(ledger, on=ENTRY, how="anti")
+    landed = ledger.filter(position=FILE).group_by("table", "file").agg(pl.max("modified").alias("anew"))
+    entries = entries.join(landed, on=["table", "file"], how="left").filter(
+        (pl.col("position") != FILE) | pl.col("anew").is_null() | (pl.col("anew") < pl.col("arrived_at"))
+    )
+    rows, files = entries.filter(pl.col("position") != FILE).unique(ENTRY), entries.filter(position=FILE)
     if chosen.rule is not None:
-        entries = entries.filter(
-            pl.col("reason").str.split(", ").list.contains(chosen.rule), pl.col("position") != FILE
-        )
-    if chosen.file is not None:
-        entries = entries.filter(file=chosen.file)
-    return entries.sort("arrived_at", "file", "position", nulls_last=True)
+        mine = rows.filter(pl.col("reason").str.split(", ").list.contains(chosen.rule))
+        rows, files = rows.join(mine, on=["table", "digest"], how="semi"), files.clear()
+    found = pl.concat([rows, files]).drop("anew").sort("arrived_at", "file", "position", nulls_last=True)
+    return found if chosen.file is None else found.filter(file=chosen.file)

@@ -4,14 +4,15 @@ import io
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import polars as pl
 from prefect import task
 
+from tasks.core.errors import DataError
 from tasks.core.params import Params
-from tasks.core.store import sha256
 from tasks.data.conversion import convert
-from tasks.data.deliveries import NOTHING, Delivery, Opened, Trouble, open_file, read_file
+from tasks.data.deliveries import NOTHING, Delivery, Opened, Trouble, depths, digest_of, open_file, read_file, within
 from tasks.data.formats import Raw
 from tasks.data.landing import Found, LandingPlace
 from tasks.data.ledger import SCHEMA, read_ledger
@@ -19,7 +20,7 @@ from tasks.data.quarantine import ENTRY, FILE, FOUND, Chosen, read_quarantine
 from tasks.data.snapshot import Snapshot
 from tasks.data.take_in import Intake, Landing, find_lost
 from tasks.data.validation import POSITION, check_rows
-from tasks.features.table import Tables
+from tasks.features.table import Table, Tables
 
 
 @task
@@ -34,52 +35,67 @@ def replay(snapshot: Snapshot, tables: Tables, chosen: Chosen, params: Params) -
     """
     entries, intake = read_quarantine(read_ledger(snapshot.files), chosen), Intake(snapshot, tables, params)
     known = entries.filter(pl.col("table").is_in(list(tables)))
-    for opened in (*open_files(entries, tables, params), *open_rows(known)):
-        intake.take(opened)
+    order = depths(tables)
+    opened = [*open_files(entries, tables, params), *open_rows(known, tables)]
+    for each in sorted(opened, key=lambda each: 0 if isinstance(each, Trouble) else order.get(each.table, 0)):
+        intake.take(each)
     landing = intake.end()
-    return landing._replace(ledger=pl.concat([landing.ledger, settle_found(known, tables)]))
+    return landing._replace(ledger=pl.concat([landing.ledger, *settle_found(known, tables)]))
 
 
 def open_files(entries: pl.DataFrame, tables: Tables, params: Params) -> Iterator[Opened]:
     """The files that were set aside, read again from where they landed."""
-    place = LandingPlace(params.ingest.source)
-    for entry in entries.filter(position=FILE).iter_rows(named=True):
-        yield open_again(place, entry, tables, params.data.timeout)
+    aside, place, limit = entries.filter(position=FILE), LandingPlace(params.ingest.source), params.data.timeout
+    if aside.is_empty():
+        return
+    lie = within(limit, place.source, place.list).files
+    for entry in aside.join(lie, on="file", how="left").iter_rows(named=True):
+        yield open_again(place, entry, tables, limit)
 
 
-def open_again(place: LandingPlace, entry: dict, tables: Tables, limit: timedelta) -> Opened:
+def open_again(place: LandingPlace, entry: dict[str, Any], tables: Tables, limit: timedelta) -> Opened:
     """A file that was set aside, if it still is the same."""
-    name, listed = entry["file"], place.find(entry["file"])
-    content = read_file(place, listed, limit) if listed else None
+    name, gone = (
+        entry["file"],
+        Trouble(f"{place.source}/{entry['file']} is no longer the file that was set aside: deliver it again"),
+    )
+    if entry["size"] is None:
+        return gone
+    content = read_file(place, Found(name, entry["size"], entry["modified"]), limit)
     if isinstance(content, Trouble):
         return content
-    if listed is None or content is None or sha256(content) != entry["digest"]:
-        return Trouble(f"{place.source}/{name} is no longer the file that was set aside: deliver it again")
-    file = listed._replace(modified=entry["arrived_at"])
+    if content is None or digest_of(name, content) != entry["digest"]:
+        return gone
+    file = Found(name, entry["size"], entry["arrived_at"])
     return open_file(place, tables, Delivery(entry["table"], entry["digest"], file, NOTHING), content)
 
 
-def open_rows(entries: pl.DataFrame) -> Iterator[Delivery]:
-    """The rows of each landed file."""
+def open_rows(entries: pl.DataFrame, tables: Tables) -> Iterator[Delivery]:
+    """The rows of each landed file; what arrived with it, or later, is newer."""
     of_files = entries.filter(pl.col("position") != FILE, pl.col("file") != FOUND)
     for (table, digest), rows in of_files.group_by("table", "digest", maintain_order=True):
-        file = Found(rows["file"][0], 0, rows["arrived_at"][0])
-        yield Delivery(str(table), str(digest), file, parse_rows(rows["row"]), rows["position"])
+        file = Found(rows["file"][0], 0, rows["arrived_at"][0] - timedelta.resolution)
+        yield Delivery(str(table), str(digest), file, parse_rows(rows["row"], tables[str(table)]), rows["position"])
 
 
-def parse_rows(rows: pl.Series) -> Raw:
-    """Rows as they came, from JSON."""
-    columns = dict.fromkeys(json.loads(rows[0]), pl.String)
-    parsed = pl.read_ndjson(io.BytesIO("\n".join(rows).encode()), schema=columns)
-    return Raw(parsed, frozenset(parsed.columns))
+def parse_rows(rows: pl.Series, table: Table) -> Raw:
+    """Rows as they came, from JSON; a column that the contract has gained since is null."""
+    held = {column for row in rows for column in json.loads(row)}
+    columns = [name for name, kind in table.columns.items() if name in held or kind.nullable]
+    parsed = pl.read_ndjson(io.BytesIO("\n".join(rows).encode()), schema=dict.fromkeys(columns, pl.String))
+    return Raw(parsed, frozenset(columns))
 
 
-def settle_found(entries: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+def settle_found(entries: pl.DataFrame, tables: Tables) -> Iterator[pl.DataFrame]:
     """Entries of rows that were found in data/ and are valid by now: there they are, so nothing has to go in."""
-    settled = [pl.DataFrame(schema=SCHEMA)]
-    for (table,), rows in entries.filter(file=FOUND).group_by("table"):
-        converted = convert(parse_rows(rows["row"]), tables[str(table)], FOUND)
-        numbered = converted.rows.with_row_index(POSITION).join(find_lost(converted.lost), on=POSITION, how="anti")
-        valid = rows[check_rows(tables[str(table)], str(table), numbered).valid[POSITION]]
-        settled.append(valid.select(*ENTRY, "file"))
-    return pl.concat(settled, how="diagonal_relaxed").select(list(SCHEMA))
+    for (name,), rows in entries.filter(file=FOUND).group_by("table"):
+        table = tables[str(name)]
+        try:
+            converted = convert(parse_rows(rows["row"], table), table, FOUND)
+            numbered = converted.rows.with_row_index(POSITION).join(find_lost(converted.lost), on=POSITION, how="anti")
+            valid = rows[check_rows(table, str(name), numbered).valid[POSITION]]
+        except DataError as error:
+            print(f"rows of {name} that were found in data/ cannot be checked again: {error}")
+            continue
+        empty = pl.DataFrame(schema=SCHEMA)
+        yield pl.concat([empty, valid.select(*ENTRY, "file")], how="diagonal_relaxed").select(empty.columns)

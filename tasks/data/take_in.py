@@ -2,16 +2,16 @@
 
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import polars as pl
 from prefect import task
 
-from tasks.core.errors import DataError
+from tasks.core.errors import DataError, InputError
 from tasks.core.params import Params
+from tasks.data.arrivals import ARRIVED
 from tasks.data.conversion import convert
-from tasks.data.deliveries import Delivery, Opened, Trouble
+from tasks.data.deliveries import Delivery, Opened, Trouble, arrival
 from tasks.data.horizon import Span, find_horizon, find_span, measure, start_of
 from tasks.data.ledger import SCHEMA
 from tasks.data.merge import Change, Merge
@@ -19,7 +19,7 @@ from tasks.data.plausibility import find_outliers, refuse_orphans
 from tasks.data.quarantine import FILE, BadFile, quarantine_files, quarantine_rows, read_entries
 from tasks.data.snapshot import Snapshot
 from tasks.data.validation import POSITION, check_rows, describe, tolerated
-from tasks.features.table import ARRIVED, Tables
+from tasks.features.table import Tables
 
 TELL = 10  # seconds between two lines of progress
 
@@ -27,7 +27,8 @@ TELL = 10  # seconds between two lines of progress
 class Landing(NamedTuple):
     """What came of some deliveries."""
 
-    files: dict[str, pl.DataFrame]  # of data/ that change, by name
+    files: dict[str, pl.DataFrame]  # of data/ that hold other rows, by name
+    arrivals: dict[str, pl.Series]  # when the rows of the other files arrived, where that moved
     ledger: pl.DataFrame  # entries that the next version's ledger has beside those of this one
     changes: list[Change]  # one for each file that went in
     bad: list[BadFile]  # set aside
@@ -44,9 +45,7 @@ class Intake:
         self.bad: list[BadFile] = []
         self.troubles: list[str] = []
         self.entries: list[dict[str, Any]] = []  # of the ledger
-        self.broken: dict[
-            tuple[str, str], set[int]
-        ] = {}  # rows that are in quarantine, by table and digest of the file
+        self.broken: dict[tuple[str, str], set[int]] = {}  # quarantined rows, by table and digest of the file
         self.before: dict[str, Span | None] = {}
         self.spans: dict[str, Span | None] = {}
 
@@ -57,16 +56,24 @@ class Intake:
         elif isinstance(opened, BadFile):
             self.bad.append(opened)
         else:
-            try:
-                self._take_in(opened)
-            except DataError as error:
-                self.bad.append(BadFile(*opened[:2], opened.file.name, opened.file.modified, str(error)))
+            self._try(opened)
+
+    def _try(self, delivery: Delivery) -> None:
+        try:
+            self._take_in(delivery)
+        except DataError as error:
+            if delivery.positions is None:
+                self.bad.append(BadFile(*delivery[:2], delivery.file.name, arrival(delivery.file), str(error)))
+            else:
+                self.troubles.append(str(error))
+        except InputError as error:  # what is there already does not fit: the next run tries again
+            self.troubles.append(f"{delivery.file.name} waits: {error}")
 
     def end(self) -> Landing:
         """Set the bad files aside and settle the accounts."""
         quarantine_files(self.bad)
         ledger = pl.DataFrame([*self.entries, *self._left_quarantine()], schema=SCHEMA)
-        return Landing(self.merge.changed(), ledger, self.changes, self.bad, self.troubles, self.spans)
+        return Landing(*self.merge.changed(), ledger, self.changes, self.bad, self.troubles, self.spans)
 
     def _take_in(self, delivery: Delivery) -> None:
         valid, broken = self._check(delivery)
@@ -75,8 +82,9 @@ class Intake:
         elif valid.is_empty():
             return
         refuse_orphans(self.merge, delivery.table, valid)
-        arrived = min(delivery.file.modified, datetime.now(UTC))  # a clock that runs ahead must not win for ever
+        arrived = arrival(delivery.file)
         counts = self.merge.add(delivery.table, valid.drop(POSITION).with_columns(pl.lit(arrived).alias(ARRIVED)))
+        self._note_span(delivery.table, valid)
         read = delivery.raw.rows.height
         repeated = read - valid.height - broken.height
         counts = counts._replace(unchanged=counts.unchanged + repeated)
@@ -104,7 +112,6 @@ class Intake:
         if self.params.validation.outliers is not None:
             far = find_outliers(self.merge, delivery.table, valid, self.params.validation.outliers)
             valid, broken = valid.join(far, on=POSITION, how="anti", maintain_order="left"), [*broken, far]
-        self._note_span(delivery.table, valid)
         return valid, pl.concat(broken)
 
     def _refuse_many(self, delivery: Delivery, broken: pl.DataFrame) -> None:
@@ -128,10 +135,9 @@ class Intake:
 
     def _left_quarantine(self) -> list[dict[str, Any]]:
         """Rows of these files that an earlier run quarantined, before it was killed, and that are valid by now."""
-        found = read_entries(digest for _, digest in self.broken) if self.broken else pl.DataFrame()
-        of_these = [entry for entry in found.iter_rows(named=True) if (entry["table"], entry["digest"]) in self.broken]
-        left = [e for e in of_these if e["position"] not in self.broken[e["table"], e["digest"]]]
-        kept = len(of_these) - len(left)
+        found = read_entries(self.broken) if self.broken else pl.DataFrame()
+        left = [e for e in found.iter_rows(named=True) if e["position"] not in self.broken[e["table"], e["digest"]]]
+        kept = found.height - len(left)
         assert kept == sum(map(len, self.broken.values())), f"quarantine holds {kept} rows of the files that landed"
         assert all(change.read == sum(change[3:]) for change in self.changes), f"rows were lost: {self.changes}"
         return left

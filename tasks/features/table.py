@@ -12,7 +12,7 @@ from tasks.features.durations import parse_duration
 
 TIME = pl.Datetime("us", "UTC")
 LEAST_STEP = 1e-12
-ARRIVED = "_arrived_at"  # in data/, beside the declared columns: when the file that a row came with arrived
+INGEST = "_ingest"  # the folder of data/ in which ingest keeps what it has to know
 TIMES = ("event_time", "known_at", "outcomes_known_at")
 STEP = 1e-6  # the resolution of a column of fractions whose bounds the contract does not tell
 DIGITS = 11  # that the resolution of a bounded column holds
@@ -128,8 +128,8 @@ def check_table(name: str, table: Table) -> None:
     """
     if not table.key:
         raise ValueError(f"{name}: its schema needs a primary key")
-    if ARRIVED in table.columns:
-        raise ValueError(f"{name}: {ARRIVED} is what ingest calls the time of a row's arrival: rename the column")
+    if name == INGEST:
+        raise ValueError(f"{name} is the folder of data/ in which ingest keeps its own files: rename the table")
     named = [table.version] if table.version else []
     for column in [*table.outcomes, *table.resolution, *table.dates, *table.references, *named]:
         if column not in table.columns:

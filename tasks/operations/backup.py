@@ -20,10 +20,10 @@ from tasks.core.store import store
 from tasks.core.tables import Table, options
 from tasks.core.workspace import CODE, workspace
 from tasks.data.fetch import object_path, read_listing
-from tasks.data.publish import place_version
 from tasks.data.quarantine import QUARANTINE
 from tasks.data.snapshot import cache_folder, pull_snapshot, resolve_version
 from tasks.data.versions import DATA_VERSIONS
+from tasks.data.working_copy import place_version
 from tasks.inference.prediction_log import PREDICTIONS
 from tasks.operations.needed import needed_versions
 from tasks.registry.decision_log import DECISIONS

@@ -13,7 +13,7 @@ from landings import set_back, take_in_all
 from tasks.data.deliveries import open_news
 from tasks.data.landing import LandingPlace
 from tasks.data.ledger import SCHEMA
-from tasks.features.table import ARRIVED, Table
+from tasks.features.table import Table
 
 START = datetime(2013, 5, 1, tzinfo=UTC)
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -56,7 +56,7 @@ def fold(deliveries: list[pl.DataFrame]) -> dict:
 
 
 def stored(workspace) -> dict:
-    rows = pl.read_parquet(workspace / "data" / "readings" / "2013-05.parquet").drop(ARRIVED)
+    rows = pl.read_parquet(workspace / "data" / "readings" / "2013-05.parquet")
     return {(row["meter"], row["at"]): row for row in rows.iter_rows(named=True)}
 
 

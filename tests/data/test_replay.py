@@ -10,11 +10,12 @@ from project.contract import Flights
 from tasks.core.params import Params
 from tasks.core.use_case import check_tables, load_tables
 from tasks.data.ledger import read_current_ledger, read_ledger
-from tasks.data.publish import adopt_version, place_version, publish_version
+from tasks.data.publish import adopt_version, publish_version
 from tasks.data.quarantine import FILE, Chosen, read_quarantine
 from tasks.data.replay import replay
 from tasks.data.validation import validate_rows
-from tasks.features.table import ARRIVED, Table
+from tasks.data.working_copy import place_version
+from tasks.features.table import Table
 
 
 class Farther(Flights):
@@ -61,7 +62,7 @@ def too_far(number: int, rows: int = 3) -> pl.DataFrame:
 
 
 def stored(workspace) -> pl.DataFrame:
-    return pl.read_parquet(workspace / "data" / "flights" / "2013-01.parquet").filter(carrier="ZZ").drop(ARRIVED)
+    return pl.read_parquet(workspace / "data" / "flights" / "2013-01.parquet").filter(carrier="ZZ")
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "json"])

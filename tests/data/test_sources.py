@@ -12,11 +12,12 @@ from landings import set_back, take_in_all
 from project.contract import TABLES
 from tasks.core.errors import DataError, InputError
 from tasks.core.tables import read_rows
+from tasks.data.arrivals import ARRIVED
 from tasks.data.merge import Merge, merge_rows
-from tasks.data.publish import place_version
 from tasks.data.quarantine import QUARANTINE
 from tasks.data.snapshot import Snapshot, pull_snapshot
-from tasks.features.table import ARRIVED, TIME, Table
+from tasks.data.working_copy import place_version
+from tasks.features.table import TIME, Table
 from tasks.operations.landing_page import describe_landed
 
 KEY = ["time_hour", "minute", "carrier", "flight", "origin"]
@@ -41,7 +42,7 @@ def land(workspace, rows: pl.DataFrame, name: str, table: str = "flights") -> No
 
 
 def stored(workspace) -> pl.DataFrame:
-    return pl.read_parquet(workspace / "data" / "flights" / "2013-01.parquet").drop(ARRIVED, strict=False)
+    return pl.read_parquet(workspace / "data" / "flights" / "2013-01.parquet")
 
 
 def test_a_fresh_clone_first_puts_the_version_in_place(own_workspace, ingest, january):

@@ -57,7 +57,7 @@ def test_an_older_data_dvc_changes_nothing_until_the_version_is_made_current(own
     assert resolve_version(None) == landed
     assert f"an older one: version {landed} is current (`ml versions use` changes it)" in capsys.readouterr().out
     assert make_current(None, Params.load().data) == parse_version(first) == resolve_version(None)
-    assert not (own_workspace / "data" / "ledger.parquet").exists()
+    assert not (own_workspace / "data" / "_ingest" / "ledger.parquet").exists()
     assert [version.kind for version in read_versions()] == ["adopted", "landed", "used"]
     assert len(take_in_all().changes) == 1 and resolve_version(None) == landed
     make_current("1", Params.load().data)

@@ -23,7 +23,6 @@ from tasks.core.tables import read_rows
 from tasks.data.quarantine import QUARANTINE
 from tasks.data.snapshot import pull_snapshot
 from tasks.data.versions import read_versions
-from tasks.features.table import ARRIVED
 
 BAD = 3  # rows of each delivery
 REPLACE = "pathlib:Path.replace"  # the last step of writing an object, data.dvc or a file of data/
@@ -78,7 +77,6 @@ def test_kills_each_at_another_state_lose_and_double_no_row(tmp_path, snapshot):
             assert ingest(folder) == 0
     assert ingest(folder) == 0
     ours = pl.concat(pl.read_parquet(file) for file in (folder / "data" / "flights").glob("201[45]-*.parquet"))
-    ours = ours.drop(ARRIVED)
     ours = ours.filter(pl.col("time_hour") >= january["time_hour"].min() + timedelta(days=366))
     assert ours.sort(ours.columns).equals(pl.concat(landed).sort(ours.columns))
     use_workspace(folder)

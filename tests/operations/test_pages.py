@@ -105,7 +105,7 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, store):
     }
     changes = [Change("flights", evil, 1, 1, 0, 0, 0, 0) for evil in PAYLOADS]
     bad = [BadFile("flights", "", evil, datetime.now(UTC), evil) for evil in PAYLOADS]
-    landing = Landing({}, pl.DataFrame(), changes, bad, [], {})
+    landing = Landing({}, {}, pl.DataFrame(), changes, bad, [], {})
 
     @flow
     def show() -> str:

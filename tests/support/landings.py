@@ -9,8 +9,9 @@ from tasks.core.use_case import load_tables
 from tasks.data.deliveries import open_news
 from tasks.data.landing import LandingPlace
 from tasks.data.ledger import read_ledger
-from tasks.data.publish import adopt_version, place_version, publish_version, refuse_edits
+from tasks.data.publish import adopt_version, publish_version
 from tasks.data.take_in import Landing, take_in
+from tasks.data.working_copy import place_version, refuse_edits
 
 
 def take_in_all(tables=None, **changes) -> Landing:
