@@ -2,10 +2,11 @@
 
 from tasks.core.params import Params
 from tasks.operations.backup import back_up
+from tasks.operations.options import Address, AtLeastOne
 from tasks.operations.terminal import say
 
 
-def backup(to: str, /, *, last: int = 10) -> None:
+def backup(to: Address, /, *, last: AtLeastOne = 10) -> None:
     """Copy tables, models, data and settings to a folder or s3://bucket/prefix, also while the loop runs.
 
     Args:

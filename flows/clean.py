@@ -6,14 +6,15 @@ from cyclopts import Parameter
 
 from tasks.core.locks import exclusive
 from tasks.operations.clean import Waste, find_waste, remove
+from tasks.operations.options import AtLeastOne
 from tasks.operations.terminal import say, say_table
 
 
 def clean(
     *,
     do: Annotated[bool, Parameter(help="remove it; without, it is only listed")] = False,
-    days: int = 30,
-    last: int = 10,
+    days: AtLeastOne = 30,
+    last: AtLeastOne = 10,
 ) -> None:
     """Remove old caches, reports and data that no model on record needs.
 
@@ -23,7 +24,7 @@ def clean(
         days: Caches and reports that were not used for so long.
         last: So many of the newest data versions stay, beside those that a model on record needs.
     """
-    with exclusive("ingest"):
+    with exclusive("ingest"), exclusive("cleaning"):
         waste = find_waste(days, last)
         say_table([describe(found) for found in waste])
         if not do:

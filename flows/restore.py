@@ -3,10 +3,11 @@
 from tasks.core.locks import exclusive
 from tasks.core.params import Params
 from tasks.operations import backup
+from tasks.operations.options import Address
 from tasks.operations.terminal import say
 
 
-def restore(source: str, /, *, name: str | None = None) -> None:
+def restore(source: Address, /, *, name: str | None = None) -> None:
     """Bring a backup into a workspace whose store is empty; settings that are there are left as they are.
 
     Args:

@@ -17,7 +17,7 @@ from tasks.features.build import Features, Function
 from tasks.features.index import Index
 from tasks.features.learn import check_alone, learn_terms
 from tasks.features.reach import Reach, measure_reach
-from tasks.features.table import Table, as_utc, check_table, in_utc, looks_across
+from tasks.features.table import Table, as_utc, check_references, check_table, in_utc, looks_across
 
 META = ["key", "event_time", "label_time", "target", "watched"]  # all other columns of a feature frame are features
 RESERVED = {*META, "score"}  # a check adds the score to the features
@@ -125,6 +125,7 @@ def check_tables(tables: dict[str, Table]) -> dict[str, Table]:
     with blame("project/contract.py"):
         for name, table in tables.items():
             check_table(name, table)
+            check_references(name, tables)
         return {name: in_utc(name, table) for name, table in tables.items()}
 
 

@@ -1,6 +1,6 @@
 """Bringing the values of a file to the types of the contract, where nothing is lost."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import polars as pl
 
@@ -9,8 +9,10 @@ from tasks.data.formats import Raw
 from tasks.features.table import Table
 
 TEXTS = (pl.String, pl.Categorical, pl.Enum)
-MOMENT = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d(?:\.\d+)?)? ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?$"  # ISO 8601
-SPAN = r"^(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d+))?S)?)?$"  # ISO 8601
+DIGITS = {"ms": 3, "us": 6, "ns": 9}  # of a second that a type holds
+# ISO 8601, with as many digits of a second as are kept
+MOMENT = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?:(:\d\d\.\d{1,%d})0*|(:\d\d))? ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?$"
+SPAN = r"^(-?)P(?:(\d{1,7})D)?(?:T(?:(\d{1,7})H)?(?:(\d{1,7})M)?(?:(\d{1,7})(?:\.(\d{1,%d})0*)?S)?)?$"
 EXACT = 2.0**53  # up to which a fraction stands for one whole number
 
 
@@ -78,8 +80,10 @@ def bring(value: pl.Expr, kind: Kind) -> pl.Expr:
         UnfitError: Its type cannot stand for the declared one.
     """
     present, declared = kind.present, kind.declared
-    if present in (declared, pl.Null):
-        return value if present == declared else value.cast(declared)
+    if present == pl.Null:
+        return value.cast(declared)
+    if present == declared:
+        return pl.when(stays(value, value, kind)).then(value) if declared.is_decimal() else value
     if kind.text and not isinstance(declared, TEXTS):
         return read_text(value, kind)
     if isinstance(declared, pl.Datetime) and isinstance(present, pl.Datetime | pl.Date):
@@ -97,8 +101,9 @@ def stays(value: pl.Expr, made: pl.Expr, kind: Kind) -> pl.Expr:
     """Whether a cast keeps a value; a number may be rounded to the digits of a type of fractions."""
     if kind.declared.is_float() and not kind.present.is_integer():
         return made.is_finite() | ~value.cast(pl.Float64).is_finite()
-    if kind.declared.is_decimal():
-        return (made.cast(pl.Float64) - value.cast(pl.Float64)).abs() < 1e-9
+    if kind.declared.is_decimal():  # data/ holds it as a fraction
+        held = made.cast(pl.Float64).cast(kind.declared, strict=False) == made
+        return held & ((made.cast(pl.Float64) - value.cast(pl.Float64)).abs() < 1e-9)
     return made.cast(kind.present, strict=False) == value
 
 
@@ -115,7 +120,7 @@ def bring_time(value: pl.Expr, kind: Kind) -> pl.Expr:
             raise UnfitError(describe_zone(declared.time_zone is None))
         value = value.dt.replace_time_zone(kind.time_zone, ambiguous="null", non_existent="null")
     value = value.dt.convert_time_zone(declared.time_zone) if declared.time_zone else value
-    made = value.dt.cast_time_unit(declared.time_unit)
+    made = value.cast(declared, strict=False)
     return pl.when(made.dt.cast_time_unit(getattr(present, "time_unit", "us")) == value).then(made)
 
 
@@ -134,11 +139,14 @@ def read_text(value: pl.Expr, kind: Kind) -> pl.Expr:
     declared, text = kind.declared, value.str.strip_chars()
     if declared.is_integer():
         number = text.cast(pl.Float64, strict=False)
-        whole = pl.when(number.abs() <= EXACT, number == number.floor()).then(number.cast(declared, strict=False))
+        whole = pl.when(number.abs() < EXACT, number == number.floor()).then(number.cast(declared, strict=False))
         return pl.coalesce(text.cast(declared, strict=False), whole)
     if declared.is_numeric():
-        number, made = text.cast(pl.Float64, strict=False), text.cast(declared, strict=False)
-        return pl.when((made.cast(pl.Float64) - number).abs() < 1e-9).then(made) if declared.is_decimal() else made
+        made = text.cast(declared, strict=False)
+        number, whole = text.cast(pl.Float64, strict=False), text.cast(pl.Int64, strict=False)
+        if declared.is_decimal():
+            return pl.when(stays(number, made, kind)).then(made)
+        return pl.when(whole.is_null() | (made.cast(pl.Int64, strict=False) == whole)).then(made)
     if declared == pl.Boolean:
         lower = text.str.to_lowercase()
         return pl.when(lower.is_in(["true", "1"])).then(True).when(lower.is_in(["false", "0"])).then(False)
@@ -147,9 +155,13 @@ def read_text(value: pl.Expr, kind: Kind) -> pl.Expr:
     if isinstance(declared, pl.Date):
         return text.str.to_date("%Y-%m-%d", strict=False)
     if isinstance(declared, pl.Time):
-        return text.str.to_time("%H:%M:%S%.f", strict=False)
+        return text.str.extract(r"^(\d\d:\d\d:\d\d(?:\.\d{1,9})?)$").str.to_time("%H:%M:%S%.f", strict=False)
     if isinstance(declared, pl.Duration):
-        return read_span(text).cast(declared)
+        return read_span(text, min(6, DIGITS[declared.time_unit])).cast(declared)
+    if isinstance(declared, pl.Binary):
+        return text.str.decode("hex", strict=False)
+    if declared.is_nested():
+        return text.str.json_decode(declared)
     raise UnfitError(f"is text, but project/contract.py declares {declared}")
 
 
@@ -157,25 +169,35 @@ def read_moment(text: pl.Expr, kind: Kind) -> pl.Expr:
     """Times in ISO 8601; those without a zone are of the zone of the deliveries."""
     declared = kind.declared
     assert isinstance(declared, pl.Datetime)
-    part = text.str.extract_groups(MOMENT).struct
-    clock = pl.concat_str(part[0], pl.lit("T"), part[1], part[2].fill_null(":00"))
-    local = clock.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ns", strict=False).dt.cast_time_unit("us")
+    part = text.str.extract_groups(MOMENT % DIGITS[declared.time_unit]).struct
+    clock = pl.concat_str(part[0], pl.lit("T"), part[1], pl.coalesce(part[2], part[3], pl.lit(":00")))
+    unit = "ns" if declared.time_unit == "ns" else "us"
+    local = parse(clock, "%Y-%m-%dT%H:%M:%S%.f", unit, None)
     if declared.time_zone is None:
-        return pl.when(part[3].is_null()).then(local).cast(declared)
-    offset = part[3].replace("UTC", "Z")
-    zoned = (clock + offset).str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False)
+        return pl.when(part[4].is_null()).then(local).cast(declared)
+    offset = part[4].replace("UTC", "Z")
+    zoned = parse(clock + offset, "%Y-%m-%dT%H:%M:%S%.f%#z", unit, "UTC")
     made = [zoned]
     if kind.time_zone:
         there = local.dt.replace_time_zone(kind.time_zone, ambiguous="null", non_existent="null")
         made.append(pl.when(offset.is_null()).then(there.dt.convert_time_zone("UTC")))
     if kind.dates:
-        made.append(text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us", "UTC")))
-    return pl.coalesce(made).dt.convert_time_zone(declared.time_zone).cast(declared)
+        made.append(text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime(unit, "UTC"), strict=False))
+    return pl.coalesce(made).dt.convert_time_zone(declared.time_zone).cast(declared, strict=False)
 
 
-def read_span(text: pl.Expr) -> pl.Expr:
-    """Time spans in ISO 8601, such as PT3M."""
-    part = text.str.extract_groups(SPAN).struct
+def parse(text: pl.Expr, pattern: str, unit: Literal["us", "ns"], zone: str | None) -> pl.Expr:
+    """Times of a pattern; null where nanoseconds do not reach so far, which polars does not tell."""
+    exact = text.str.to_datetime(pattern, time_unit="us", time_zone=zone, strict=False)
+    if unit == "us":
+        return exact
+    made = text.str.to_datetime(pattern, time_unit="ns", time_zone=zone, strict=False)
+    return pl.when(made.dt.cast_time_unit("us") == exact).then(made)
+
+
+def read_span(text: pl.Expr, digits: int) -> pl.Expr:
+    """Time spans in ISO 8601, such as PT3M, with so many digits of a second."""
+    part = text.str.extract_groups(SPAN % digits).struct
     days, hours, minutes, seconds = (part[number].cast(pl.Int64).fill_null(0) for number in (1, 2, 3, 4))
     micros = part[5].str.pad_end(6, "0").str.head(6).cast(pl.Int64).fill_null(0)
     span = pl.duration(days=days, hours=hours, minutes=minutes, seconds=seconds, microseconds=micros)

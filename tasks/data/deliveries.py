@@ -107,7 +107,7 @@ def find_news(
 
 
 def depths(tables: Tables) -> dict[str, int]:
-    """How many tables stand one behind the other that each refers to."""
+    """How many tables stand one behind the other that each refers to; of those in a circle no order is right."""
     found = dict.fromkeys(tables, 0)
     for _ in tables:
         for name, table in tables.items():

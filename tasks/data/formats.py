@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -11,6 +12,7 @@ from urllib.parse import unquote
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import csv
 
 from tasks.core.errors import DataError, first_line
 
@@ -24,6 +26,8 @@ FORMATS = {
     ".json": "json",
 }
 SEPARATORS = ",;\t|"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+UNITS = ["s", "ms", "us", "ns"]
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -92,9 +96,7 @@ def read_parquet(content: bytes, columns: list[str]) -> pl.DataFrame:
     file = pq.ParquetFile(io.BytesIO(content), page_checksum_verification=True)
     table = file.read(columns=[column for column in columns if column in file.schema_arrow.names], use_threads=False)
     refuse_damage(file, table)
-    rows = pl.from_arrow(in_utc(table.replace_schema_metadata(None)))
-    assert isinstance(rows, pl.DataFrame)
-    return rows
+    return to_polars(in_utc(table), columns)
 
 
 def in_utc(table: pa.Table) -> pa.Table:
@@ -115,31 +117,57 @@ def refuse_damage(file: pq.ParquetFile, table: pa.Table) -> None:
     noted = (said.metadata or {}).get(b"ARROW:schema")  # as polars, pandas and pyarrow write it beside parquet's own
     written = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(noted))) if noted else table.schema
     for field in table.schema:
-        if is_other(field.type, written.field(field.name).type):
+        stored = file.schema.column(file.schema.names.index(field.name))
+        if is_other(field.type, written.field(field.name).type, stored):
             raise ValueError(f"its footer says that {field.name} is {field.type}, and does not fit itself")
 
 
-def is_other(found: pa.DataType, written: pa.DataType) -> bool:
-    """Whether the type of a column is one that a damaged footer turns a good one into."""
-    if pa.types.is_timestamp(found) and pa.types.is_timestamp(written):
-        return found.unit != written.unit != "s"  # which parquet does not know
+def is_other(found: pa.DataType, written: pa.DataType, column: pq.ColumnSchema) -> bool:
+    """Whether the type of a column is one that a damaged footer turns a good one into: a finer time, or none."""
+    if pa.types.is_timestamp(found) and pa.types.is_timestamp(written) and column.physical_type != "INT96":
+        return UNITS.index(found.unit) > UNITS.index(written.unit) and (found.unit, written.unit) != ("ms", "s")
     return pa.types.is_null(found) and not pa.types.is_null(written)
 
 
 def read_csv(content: bytes, columns: list[str]) -> pl.DataFrame:
-    """All values as text; an empty one is null."""
-    header = content.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode()
+    """All values as text, an empty one is null; by pyarrow, which refuses lines with too few or too many of them."""
+    header = content.removeprefix(BYTE_ORDER_MARK).split(b"\n", 1)[0].decode()
     separator = max(SEPARATORS, key=header.count)
-    rows = pl.read_csv(io.BytesIO(content), separator=separator, infer_schema=False)
-    return rows.select(column for column in columns if column in rows.columns)
+    parse = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
+    kinds = dict.fromkeys(columns, pa.string())
+    texts = csv.ConvertOptions(column_types=kinds, strings_can_be_null=True, null_values=[""])
+    table = csv.read_csv(io.BytesIO(content), csv.ReadOptions(use_threads=False), parse, texts)
+    return to_polars(table, columns)
 
 
 def read_json(content: bytes, columns: list[str]) -> pl.DataFrame:
     """All values as text: one object a line, or an array of objects."""
-    texts, read = dict.fromkeys(columns, pl.String), pl.read_json if content.lstrip()[:1] == b"[" else pl.read_ndjson
-    rows = read(io.BytesIO(content), schema=texts)
-    present = [column for column in columns if f'"{column}"'.encode() in content]
-    return rows.select(present)
+    content = content.removeprefix(BYTE_ORDER_MARK)
+    read = pl.read_json if content.lstrip()[:1] == b"[" else pl.read_ndjson
+    rows = read(io.BytesIO(content), schema=dict.fromkeys(columns, pl.String))
+    if rows.height and all(values.null_count() == rows.height for values in rows):
+        raise ValueError("no object in it names a column of the table")
+    return rows.select(column for column in columns if is_key(column, content))
+
+
+def is_key(name: str, content: bytes) -> bool:
+    """Whether JSON text names a key, as it is or in ASCII."""
+    spellings = {json.dumps(name, ensure_ascii=ascii_only).encode() for ascii_only in (True, False)}
+    return any(re.search(re.escape(spelling) + rb"\s*:", content) for spelling in spellings)
+
+
+def to_polars(table: pa.Table, columns: list[str]) -> pl.DataFrame:
+    """The declared columns that a table has.
+
+    Raises:
+        ValueError: It has one of them twice.
+    """
+    present = [column for column in columns if column in table.column_names]
+    if twice := [column for column in present if table.column_names.count(column) > 1]:
+        raise ValueError(f"it has the column {twice[0]} twice")
+    rows = pl.from_arrow(table.select(present).replace_schema_metadata(None))
+    assert isinstance(rows, pl.DataFrame)
+    return rows
 
 
 READERS = {"parquet": read_parquet, "csv": read_csv, "json": read_json}

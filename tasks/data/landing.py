@@ -54,12 +54,6 @@ class LandingPlace:
         found = self._list_bucket() if self.remote else list_folder(self._folder())
         return Listing(found.files.sort("modified", "file"), found.troubles)
 
-    def find(self, name: str) -> Found | None:
-        """A file by its name, if it is there."""
-        for found in self.list().files.filter(file=name).iter_rows():
-            return Found(*found)
-        return None
-
     def read(self, file: Found) -> bytes | None:
         """The content of a file; None if it changed or vanished since it was listed: the next run sees it again.
 
@@ -78,7 +72,7 @@ class LandingPlace:
         """The content of NAME + suffix, if there is such a file."""
         try:
             return self._read(file.name + suffix)
-        except FileNotFoundError:
+        except OSError:
             return None
 
     def _read(self, name: str) -> bytes:
@@ -98,10 +92,16 @@ class LandingPlace:
             return None
 
     def _folder(self) -> Path:
-        if self.source == DEFAULT:
-            self.root.mkdir(exist_ok=True)
+        if self.source == DEFAULT and not os.path.lexists(self.root):
+            self.root.mkdir()
         if not self.root.is_dir():
             raise InputError(f"ingest.source names {self.source}, but there is no such folder: {self.root}")
+        ours, own = self.root.resolve(), workspace()
+        for folder in (own.root, own.data, own.store, own.state, own.cache):
+            if folder.is_relative_to(ours) or (folder != own.root and ours.is_relative_to(folder)):
+                raise InputError(
+                    f"ingest.source {self.source} would take in {folder}: give landed files a folder of their own"
+                )
         return self.root
 
     def _list_bucket(self) -> Listing:
@@ -116,12 +116,11 @@ class LandingPlace:
         except (OSError, BotoCoreError, ClientError) as error:
             raise InputError(self._tell(error)) from None
         names = {path: path.removeprefix(f"{root}/") for path, facts in found.items() if facts["type"] == "file"}
-        rows = [
-            (name, found[path]["size"], found[path]["LastModified"])
-            for path, name in names.items()
-            if is_delivery(name)
-        ]
-        return Listing(pl.DataFrame(rows, schema=FILES, orient="row"), [])
+        names = {path: name for path, name in names.items() if all(map(is_delivery, name.split("/")))}
+        odd = [describe_name(self.source, name) for name in names.values() if not name.isprintable()]
+        rows = [(name, found[path]["size"], found[path]["LastModified"]) for path, name in names.items()]
+        kept = [row for row in rows if row[0].isprintable()]
+        return Listing(pl.DataFrame(kept, schema=FILES, orient="row"), odd)
 
     def _tell(self, error: Exception) -> str:
         """One sentence about an object store that does not do what it was asked."""
@@ -141,9 +140,14 @@ def modified_at(nanoseconds: int) -> datetime:
 
 
 def is_delivery(name: str) -> bool:
-    """Whether it is neither hidden, as Spark's _SUCCESS is, nor still being copied, nor the digest of another."""
-    last = name.rpartition("/")[2].lower()
-    return not (last.startswith((".", "_")) or last.endswith(UNFINISHED) or last.endswith(".sha256"))
+    """Whether it is neither hidden, as Spark's _SUCCESS is, nor being copied, nor the digest of another file."""
+    low = name.lower()
+    return bool(low) and not (low.startswith((".", "_")) or low.endswith((*UNFINISHED, ".sha256")))
+
+
+def describe_name(folder: object, name: str) -> str:
+    """What to do about a name that cannot be kept."""
+    return f"{folder} holds a file or folder with the name {ascii(name)}, which cannot be kept: rename it"
 
 
 def list_folder(root: Path) -> Listing:
@@ -184,11 +188,11 @@ def look_into(root: Path, folder: str) -> Iterator[tuple[str, int, int] | Path |
             if entry.is_symlink():
                 yield f"{root / name} is a link to nothing ({error.strerror}): remove it or mend it"
             continue
-        if stat.S_ISDIR(facts.st_mode):
+        if not entry.name.isprintable():
+            yield describe_name(root / folder, entry.name)
+        elif stat.S_ISDIR(facts.st_mode):
             yield Path(name)
         elif not stat.S_ISREG(facts.st_mode):
             yield f"{root / name} is neither a file nor a folder: remove it"
-        elif not entry.name.isprintable():
-            yield f"{root / folder} holds a file with the name {ascii(entry.name)}, which cannot be kept: rename it"
         else:
             yield name, facts.st_size, facts.st_mtime_ns

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, first_line
 from tasks.data.fetch import object_path, open_repo, read_listing
 from tasks.data.quarantine import FILE
 from tasks.data.versions import find_current
@@ -31,7 +31,14 @@ def read_ledger(files: Mapping[str, Path]) -> pl.DataFrame:
     Args:
         files: Of the version, by name.
     """
-    return pl.read_parquet(files[LEDGER]) if LEDGER in files else pl.DataFrame(schema=SCHEMA)
+    if LEDGER not in files:
+        return pl.DataFrame(schema=SCHEMA)
+    try:
+        return pl.read_parquet(files[LEDGER]).select(SCHEMA.keys()).cast(pl.Schema(SCHEMA))
+    except pl.exceptions.PolarsError as error:
+        raise InputError(
+            f"data/{LEDGER} was edited ({first_line(error)}): `ml versions use` an earlier version"
+        ) from None
 
 
 def read_current_ledger() -> pl.DataFrame:

@@ -47,6 +47,8 @@ class Merge:
         total = [0, 0, 0, 0]
         for file, part in split_by_file(self.tables[table], table, rows, self.snapshot):
             before = self.files[file] if file in self.files else self.read(file)
+            more = [name for name in before.columns if name not in part.columns]
+            part = part.with_columns(pl.lit(None, before.schema[name]).alias(name) for name in more)
             self.files[file], counts = merge_rows(self.tables[table], before, part)
             total = [a + b for a, b in zip(total, counts, strict=True)]
         return Counts(*total)
@@ -60,7 +62,9 @@ class Merge:
             rows = read_declared(self.snapshot.files[file], table, f"data/{file}")
         except DataError as error:  # what landed is not to blame
             raise InputError(str(error)) from None
-        return rows.with_columns(read_arrivals(self.snapshot, file))
+        more = [name for name in pl.read_parquet_schema(self.snapshot.files[file]) if name not in rows.columns]
+        kept = pl.read_parquet(self.snapshot.files[file], columns=more)  # that the contract declares no longer
+        return rows.hstack(kept).with_columns(read_arrivals(self.snapshot, file))
 
     def changed(self) -> tuple[dict[str, pl.DataFrame], dict[str, pl.Series]]:
         """The files that hold other rows than before, and of the others when their rows arrived, where that moved."""

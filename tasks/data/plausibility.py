@@ -68,6 +68,7 @@ def refuse_orphans(merge: Merge, name: str, valid: pl.DataFrame) -> None:
             if file.split("/")[0].removesuffix(".parquet") == other
         }
         known = [(merge.files[file] if file in merge.files else merge.read(file))[key] for file in files]
+        known += [valid[key]] if other == name else []
         values = valid[column].drop_nulls()
         lacking = values.filter(~values.is_in(pl.concat(known).implode())) if known else values
         if len(lacking) > share * len(values):

@@ -106,6 +106,9 @@ class Intake:
         converted = convert(delivery.raw, table, name, self.params.ingest.time_zone)
         rows, lost = converted.rows.with_row_index(POSITION), find_lost(converted.lost)
         sound = rows.join(lost, on=POSITION, how="anti", maintain_order="left") if lost.height else rows
+        if table.version is not None:  # of two versions of a row in one file the newer counts
+            version = pl.col(table.version)
+            sound = sound.filter((version < version.max().over(table.key)).not_().fill_null(True))
         horizon = find_horizon(self._span(delivery.table), table, sound, self.params.validation)
         valid, quarantined = check_rows(table, name, sound, horizon)
         broken = [lost, quarantined.select(POSITION, "broken_rules")]

@@ -118,7 +118,7 @@ def find_version(wanted: str | None) -> str:
     if wanted is None:
         return parse_version(read_data_dvc())
     known = known_versions()
-    if wanted.isdecimal() and 1 <= int(wanted) <= len(known):
+    if re.fullmatch(r"\d{1,9}", wanted) and 1 <= int(wanted) <= len(known):
         return known[int(wanted) - 1]
     found = sorted({version for version in known if version.startswith(wanted.removesuffix(".dir"))})
     if len(found) != 1:
@@ -131,7 +131,10 @@ def read_data_dvc() -> str:
     file = workspace().data_dvc
     if not file.is_file():
         raise InputError(f"{file} is missing: restore it from git, or run `dvc add data`")
-    return file.read_text()
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} cannot be read: {error}; restore it from git, or run `dvc add data`") from None
 
 
 def parse_version(text: str) -> str:

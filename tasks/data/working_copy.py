@@ -24,6 +24,8 @@ def refuse_edits() -> dict[str, str]:
         InputError: One is in no version.
     """
     cache, folder = cache_folder(), workspace().data
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file, not a folder: move it elsewhere")
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".part"]
     hashes = {str(path.relative_to(folder)): md5_of(path) for path in paths}
     unknown = [name for name, oid in hashes.items() if not object_path(oid, cache).is_file()]

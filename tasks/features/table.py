@@ -1,5 +1,6 @@
 """What project/contract.py declares of a table: what a valid row is, and when what it says became known."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from tasks.features.durations import parse_duration
 
 TIME = pl.Datetime("us", "UTC")
 LEAST_STEP = 1e-12
+RESERVED = {"row number", "broken_rules", "arrived at (ingest)"}  # names of columns beside those of a table
 INGEST = "_ingest"  # the folder of data/ in which ingest keeps what it has to know
 TIMES = ("event_time", "known_at", "outcomes_known_at")
 STEP = 1e-6  # the resolution of a column of fractions whose bounds the contract does not tell
@@ -128,8 +130,12 @@ def check_table(name: str, table: Table) -> None:
     """
     if not table.key:
         raise ValueError(f"{name}: its schema needs a primary key")
-    if name == INGEST:
-        raise ValueError(f"{name} is the folder of data/ in which ingest keeps its own files: rename the table")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ValueError(
+            f"{name!r} can be no table: its files lie in a folder of that name, so use letters, digits, _ and -"
+        )
+    if odd := [column for column in table.columns if column in RESERVED or not column.isprintable()]:
+        raise ValueError(f"{name}: {odd[0]!r} cannot be the name of a column: rename it")
     named = [table.version] if table.version else []
     for column in [*table.outcomes, *table.resolution, *table.dates, *table.references, *named]:
         if column not in table.columns:
@@ -155,6 +161,22 @@ def check_table(name: str, table: Table) -> None:
             raise ValueError(f"{name}: known_within: {error}") from None
     if any(not LEAST_STEP <= step <= 1 / LEAST_STEP for step in table.resolution.values()):
         raise ValueError(f"{name}: a resolution must be from {LEAST_STEP:g} to {1 / LEAST_STEP:g}")
+
+
+def check_references(name: str, tables: Tables) -> None:
+    """Refuse references to what is no key of a table, in one sentence.
+
+    Raises:
+        ValueError: It names table and column.
+    """
+    for column, (other, share) in tables[name].references.items():
+        if other not in tables or len(tables[other].key) != 1:
+            raise ValueError(f"{name}: {column} refers to {other!r}, which must be a table with a key of one column")
+        mine, theirs = tables[name].empty.schema[column], tables[other].empty.schema[tables[other].key[0]]
+        if mine != theirs:
+            raise ValueError(f"{name}: {column} is {mine}, but the key of {other} that it refers to is {theirs}")
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name}: the share of {column} that may refer to nothing must be from 0 to 1")
 
 
 def looks_across(expression: pl.Expr, arrays: bool = False) -> bool:

@@ -14,6 +14,8 @@ from deltalake import DeltaTable
 from fsspec.core import url_to_fs
 
 from tasks.core.errors import InputError, StoreError, first_line, without_secrets
+from tasks.core.files import atomic_write
+from tasks.core.locks import exclusive
 from tasks.core.params import Data
 from tasks.core.provenance import who
 from tasks.core.store import store
@@ -21,8 +23,8 @@ from tasks.core.tables import Table, options
 from tasks.core.workspace import CODE, workspace
 from tasks.data.fetch import object_path, read_listing
 from tasks.data.quarantine import QUARANTINE
-from tasks.data.snapshot import cache_folder, pull_snapshot, resolve_version
-from tasks.data.versions import DATA_VERSIONS
+from tasks.data.snapshot import cache_folder, pull_snapshot
+from tasks.data.versions import DATA_VERSIONS, find_current, known_versions
 from tasks.data.working_copy import place_version
 from tasks.inference.prediction_log import PREDICTIONS
 from tasks.operations.needed import needed_versions
@@ -54,9 +56,12 @@ class Place(NamedTuple):
         return self.files.cat_file(f"{self.root}/{name}")
 
     def write(self, name: str, content: bytes) -> None:
-        path = f"{self.root}/{name}"
-        self.files.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
-        self.files.pipe_file(path, content)
+        """Whole or not at all."""
+        if "file" in self.files.protocol:
+            with atomic_write(Path(self.root) / name) as part:
+                part.write_bytes(content)
+        else:
+            self.files.pipe_file(f"{self.root}/{name}", content)
 
 
 def open_place(address: str) -> Place:
@@ -77,22 +82,30 @@ def back_up(address: str, last: int, data: Data) -> str:
     Raises:
         InputError: It cannot be written, or a version cannot be had.
     """
-    with told_where(address):
+    refuse_inside(address)
+    with told_where(address), exclusive("cleaning"):
         to, name = open_place(address), f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}"
+        needed = needed_versions(last)
         tables = [copy_table(table, to, f"{name}/store") for table in TABLES]
         print(f"tables: {sum(tables):,} files")
         source = open_place(store().address)
-        others = {
-            file: size for file, size in source.list("").items() if not in_table(file) and not file.startswith(REPORTS)
-        }
+        others = {file: size for file, size in source.list("").items() if is_kept(file)}
         print(
             f"models and findings: {copy_missing(source, others, to, f'{SHARED}/store'):,} of {len(others):,} are new"
         )
-        copied = [copy_version(version, to, data) for version in needed_versions(last)]
+        copied = [copy_version(version, must, to, data) for version, must in (needed | needed_versions(last)).items()]
         print(f"data: {len(copied):,} versions, {sum(copied):,} objects are new")
         copy_settings(to, f"{name}/settings")
         to.write(f"{name}/{DONE}", json.dumps({"made_at": datetime.now(UTC).isoformat(), "by": who()}).encode())
     return name
+
+
+def refuse_inside(address: str) -> None:
+    """A backup that lies in what is backed up is lost with it."""
+    inner = address if "://" in address else str(Path(address).resolve())
+    for place in (store().address, str(workspace().root)):
+        if f"{inner}/".startswith(f"{place}/"):
+            raise InputError(f"{address} lies in {place}, and would be lost with it: name another disk or bucket")
 
 
 @contextmanager
@@ -105,6 +118,11 @@ def told_where(address: str) -> Generator[None]:
     except Exception as error:  # a client of an object store has exceptions of its own
         where, why = without_secrets(address), first_line(error)[:200]
         raise StoreError(f"{where} cannot be used: {why}; look at its permissions or the AWS_* variables") from None
+
+
+def is_kept(file: str) -> bool:
+    """Whether a file of the store is neither of a table, nor a report, nor being written."""
+    return not (in_table(file) or file.startswith(REPORTS) or file.endswith(".part"))
 
 
 def in_table(file: str) -> bool:
@@ -133,13 +151,19 @@ def copy_missing(source: Place, files: dict[str, int], to: Place, folder: str) -
     there = to.list(folder)
     missing = [name for name, size in files.items() if there.get(name) != size]
     for name in missing:
-        to.write(f"{folder}/{name}", source.read(name))
+        to.write(f"{folder}/{name}".lstrip("/"), source.read(name))
     return len(missing)
 
 
-def copy_version(version: str, to: Place, data: Data) -> int:
+def copy_version(version: str, must: bool, to: Place, data: Data) -> int:
     """Copy the objects of a data version that are not there yet, every one checked; returns how many were."""
-    pull_snapshot.fn(version, data)
+    try:
+        pull_snapshot.fn(version, data)
+    except InputError as gone:
+        if must:
+            raise
+        print(f"left out: {gone}")
+        return 0
     cache = cache_folder()
     objects = [object_path(oid, cache) for oid in (version, *read_listing(version, cache).values())]
     files = {str(path.relative_to(cache)): path.stat().st_size for path in objects}
@@ -233,6 +257,6 @@ def restore_settings(source: Place, folder: str) -> list[str]:
 
 def place_current(data: Data) -> str:
     """Let data.dvc and data/ follow the newest version on record; returns it."""
-    snapshot = pull_snapshot.fn(resolve_version(None), data)
+    snapshot = pull_snapshot.fn((known_versions() or [find_current()])[-1], data)
     place_version.fn(snapshot)
     return snapshot.version

@@ -23,7 +23,7 @@ class Waste(NamedTuple):
     @property
     def size(self) -> int:
         """In bytes."""
-        return sum(path.stat().st_size for path in self.files)
+        return sum(path.stat().st_size for path in self.files if path.exists())
 
 
 def find_waste(days: int, last: int) -> list[Waste]:
@@ -45,8 +45,10 @@ def find_waste(days: int, last: int) -> list[Waste]:
 def find_old(folder: Path, days: int, pattern: str = "**/*") -> Iterator[Path]:
     """Files that were neither written nor read for so many days."""
     for path in sorted(folder.glob(pattern)):
+        if not path.is_file():
+            continue
         facts = path.stat()
-        if path.is_file() and max(facts.st_mtime, facts.st_atime) < time.time() - days * DAY:
+        if max(facts.st_mtime, facts.st_atime) < time.time() - days * DAY:
             yield path
 
 

@@ -1,11 +1,13 @@
 """The options that commands share, and what they mean."""
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from cyclopts import Parameter, Token
+from cyclopts import Parameter, Token, validators
 
 from tasks.core.errors import InputError
 from tasks.core.moments import parse_moment
@@ -34,6 +36,15 @@ def converter(read: Callable[[str], Any]) -> Callable[[type, Sequence[Token]], A
     return convert
 
 
+def read_address(text: str) -> str:
+    """A folder, which is relative to where the command was typed, or s3://bucket/prefix."""
+    if not text:
+        raise InputError("it is empty: give a folder or s3://bucket/prefix")
+    if "://" in text and not text.startswith("s3://"):
+        raise InputError(f"{text} is neither a folder nor s3://bucket/prefix")
+    return text if "://" in text else str(Path(os.environ.get("PWD", "."), Path(text).expanduser()))
+
+
 def find_model(name: str) -> str:
     """The name of a model of project/."""
     from tasks.core.use_case import require_model  # takes a while, and most commands need no model by name
@@ -60,6 +71,8 @@ Given = Annotated[
     list[str] | None,
     Parameter("--set", negative="", help="a setting for this run alone, such as tuning.n_trials=5; may be repeated"),
 ]
+Address = Annotated[str, Parameter(converter=converter(read_address))]
+AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 Json = Annotated[bool, Parameter("--json", negative="", help="all of it, for a machine")]
 
 

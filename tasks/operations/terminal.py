@@ -33,6 +33,7 @@ def enter_workspace() -> None:
         raise InputError(f"{found} has code of its own: use {found}/.venv/bin/ml there, or set WORKSPACE")
     elif found:
         os.environ["WORKSPACE"] = str(found)
+    os.environ["PWD"] = str(here)  # where the command was typed
     os.chdir(CODE)  # Prefect reads its settings, pyproject.toml and .env, from here
 
 

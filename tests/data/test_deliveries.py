@@ -105,6 +105,43 @@ def test_a_version_column_decides_in_place_of_the_arrival(own_workspace):
     assert stored(own_workspace) == fold(deliveries)
 
 
+def test_of_two_versions_of_a_row_in_one_file_the_newer_counts(own_workspace):
+    tables = {"readings": Table(schema=Readings, event_time=pl.col("at"), version="updated")}
+    old, new = (rows.head(1) for rows in make_deliveries(1, nulls=0)[:2])
+    new = new.with_columns(old["meter"], old["at"])
+    put(own_workspace, "a.parquet", pl.concat([new, old]), 0)
+    (change,) = take_in_all(tables).changes
+    assert (change.added, change.unchanged, change.quarantined) == (1, 1, 0) and stored(own_workspace) == fold(
+        [old, new]
+    )
+
+
+def test_a_row_that_came_again_later_is_not_undone_by_one_from_between(own_workspace):
+    first, between, later = make_deliveries(0, nulls=0)[:3]
+    between, later = (rows.with_columns(first["meter"], first["at"]) for rows in (between, later))
+    again = later.with_columns(first["value"], first["note"], first["updated"])
+    for number, (place, rows) in enumerate([(0, first), (2, again), (1, between)]):
+        put(own_workspace, f"{number}.parquet", rows.sort("value", descending=bool(number)), place)
+        take_in_all(TABLES)
+    assert stored(own_workspace) == fold([first, between, again])
+
+
+def test_what_the_contract_declares_no_longer_stays_in_the_data(own_workspace):
+    first, second = make_deliveries(0, nulls=0)[:2]
+    put(own_workspace, "a.parquet", first, 0)
+    take_in_all(TABLES)
+
+    class Fewer(dy.Schema):
+        meter = dy.Int16(primary_key=True)
+        at = dy.Datetime(time_zone="UTC", primary_key=True)
+        value = dy.Int64(nullable=True)
+
+    put(own_workspace, "b.parquet", second, 1)
+    take_in_all({"readings": Table(schema=Fewer, event_time=pl.col("at"))})
+    notes = pl.read_parquet(own_workspace / "data" / "readings" / "2013-05.parquet")["note"]
+    assert notes.drop_nulls().to_list() == ["file 0"] * 8
+
+
 def test_a_corrected_file_of_the_same_name_lands_and_a_touched_one_does_not(own_workspace):
     first, second = make_deliveries(0, nulls=0)[:2]
     put(own_workspace, "a.parquet", first, 0)

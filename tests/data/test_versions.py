@@ -14,8 +14,9 @@ from odd_files import make_rows, to_bytes
 from tasks.core.errors import InputError
 from tasks.core.params import Params
 from tasks.core.tables import insert_new
+from tasks.data.fetch import object_path
 from tasks.data.lateness import find_unusual
-from tasks.data.publish import make_current
+from tasks.data.publish import keep_object, make_current
 from tasks.data.snapshot import resolve_version
 from tasks.data.versions import DATA_VERSIONS, known_versions, parse_version, read_versions, record_version
 
@@ -67,7 +68,7 @@ def test_an_older_data_dvc_changes_nothing_until_the_version_is_made_current(own
         make_current("beef", Params.load().data)
 
 
-def test_what_dvc_add_made_is_adopted_and_what_landed_before_lands_again(own_workspace):
+def test_what_dvc_add_made_is_current_at_once_and_adopted_by_the_next_ingest(own_workspace):
     land(own_workspace, 1)
     take_in_all()
     planes = own_workspace / "data" / "planes.parquet"
@@ -78,6 +79,24 @@ def test_what_dvc_add_made_is_adopted_and_what_landed_before_lands_again(own_wor
     assert resolve_version(None) == by_hand
     assert take_in_all().changes == []
     assert [(version.kind, version.version) for version in read_versions()][2:] == [("adopted", by_hand)]
+
+
+def test_what_dvc_add_made_of_an_older_version_takes_nothing_that_landed_away(own_workspace):
+    first = (own_workspace / "data.dvc").read_text()
+    land(own_workspace, 1)
+    take_in_all()
+    (own_workspace / "data.dvc").write_text(first.replace(parse_version(first), make_older(own_workspace)))
+    with pytest.raises(InputError, match=r"which lacks 1 files that landed in version .*, such as flights/1.parquet"):
+        take_in_all()
+    make_current(None, Params.load().data)
+    assert read_versions()[-1].kind == "adopted" and len(take_in_all().changes) == 1
+
+
+def make_older(workspace) -> str:
+    """A version of the files of the first one but one."""
+    cache = workspace / ".dvc" / "cache" / "files" / "md5"
+    listing = json.loads(object_path(known_versions()[0], cache).read_bytes())
+    return f"{keep_object(json.dumps(listing[1:]).encode(), cache, '.dir')}.dir"
 
 
 def test_of_two_who_make_a_version_at_once_one_is_second_and_takes_in_again(own_workspace):

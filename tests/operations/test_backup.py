@@ -17,7 +17,8 @@ from stack.local_stack import make_workspace
 from tasks.core.errors import InputError
 from tasks.core.params import Data
 from tasks.core.tables import insert_new, read_rows
-from tasks.data.quarantine import QUARANTINE
+from tasks.data.ledger import read_current_ledger
+from tasks.data.quarantine import FILE, QUARANTINE, read_entries
 from tasks.data.snapshot import pull_snapshot
 from tasks.data.versions import known_versions
 from tasks.inference.prediction_log import PREDICTIONS
@@ -111,29 +112,42 @@ def s3_bucket(endpoint, monkeypatch):
 
 
 def test_a_backup_that_is_taken_while_others_write_is_whole(full, tmp_path):
-    stop, count = Event(), 0
+    stop, begun, faults = Event(), Event(), []
 
     def write() -> None:
-        nonlocal count
-        while not stop.is_set():
-            count += 1
-            predict(1000 + count)
-            record(
-                "late-arrivals", read_log("late-arrivals").versions["3"].model_copy(update={"version": f"{count + 3}"})
-            )
+        number = 3
+        try:
+            while not stop.is_set():
+                number += 1
+                predict(1000 + number)
+                land(full, number)
+                record(
+                    "late-arrivals", read_log("late-arrivals").versions["3"].model_copy(update={"version": f"{number}"})
+                )
+                begun.set()
+        except Exception as error:
+            faults.append(error)
+            begun.set()
 
     writer = Thread(target=write)
     writer.start()
-    try:
-        names = [back_up(str(tmp_path / "backup"), 10, DATA)]
-        while count < 5:
-            stop.wait(0.05)
-    finally:
-        stop.set()
-        writer.join()
+    begun.wait(300)
+    name = back_up(str(tmp_path / "backup"), 1, DATA)
+    stop.set()
+    writer.join(300)
+    assert not faults
     destroy(full)
-    restore(str(tmp_path / "backup"), names[0])
-    assert verify_record("late-arrivals") == [] and known_versions()
+    restore(str(tmp_path / "backup"), name)
+    assert place_current(DATA) == known_versions()[-1] and verify_record("late-arrivals") == []
+    ledger = read_current_ledger().filter(position=FILE)
+    held = read_entries(ledger.select("table", "digest").iter_rows())
+    assert held.height == ledger["quarantined"].sum() > 0
+    assert read_rows(PREDICTIONS).height >= 3
+
+
+def test_a_backup_inside_of_what_is_backed_up_is_refused(full):
+    with pytest.raises(InputError, match="and would be lost with it: name another disk or bucket"):
+        back_up(str(full / "backup"), 1, DATA)
 
 
 def test_what_is_no_backup_is_told(full, tmp_path):
@@ -160,7 +174,9 @@ def test_cleaning_keeps_every_version_that_a_model_or_the_newest_need(full):
     log = read_log("late-arrivals")
     record("late-arrivals", log.versions["3"].model_copy(update={"version": "4", "data_version": trained_on}))
     known = known_versions()
-    assert set(needed_versions(2)) == {known[0], trained_on, *known[-2:]}
+    assert needed_versions(2) == dict.fromkeys((known[0], known[-2]), False) | dict.fromkeys(
+        (known[-1], trained_on), True
+    )
     (gone,) = [waste for waste in find_waste(30, 2) if waste.what.startswith("data of versions")]
     assert gone.files
     remove(gone)

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -190,6 +190,23 @@ def make_hive(folder: Path, rows: pl.DataFrame) -> None:
     (inner / "part-0.parquet").write_bytes(to_bytes(rows.drop("origin", "carrier")))
 
 
+def make_twins(folder: Path, rows: pl.DataFrame) -> None:
+    for minute, part in ((0, rows), (30, rows)):
+        inner = folder / f"minute={minute}"
+        inner.mkdir()
+        (inner / "part-0.parquet").write_bytes(to_bytes(part.drop("minute")))
+
+
+def written(**options: Any) -> Write:
+    """Write good rows as another program would: with nanoseconds, and pyarrow's options."""
+
+    def write(folder: Path, rows: pl.DataFrame) -> None:
+        table = rows.with_columns(pl.col("time_hour").dt.cast_time_unit("ns")).to_arrow()
+        pq.write_table(table, folder / "odd.parquet", **options)
+
+    return write
+
+
 def make_spark(folder: Path, rows: pl.DataFrame) -> None:
     inner = folder / "odd.parquet"
     inner.mkdir()
@@ -241,7 +258,7 @@ DAMAGED = [
     Odd("csv in utf-16", file("odd.csv", lambda b: b.decode().encode("utf-16"), "csv"), ASIDE),
     Odd("csv with a ragged line", file("odd.csv", lambda b: b + b"1,2,3" + b",4" * 40 + b"\n", "csv"), ASIDE),
     Odd("csv with an open quote", file("odd.csv", lambda b: b + b'"never closed,1,2\n', "csv"), ASIDE),
-    Odd("csv cut in a line", file("odd.csv", lambda b: b[:-30], "csv"), 1),
+    Odd("csv cut in a line", file("odd.csv", lambda b: b[:-30], "csv"), ASIDE),
     Odd("csv of html", file("odd.csv", lambda _: b"<html>\n<body>\n"), ASIDE),
     Odd("broken json", file("odd.json", lambda _: b'{"a": '), ASIDE),
     Odd("json of numbers", file("odd.json", lambda _: b"[1, 2, 3]"), ASIDE),
@@ -271,6 +288,18 @@ UNKNOWN = [
     )
 ]
 FORMATS = [
+    *(
+        Odd(f"parquet as {name}", written(**options), IN)
+        for name, options in {
+            "version 1.0": {"version": "1.0"},
+            "version 2.4": {"version": "2.4"},
+            "milliseconds": {"coerce_timestamps": "ms", "allow_truncated_timestamps": True},
+            "Spark writes it": {"flavor": "spark"},
+            "int96": {"use_deprecated_int96_timestamps": True},
+        }.items()
+    ),
+    Odd("two Hive folders with the same content", make_twins, IN),
+    Odd("json in ASCII", file("odd.jsonl", lambda b: b.replace(b'"dest"', b'"d\\u0065st"'), "json"), IN),
     Odd("csv", file("odd.csv", kind="csv"), IN),
     Odd("csv with semicolons", file("odd.csv", lambda b: b.replace(b",", b";"), "csv"), IN),
     Odd("csv with tabs", file("odd.csv", lambda b: b.replace(b",", b"\t"), "csv"), IN),
