@@ -108,7 +108,7 @@ def replay(*, rule: str | None = None, file: str | None = None, given: Given = N
         rule: Only rows that break this rule, such as distance|min.
         file: Only this file and the rows that came with it, as ml quarantine names it.
     """
-    run_flow("replay", rule, file, params=read_given("", given))
+    run_flow("replay", rule, file and file.removeprefix("landing/"), params=read_given("", given))
 
 
 @app.command

@@ -10,7 +10,7 @@ from tasks.data.quarantine import FILE, Chosen, read_quarantine
 from tasks.operations.options import Json
 from tasks.operations.terminal import say, say_json, say_table
 
-WIDTH = 160  # characters of a reason or an example
+WIDTH = 120  # characters of a reason or an example
 
 
 def quarantine(
@@ -23,16 +23,17 @@ def quarantine(
 
     `ml replay` checks them again after a rule or a source was mended.
     """
-    entries = read_quarantine(read_current_ledger(), Chosen(rule, file))
+    entries = read_quarantine(read_current_ledger(), Chosen(rule, file and file.removeprefix("landing/")))
     if as_json:
         say_json(entries.rows(named=True))
     elif entries.is_empty():
-        say("nothing is in quarantine")
+        say("nothing in quarantine fits: `ml quarantine` lists all" if rule or file else "nothing is in quarantine")
     elif rule or file:
-        say_table([describe(entry) for entry in entries.iter_rows(named=True)])
+        for entry in entries.iter_rows(named=True):
+            say(describe(entry))
     else:
         say_table(list(map(sum_up, by_reason(entries))))
-        say("`ml quarantine --rule RULE` shows each row; `ml replay` checks again, after a rule or a source was mended")
+        say("`ml quarantine --file FILE` or `--rule RULE` shows all of it; `ml replay` checks again, after a mend")
 
 
 def by_reason(entries: pl.DataFrame) -> list[dict]:
@@ -57,14 +58,15 @@ def sum_up(found: dict) -> dict[str, str]:
     }
 
 
-def describe(entry: dict) -> dict[str, str]:
-    """A line for an entry."""
-    place = "" if entry["position"] == FILE else str(entry["position"])
-    return {"file": entry["file"], "row": place, "reason": cut(entry["reason"]), "content": cut(entry["row"] or "")}
+def describe(entry: dict) -> str:
+    """A paragraph for an entry."""
+    if entry["position"] == FILE:
+        return f"{entry['file']} was set aside: {entry['reason']}"
+    return f"{entry['file']}, row {entry['position']}: {entry['reason']}\n  {cut(entry['row'], 2_000)}"
 
 
-def cut(text: str) -> str:
-    return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
+def cut(text: str, width: int = WIDTH) -> str:
+    return text if len(text) <= width else f"{text[:width]}..."
 
 
 if __name__ == "__main__":

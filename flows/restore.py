@@ -2,7 +2,7 @@
 
 from tasks.core.locks import exclusive
 from tasks.core.params import Params
-from tasks.operations import backup
+from tasks.operations import restore as work
 from tasks.operations.options import Address
 from tasks.operations.terminal import say
 
@@ -16,8 +16,8 @@ def restore(source: Address, /, *, name: str | None = None) -> None:
     """
     params = Params.load("")
     with exclusive("ingest"):
-        found, left = backup.restore(source, name)
-        version = backup.place_current(params.data)
+        found, left = work.restore(source, name)
+        version = work.place_current(params.data)
     for sentence in left:
         say(sentence)
     say(f"backup {found} is restored, data version {version} is in place; `ml audit --verify` checks the record")

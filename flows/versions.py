@@ -9,6 +9,8 @@ from tasks.data.versions import DataVersion, read_versions
 from tasks.operations.options import Json, UsageError
 from tasks.operations.terminal import say, say_json, say_table
 
+SHOWN = 3  # files of a version
+
 
 def versions(action: Literal["use"] | None = None, version: str | None = None, /, *, as_json: Json = False) -> None:
     """List the data versions with what each changed; `use` makes an older one current.
@@ -40,7 +42,9 @@ def list_versions(found: list[DataVersion], as_json: bool) -> None:
 def describe(version: DataVersion) -> dict[str, str]:
     """A line for a version."""
     changes = [f"{table}: {tell_counts(counts)}" for table, counts in version.changes.items()]
-    files = f"{len(version.files):,} files" if version.files else ""
+    names = [file["file"] for file in version.files]
+    more = [f"and {len(names) - SHOWN:,} more files"] if len(names) > SHOWN else []
+    files = ", ".join([*names[:SHOWN], *more])
     return {
         "number": str(version.number),
         "version": version.version.removesuffix(".dir"),

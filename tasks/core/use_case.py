@@ -213,6 +213,8 @@ def require_model(model: str) -> None:
 
 def load_part(name: str) -> ModuleType:
     """Import a module of project/, or say in one sentence why not."""
+    if not (CODE / f"{name.replace('.', '/')}.py").is_file():
+        raise InputError(f"there is no {name.replace('.', '/')}.py yet: `ml new NAME` writes it")
     with blame(f"{name.replace('.', '/')}.py"):
         return import_module(name)
 

@@ -12,6 +12,7 @@ TEXTS = (pl.String, pl.Categorical, pl.Enum)
 DIGITS = {"ms": 3, "us": 6, "ns": 9}  # of a second that a type holds
 # ISO 8601, with as many digits of a second as are kept
 MOMENT = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?:(:\d\d\.\d{1,%d})0*|(:\d\d))? ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?$"
+ZONELESS = r"^\s*\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*$"
 SPAN = r"^(-?)P(?:(\d{1,7})D)?(?:T(?:(\d{1,7})H)?(?:(\d{1,7})M)?(?:(\d{1,7})(?:\.(\d{1,%d})0*)?S)?)?$"
 EXACT = 2.0**53  # up to which a fraction stands for one whole number
 
@@ -63,9 +64,21 @@ def convert(raw: Raw, table: Table, name: str, time_zone: str | None = None) -> 
         rows = raw.rows.select(value.alias(column) for column, value in made.items())
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise DataError(f"{name}: its values cannot be brought to the contract's types: {first_line(error)}") from None
+    if time_zone is None:
+        refuse_zoneless(raw, rows, name)
     changed = [column for column in made if rows.schema[column] != pl.Null and not is_same(raw.rows, rows, column)]
     lost = [(rows[column].is_null() & raw.rows[column].is_not_null()).alias(column) for column in changed]
     return Converted(rows, pl.DataFrame(lost))
+
+
+def refuse_zoneless(raw: Raw, rows: pl.DataFrame, name: str) -> None:
+    """Refuse text of times of which none has a zone, with what to do; a few among others are bad rows."""
+    for column, kind in rows.schema.items():
+        if not (isinstance(kind, pl.Datetime) and kind.time_zone and column in raw.texts):
+            continue
+        given = raw.rows[column].drop_nulls()
+        if len(given) and given.str.contains(ZONELESS).all():
+            raise DataError(f"{name}: {column} {describe_zone(has_one=False)}")
 
 
 def is_same(raw: pl.DataFrame, rows: pl.DataFrame, column: str) -> bool:

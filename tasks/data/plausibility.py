@@ -54,8 +54,14 @@ def far_off(column: str, known: pl.DataFrame, limit: float) -> pl.Expr:
     return pl.when((pl.col(column) - middle).abs() > limit * TO_DEVIATIONS * spread).then(pl.lit(f"{column}|outlier"))
 
 
-def refuse_orphans(merge: Merge, name: str, valid: pl.DataFrame) -> None:
+def refuse_orphans(merge: Merge, name: str, file: str, valid: pl.DataFrame) -> None:
     """Refuse a file too many of whose rows refer to rows that are not there.
+
+    Args:
+        merge: The data.
+        name: Of the table.
+        file: What messages call the file.
+        valid: Its valid rows.
 
     Raises:
         DataError: It names column, table and share.
@@ -73,6 +79,6 @@ def refuse_orphans(merge: Merge, name: str, valid: pl.DataFrame) -> None:
         lacking = values.filter(~values.is_in(pl.concat(known).implode())) if known else values
         if len(lacking) > share * len(values):
             raise DataError(
-                f"{column} has no row in {other} for {len(lacking):,} of {len(values):,} values, such as {lacking[0]}; "
-                f"{share:.0%} may lack one: deliver {other}, then `ml replay`, or raise the share in references"
+                f"{file}: {column} has no row in {other} for {len(lacking):,} of {len(values):,} values, "
+                f"such as {lacking[0]}; {share:.0%} may lack one: deliver {other}, then `ml replay`, or raise the share in references"
             )

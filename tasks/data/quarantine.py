@@ -115,6 +115,7 @@ def read_quarantine(ledger: pl.DataFrame, chosen: Chosen = Chosen()) -> pl.DataF
     rows, files = entries.filter(pl.col("position") != FILE).unique(ENTRY), entries.filter(position=FILE)
     if chosen.rule is not None:
         mine = rows.filter(pl.col("reason").str.split(", ").list.contains(chosen.rule))
-        rows, files = rows.join(mine, on=["table", "digest"], how="semi"), files.clear()
+        rows = rows.join(mine, on=["table", "digest"], how="semi")
+        files = files.filter(pl.col("reason").str.contains(chosen.rule, literal=True))
     found = pl.concat([rows, files]).drop("anew").sort("arrived_at", "file", "position", nulls_last=True)
     return found if chosen.file is None else found.filter(file=chosen.file)

@@ -81,7 +81,7 @@ class Intake:
             self._refuse_many(delivery, broken)
         elif valid.is_empty():
             return
-        refuse_orphans(self.merge, delivery.table, valid)
+        refuse_orphans(self.merge, delivery.table, delivery.file.name, valid)
         arrived = arrival(delivery.file)
         counts = self.merge.add(delivery.table, valid.drop(POSITION).with_columns(pl.lit(arrived).alias(ARRIVED)))
         self._note_span(delivery.table, valid)

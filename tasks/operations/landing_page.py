@@ -28,6 +28,8 @@ def tell_landed(landing: Landing, version: str) -> None:
 
 def tell_bad(landing: Landing) -> None:
     """Emit data.rejected where files were set aside, or could not be looked at."""
+    for file in landing.bad:
+        print(f"set aside: {escape_controls(file.reason)}")
     if landing.bad or landing.troubles:
         announce("data.rejected", "data.landing", reason=describe_bad(landing))
 

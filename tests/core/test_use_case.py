@@ -48,6 +48,6 @@ def test_a_model_that_project_does_not_hold_is_told_with_those_that_it_does():
         load_use_case("churn")
 
 
-def test_a_module_that_cannot_be_imported_is_told_by_its_file():
-    with pytest.raises(InputError, match=r"project/late_arrivals/nothing.py: ModuleNotFoundError: No module named"):
+def test_a_file_of_project_that_is_not_there_yet_is_told():
+    with pytest.raises(InputError, match=r"there is no project/late_arrivals/nothing.py yet: `ml new NAME` writes it"):
         load_part("project.late_arrivals.nothing")

@@ -22,9 +22,10 @@ from tasks.data.quarantine import FILE, QUARANTINE, read_entries
 from tasks.data.snapshot import pull_snapshot
 from tasks.data.versions import known_versions
 from tasks.inference.prediction_log import PREDICTIONS
-from tasks.operations.backup import TABLES, back_up, place_current, restore
+from tasks.operations.backup import TABLES, back_up
 from tasks.operations.clean import find_waste, remove
 from tasks.operations.needed import needed_versions
+from tasks.operations.restore import place_current, restore
 from tasks.registry.decision_log import read_log, record
 from tasks.registry.promotion import promote_by_hand
 from tasks.registry.verify import verify_record
