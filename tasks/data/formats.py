@@ -147,13 +147,13 @@ def read_json(content: bytes, columns: list[str]) -> pl.DataFrame:
     rows = read(io.BytesIO(content), schema=dict.fromkeys(columns, pl.String))
     if rows.height and all(values.null_count() == rows.height for values in rows):
         raise ValueError("no object in it names a column of the table")
-    return rows.select(column for column in columns if is_key(column, content))
+    plain = re.sub(rb"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)).encode("utf-8", "replace"), content)
+    return rows.select(column for column in columns if is_key(column, plain))
 
 
 def is_key(name: str, content: bytes) -> bool:
-    """Whether JSON text names a key, as it is or in ASCII."""
-    spellings = {json.dumps(name, ensure_ascii=ascii_only).encode() for ascii_only in (True, False)}
-    return any(re.search(re.escape(spelling) + rb"\s*:", content) for spelling in spellings)
+    """Whether JSON text names a key."""
+    return re.search(re.escape(json.dumps(name, ensure_ascii=False).encode()) + rb"\s*:", content) is not None
 
 
 def to_polars(table: pa.Table, columns: list[str]) -> pl.DataFrame:

@@ -80,5 +80,6 @@ def refuse_orphans(merge: Merge, name: str, file: str, valid: pl.DataFrame) -> N
         if len(lacking) > share * len(values):
             raise DataError(
                 f"{file}: {column} has no row in {other} for {len(lacking):,} of {len(values):,} values, "
-                f"such as {lacking[0]}; {share:.0%} may lack one: deliver {other}, then `ml replay`, or raise the share in references"
+                f"such as {lacking[0]}; {share:.0%} may lack one: deliver {other}, then `ml replay`, or raise "
+                "the share in references"
             )

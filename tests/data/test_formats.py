@@ -21,6 +21,7 @@ def flipped(content: bytes, count: int):
         yield bytes(changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["parquet", "checked"])
 def test_one_flipped_bit_is_no_panic_and_with_checksums_no_silent_change(kind, capfd):
     rows, refused, silent = make_rows(1, 500), 0, 0

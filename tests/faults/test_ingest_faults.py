@@ -57,6 +57,7 @@ def ingest(folder: Path, death: State | None = None) -> int:
     return process.exitcode
 
 
+@pytest.mark.slow
 def test_kills_each_at_another_state_lose_and_double_no_row(tmp_path, snapshot):
     folder = new_workspace(tmp_path / "workspace")
     january = pl.read_parquet(snapshot.files["flights/2013-01.parquet"])
@@ -92,6 +93,7 @@ def work_together(folder: Path, store: Path) -> None:
     work(folder, None)
 
 
+@pytest.mark.slow
 def test_two_machines_that_ingest_at_once_make_one_line_of_versions_and_lose_no_row(tmp_path, monkeypatch):
     machines, rounds, store = [new_workspace(tmp_path / name) for name in ("here", "there")], 4, tmp_path / "store"
     remote = f"[core]\n    remote = shared\n['remote \"shared\"']\n    url = {tmp_path / 'remote'}\n"

@@ -294,10 +294,10 @@ FORMATS = [
             "version 1.0": {"version": "1.0"},
             "version 2.4": {"version": "2.4"},
             "milliseconds": {"coerce_timestamps": "ms", "allow_truncated_timestamps": True},
-            "Spark writes it": {"flavor": "spark"},
-            "int96": {"use_deprecated_int96_timestamps": True},
         }.items()
     ),
+    Odd("parquet as Spark writes it, whose times have no zone", written(flavor="spark"), ASIDE),
+    Odd("parquet with int96", written(use_deprecated_int96_timestamps=True), ASIDE),
     Odd("two Hive folders with the same content", make_twins, IN),
     Odd("json in ASCII", file("odd.jsonl", lambda b: b.replace(b'"dest"', b'"d\\u0065st"'), "json"), IN),
     Odd("csv", file("odd.csv", kind="csv"), IN),
