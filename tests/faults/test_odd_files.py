@@ -1,9 +1,11 @@
 """Every odd file beside two good ones: the good ones go in, the bad one is told, and what is there can be read."""
 
+import os
 import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -25,9 +27,10 @@ GOOD = 5  # rows of a good file
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A workspace in which all of them land, one after the other."""
-    before = use_workspace(new_workspace(tmp_path_factory.mktemp("odd") / "work späce"))
-    yield before
-    shutil.rmtree(before)
+    usual, mine = Path(os.environ["WORKSPACE"]), new_workspace(tmp_path_factory.mktemp("odd") / "work späce")
+    yield use_workspace(mine)
+    use_workspace(usual)
+    shutil.rmtree(mine)
 
 
 @pytest.mark.slow
