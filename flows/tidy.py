@@ -6,13 +6,11 @@ from prefect import flow
 
 from tasks.core.tables import tidy_table
 from tasks.core.use_case import list_models
-from tasks.data.quarantine import QUARANTINE
-from tasks.data.versions import DATA_VERSIONS
-from tasks.inference.prediction_log import PREDICTIONS
+from tasks.operations.backup import TABLES
 from tasks.operations.home_page import refresh_home_page
 from tasks.operations.run_end import end_as
 from tasks.operations.stale_runs import cancel_missed_runs, close_lost_runs
-from tasks.registry.decision_log import DECISIONS, read_log
+from tasks.registry.decision_log import read_log
 from tasks.registry.tracking import mirror
 
 
@@ -29,7 +27,7 @@ def tidy(patience: int = 600) -> list[str]:
         The names of the crashed runs.
     """
     missed, closed = cancel_missed_runs(), close_lost_runs(timedelta(seconds=patience))
-    for table in (DECISIONS, PREDICTIONS, QUARANTINE, DATA_VERSIONS):
+    for table in TABLES:
         tidy_table(table)
     for model in list_models():
         mirror(read_log(model), whole=True)

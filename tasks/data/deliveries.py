@@ -64,21 +64,14 @@ def open_news(place: LandingPlace, tables: Tables, ledger: pl.DataFrame, limit: 
     yield from map(Trouble, listing.troubles)
     done, bad = landed_files(ledger).select("table", "digest"), read_bad_files()
     again, seen = [], set()
-    news = find_news(listing.files, tables, known_marks(ledger), done, bad)
+    marks = known_marks(ledger)
+    news = find_news(listing.files, tables, marks, done, bad)
     wait_until_still(news)
-    for left, (table, name, size, modified) in enumerate(news.select("table", *MARK).iter_rows()):
-        file = Found(name, size, modified)
-        try:
-            content = read_file(place, file, limit)
-        except InputError as hanging:  # each of the others may hang as long
-            yield Trouble(f"{hanging}; {news.height - left} files wait for the next run")
-            break
-        if content is None:
-            print(f"{place.source}/{name} is being written or was taken away: the next run looks again")
-            continue
+    for table, file, content in read_news(place, news, limit):
         if isinstance(content, Trouble):
             yield content
             continue
+        name = file.name
         digest = digest_of(name, content)
         known = (
             done.filter(table=table, digest=digest).height + bad.filter(table=table, digest=digest, file=name).height
@@ -92,7 +85,24 @@ def open_news(place: LandingPlace, tables: Tables, ledger: pl.DataFrame, limit: 
         yield opened
     if again:
         print(f"{len(again):,} files hold what was taken in, or set aside, before: they are no news")
-        keep_marks(ledger, again)
+        keep_marks(marks, again)
+
+
+def read_news(
+    place: LandingPlace, news: pl.DataFrame, limit: timedelta
+) -> Iterator[tuple[str, Found, bytes | Trouble]]:
+    """Table, file and content of each; those that are being written are left out, and all after one that hangs."""
+    for done, (table, *facts) in enumerate(news.select("table", *MARK).iter_rows()):
+        file = Found(*facts)
+        try:
+            content = read_file(place, file, limit)
+        except InputError as hanging:  # each of the others may hang as long
+            yield table, file, Trouble(f"{hanging}; {news.height - done} files wait for the next run")
+            return
+        if content is None:
+            print(f"{place.source}/{file.name} is being written or was taken away: the next run looks again")
+        else:
+            yield table, file, content
 
 
 def find_news(
@@ -191,8 +201,7 @@ def known_marks(ledger: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(kept).unique(MARK, keep="last")
 
 
-def keep_marks(ledger: pl.DataFrame, again: list[tuple[str, int, datetime, str]]) -> None:
+def keep_marks(marks: pl.DataFrame, again: list[tuple[str, int, datetime, str]]) -> None:
     """Remember contents that came again, so that the next run need not read them."""
-    marks = known_marks(ledger)
     with atomic_write(workspace().marks) as part:
         pl.concat([marks, pl.DataFrame(again, schema=marks.schema, orient="row")]).write_parquet(part)

@@ -6,7 +6,7 @@ import polars as pl
 
 from tasks.core.errors import DataError, InputError
 from tasks.data.arrivals import ARRIVED, read_arrivals
-from tasks.data.reader import read_declared
+from tasks.data.reader import read_declared, table_of
 from tasks.data.snapshot import Snapshot
 from tasks.features.table import TIME, Table, Tables
 
@@ -46,12 +46,20 @@ class Merge:
         """Merge valid rows, each with the time of its arrival, into the files that they belong to."""
         total = [0, 0, 0, 0]
         for file, part in split_by_file(self.tables[table], table, rows, self.snapshot):
-            before = self.files[file] if file in self.files else self.read(file)
+            before = self.by_now(file)
             more = [name for name in before.columns if name not in part.columns]
             part = part.with_columns(pl.lit(None, before.schema[name]).alias(name) for name in more)
             self.files[file], counts = merge_rows(self.tables[table], before, part)
             total = [a + b for a, b in zip(total, counts, strict=True)]
         return Counts(*total)
+
+    def files_of(self, table: str) -> list[str]:
+        """The files of a table, with those that are new by now."""
+        return sorted({file for file in (*self.snapshot.files, *self.files) if table_of(file) == table})
+
+    def by_now(self, file: str) -> pl.DataFrame:
+        """A file with what was merged into it so far."""
+        return self.files[file] if file in self.files else self.read(file)
 
     def read(self, file: str) -> pl.DataFrame:
         """A file as it is now, with the time of each row's arrival; null where nobody noted it."""
@@ -80,11 +88,6 @@ class Merge:
             if not moved[ARRIVED].equals(before[ARRIVED]):
                 arrivals[file] = moved[ARRIVED]
         return files, arrivals
-
-
-def table_of(file: str) -> str:
-    """The table that a file of data/ belongs to."""
-    return file.removesuffix(".parquet").split("/")[0]
 
 
 def split_by_file(table: Table, name: str, rows: pl.DataFrame, snapshot: Snapshot) -> list[tuple[str, pl.DataFrame]]:

@@ -26,11 +26,9 @@ def find_outliers(merge: Merge, name: str, valid: pl.DataFrame, limit: float) ->
     Returns:
         `row number`, and `broken_rules` such as temp|outlier.
     """
-    table, files = merge.tables[name], [*merge.snapshot.files, *merge.files]
-    newest = max((file for file in files if file == f"{name}.parquet" or file.startswith(f"{name}/")), default="")
-    far = []
-    if newest:
-        known = merge.files[newest] if newest in merge.files else merge.read(newest)
+    table, files, far = merge.tables[name], merge.files_of(name), []
+    if files:
+        known = merge.by_now(files[-1])
         far = [
             far_off(column, known, limit)
             for column, kind in table.empty.schema.items()
@@ -68,12 +66,7 @@ def refuse_orphans(merge: Merge, name: str, file: str, valid: pl.DataFrame) -> N
     """
     for column, (other, share) in merge.tables[name].references.items():
         key = merge.tables[other].key[0]
-        files = {
-            file
-            for file in (*merge.snapshot.files, *merge.files)
-            if file.split("/")[0].removesuffix(".parquet") == other
-        }
-        known = [(merge.files[file] if file in merge.files else merge.read(file))[key] for file in files]
+        known = [merge.by_now(file)[key] for file in merge.files_of(other)]
         known += [valid[key]] if other == name else []
         values = valid[column].drop_nulls()
         lacking = values.filter(~values.is_in(pl.concat(known).implode())) if known else values

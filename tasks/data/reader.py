@@ -124,8 +124,12 @@ def tell_time_errors(table: str) -> Generator[None]:
 
 def read_file(snapshot: Snapshot, tables: Tables, file: str) -> pl.DataFrame:
     """The declared columns of one file of a snapshot."""
-    table = file.removesuffix(".parquet").split("/")[0]
-    return read_declared(snapshot.files[file], tables[table], f"data/{file}")
+    return read_declared(snapshot.files[file], tables[table_of(file)], f"data/{file}")
+
+
+def table_of(file: str) -> str:
+    """The table that a file of data/ belongs to."""
+    return file.removesuffix(".parquet").split("/")[0]
 
 
 def read_declared(source: Path | bytes, table: Table, name: str) -> pl.DataFrame:

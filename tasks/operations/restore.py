@@ -61,13 +61,10 @@ def refuse_other(to: Place, tables: dict[str, int]) -> None:
 
 def restore_settings(source: Place, folder: str) -> list[str]:
     """Put settings where there are none; returns a sentence for each that is another here."""
-    left, targets = (
-        [],
-        {name: workspace().root / name for name in SETTINGS} | {"prefect.db": workspace().prefect_database},
-    )
-    for name, target in targets.items():
-        if name not in source.list(folder):
-            continue
+    targets = {name: workspace().root / name for name in SETTINGS} | {"prefect.db": workspace().prefect_database}
+    left, held = [], source.list(folder)
+    for name in filter(held.__contains__, targets):
+        target = targets[name]
         content = source.read(f"{folder}/{name}")
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
