@@ -1,5 +1,6 @@
 """The command `ml`: every capability from a terminal, each with --help. `python -m flows.train` is `ml train`."""
 
+import os
 import sys
 from importlib import import_module
 from runpy import run_module
@@ -171,8 +172,22 @@ def tidy() -> None:
 
 
 @app.command
+def serve(*, model: Model = None, host: str = "127.0.0.1", port: int = 8000) -> None:
+    """Answer over HTTP with the champion's scores; Ctrl-C stops it.
+
+    Args:
+        model: Only this one; left out, all of project/.
+        host: Another address than loopback needs keys, in SERVE_API_KEYS.
+        port: The port.
+    """
+    chosen = ["--model", model] if model else []
+    command = [sys.executable, "-m", "serving", "--host", host, "--port", str(port), *chosen]
+    os.execv(sys.executable, command)  # noqa: S606  a process that holds nothing but the endpoint
+
+
+@app.command
 def up() -> None:
-    """Start server, worker, deployments and reports on loopback; Ctrl-C stops them."""
+    """Start server, worker, deployments, endpoint and reports on loopback; Ctrl-C stops them."""
     from stack.up import main as start
 
     read_given("")  # a mistake in the settings is told before anything is started

@@ -14,6 +14,7 @@ from tasks.data.take_in import take_in
 from tasks.data.working_copy import place_version, refuse_edits
 from tasks.operations.landing_page import end_landing, tell_bad, tell_landed, tell_unusual
 from tasks.operations.naming import name_run
+from tasks.operations.serving import hand_over_contexts
 
 
 @flow(log_prints=True, flow_run_name=name_run)
@@ -41,6 +42,7 @@ def ingest(params: Params = Prefilled.read()) -> str:
             published = publish_version(snapshot, landing, "landed", params) if landing.changes else snapshot
         place_version(published)
         commit_and_push(published, params.ingest, params.data.timeout)
+    hand_over_contexts(published)
     tell_landed(landing, published.version)
     unusual = tell_unusual(landing, params.validation.late)
     return end_landing(landing, unusual, params.ingest.source, published.version)

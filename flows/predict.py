@@ -10,6 +10,7 @@ from tasks.core.use_case import load_use_case
 from tasks.data.clock import resolve_as_of
 from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import pull_snapshot
+from tasks.inference.answers import take_in_answers
 from tasks.inference.prediction_log import score_rows
 from tasks.operations.naming import name_run
 from tasks.operations.run_end import end_as
@@ -46,9 +47,10 @@ def predict(
     champion, before = require_champion(log, as_of), load_predecessor(log, as_of)
     frame, _ = build_feature_frame(snapshot, use_case, as_of, since, params.validation)
     rows = frame.filter(pl.col("event_time") >= since)
+    answered = task(take_in_answers)(use_case, params.serve.log_inputs)
     scorers = champion.bundle.scorer, champion.version, before and before.bundle.scorer
     scored = task(score_rows)(params.model, rows, *scorers, snapshot.version, as_of)
-    those = f"rows since {since:%Y-%m-%d}"
+    those = f"rows since {since:%Y-%m-%d}" + (f", beside {answered:,} answers of endpoints" if answered else "")
     if not scored:
         return end_as("NothingNew", f"all {rows.height:,} {those} were scored already", 0, model=params.model)
     told = f"{scored:,} of {rows.height:,} {those} scored by version {champion.version}"

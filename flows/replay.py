@@ -12,6 +12,7 @@ from tasks.data.quarantine import Chosen, read_quarantine
 from tasks.data.replay import replay as replay_quarantine
 from tasks.data.working_copy import place_version, refuse_edits
 from tasks.operations.landing_page import end_replay, tell_landed
+from tasks.operations.serving import hand_over_contexts
 
 
 @flow(log_prints=True)
@@ -37,6 +38,7 @@ def replay(rule: str | None = None, file: str | None = None, params: Params = Pr
             published = publish_version(snapshot, landing, "replayed", params) if landing.ledger.height else snapshot
         place_version(published)
         commit_and_push(published, params.ingest, params.data.timeout)
+    hand_over_contexts(published)
     tell_landed(landing, published.version)
     return end_replay(landing, read_quarantine(read_ledger(published.files)), published.version)
 

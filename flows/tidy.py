@@ -9,6 +9,7 @@ from tasks.core.use_case import list_models
 from tasks.operations.backup import TABLES
 from tasks.operations.home_page import refresh_home_page
 from tasks.operations.run_end import end_as
+from tasks.operations.serving import tidy_serving
 from tasks.operations.stale_runs import cancel_missed_runs, close_lost_runs
 from tasks.registry.decision_log import read_log
 from tasks.registry.tracking import mirror
@@ -18,7 +19,8 @@ from tasks.registry.tracking import mirror
 def tidy(patience: int = 600) -> list[str]:
     """Mark runs without a recent heartbeat as Crashed; cancel all but the newest missed run of each schedule.
 
-    It also compacts the tables of the store, and makes again what is missing in MLflow.
+    It also compacts the tables of the store, takes in what endpoints answered, hands over to them what a killed run did
+    not, and makes again what is missing in MLflow.
 
     Args:
         patience: Seconds without a sign of life; a run sends one every 30 s.
@@ -26,6 +28,7 @@ def tidy(patience: int = 600) -> list[str]:
     Returns:
         The names of the crashed runs.
     """
+    tidy_serving()
     missed, closed = cancel_missed_runs(), close_lost_runs(timedelta(seconds=patience))
     for table in TABLES:
         tidy_table(table)

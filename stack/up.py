@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stack.local_stack import ROOT, deploy, detached, port_is_free, prefect_server, stop, worker
 
-PORT, REPORTS_PORT = 4200, 4201
+PORT, REPORTS_PORT, ENDPOINT_PORT = 4200, 4201, 4202
 ENV_FILE = ROOT / ".env"
 ADDED = "# from here on by `make up`, which removes it when it stops\n"
 # What a user may have set for another server; the rest of PREFECT_*, such as the database, is theirs to set.
@@ -23,7 +23,7 @@ def main() -> int:
     workspace = Path(os.environ.get("WORKSPACE") or ROOT).resolve()
     if not (workspace / "params.yaml").is_file():
         sys.exit(f"error: {workspace} is no workspace: it holds no params.yaml")
-    for port in (PORT, REPORTS_PORT):
+    for port in (PORT, REPORTS_PORT, ENDPOINT_PORT):
         if not port_is_free(port):
             sys.exit(f"error: port {port} is in use: is another `make up` running?")
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -38,7 +38,12 @@ def main() -> int:
             deploy(environment)
             for command in (["alerts"], ["status", "--html"]):
                 subprocess.run([sys.executable, "-m", "flows.cli", *command], cwd=ROOT, env=environment)
-            with env_file(environment), reports(workspace, environment), worker(environment) as process:
+            with (
+                env_file(environment),
+                reports(workspace, environment),
+                endpoint(environment),
+                worker(environment) as process,
+            ):
                 tell_next_steps(address, workspace)
                 while process.poll() is None:
                     time.sleep(0.5)
@@ -97,8 +102,21 @@ def reports(workspace: Path, environment: dict[str, str]) -> Generator[None]:
         stop(process)
 
 
+@contextmanager
+def endpoint(environment: dict[str, str]) -> Generator[None]:
+    """Answer with the champions' scores; it waits for the first one."""
+    command = [sys.executable, "-m", "serving", "--port", str(ENDPOINT_PORT)]
+    with (Path(environment["PREFECT_HOME"]) / "endpoint.log").open("w") as output:
+        process = detached(command, environment, output)
+    try:
+        yield
+    finally:
+        stop(process)
+
+
 def tell_next_steps(address: str, workspace: Path) -> None:
     print(f"\nHow the models are:  http://127.0.0.1:{REPORTS_PORT}")
+    print(f"The endpoint:        http://127.0.0.1:{ENDPOINT_PORT}")
     print(f"The Prefect UI:      {address.removesuffix('/api')}")
     elsewhere = "" if workspace == ROOT else f"WORKSPACE={workspace} "
     print("In a second terminal, in this folder:")

@@ -121,8 +121,8 @@ def make_versions(tiny_model):
     import numpy as np
 
     from tasks.core.tables import open_table
+    from tasks.inference.bundle import write_bundle
     from tasks.inference.scorer import Scorer
-    from tasks.registry.bundle import write_bundle
     from tasks.registry.decision_log import DECISIONS, record
     from tasks.registry.entries import Judged
 

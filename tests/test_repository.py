@@ -37,7 +37,7 @@ def test_pure_modules_load_nothing_of_prefect_mlflow_or_dvc():
 
 
 def test_loading_a_model_needs_no_scikit_learn():
-    code = "import sys, tasks.registry.bundle; sys.exit('sklearn' if 'sklearn' in sys.modules else 0)"
+    code = "import sys, tasks.inference.bundle; sys.exit('sklearn' if 'sklearn' in sys.modules else 0)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -119,6 +119,18 @@ class Predict(Section):
     backlog: Span = setting("35d", "how far back rows that nobody scored yet are looked for")
 
 
+class Serve(Section):
+    history: Span = setting("7d", "events so long before as_of are still answered; their past is handed over, too")
+    horizon: Span = setting("2d", "events so long after as_of (clock: wall: after now) are answered")
+    fsync: bool = setting(False, "an answer waits until its log is on the disk, not just with the system")
+    ship: Span = setting("60s", "how long the log of an endpoint is written to before predict may remove it")
+    max_body: int = setting(1_000_000, "bytes of a request", ge=1_000)
+    max_rows: int = setting(1_000, "rows of a request", ge=1)
+    max_queue: int = setting(10_000, "rows that wait for their turn; more are turned away with 503", ge=1)
+    log_inputs: Share = setting(1.0, "share of the answers whose inputs are kept; scores are kept of all")
+    keep_inputs: Span | None = setting(None, "how long inputs are kept, e.g. 90d; null is for good")
+
+
 class Monitor(Section):
     min_columns: int = setting(2, "so many columns above their calibrated thresholds are drift", ge=1)
     missing_rise: Share = setting(0.05, "by which the missing share of a column may rise before it is a finding")
@@ -164,6 +176,7 @@ class Params(Section):
     gate: Gate = section(Gate, "what a challenger must show to be promoted")
     promotion: Promotion = section(Promotion, "who has the last word")
     predict: Predict = section(Predict, "batch scoring")
+    serve: Serve = section(Serve, "the endpoint")
     monitor: Monitor = section(
         Monitor, "a window is the 28 days before the first of a month (earlier days are in no check)"
     )

@@ -79,6 +79,47 @@ class Store:
         except Exception as error:  # whatever a client of an object store raises
             raise StoreError(f"{self.address}/{name} cannot be written: {first_line(error)}") from None
 
+    def find(self, name: str) -> bytes | None:
+        """The file as it is now, of which nobody keeps a digest; None if there is none.
+
+        Raises:
+            StoreError: The store cannot be reached, or the file not be read.
+        """
+        try:
+            if self.remote:
+                files, root = self._open()
+                return files.cat_file(f"{root}/{name}")
+            return (Path(self.address) / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # whatever a client of an object store raises
+            raise StoreError(f"{self.address}/{name} cannot be read: {first_line(error)}") from None
+
+    def list(self, folder: str) -> list[str]:
+        """The names of all files below a folder, in order.
+
+        Raises:
+            StoreError: The store cannot be reached.
+        """
+        try:
+            files, root = self._open()
+            files.invalidate_cache()
+            return sorted(str(path).removeprefix(f"{root}/") for path in files.find(f"{root}/{folder}"))
+        except FileNotFoundError:
+            return []
+        except Exception as error:  # whatever a client of an object store raises
+            raise StoreError(f"{self.address}/{folder} cannot be listed: {first_line(error)}") from None
+
+    def remove(self, name: str) -> None:
+        """Remove a file; that it is gone already is no fault."""
+        try:
+            files, root = self._open()
+            files.rm_file(f"{root}/{name}")
+        except FileNotFoundError:
+            pass
+        except Exception as error:  # whatever a client of an object store raises
+            raise StoreError(f"{self.address}/{name} cannot be removed: {first_line(error)}") from None
+
     def _fetch(self, name: str) -> bytes:
         files, root = self._open()
         try:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import polars as pl
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import DeltaTable, QueryBuilder, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from tasks.core.errors import FULL, InputError, StoreError, first_line, without_secrets
@@ -69,13 +69,25 @@ def read_rows(table: Table, where: str = "true", columns: Sequence[str] = ()) ->
     """
     chosen = list(columns or table.schema)
     try:
-        query = QueryBuilder().register("t", DeltaTable(table.address, storage_options=options()))
-        found = query.execute(f"SELECT {', '.join(chosen)} FROM t WHERE {where}").read_all()  # noqa: S608
+        delta = DeltaTable(table.address, storage_options=options())
+        lacking = lacks(table, delta)
+        parts = ", ".join(f"NULL AS {name}" if name in lacking else name for name in chosen)
+        query = QueryBuilder().register("t", delta)
+        found = query.execute(f"SELECT {parts} FROM t WHERE {where}").read_all()  # noqa: S608
     except TableNotFoundError:
         return pl.DataFrame(schema={name: table.schema[name] for name in chosen})
     except Exception as error:  # the engine has an exception of its own for each layer
         raise unusable(table, error) from None
     return pl.DataFrame(found).cast(pl.Schema({name: table.schema[name] for name in chosen}))
+
+
+def erase(table: Table, columns: Sequence[str], where: str) -> None:
+    """Set columns to null in the rows that satisfy an SQL condition; old files go with the next tidy_table."""
+    try:
+        if DeltaTable.is_deltatable(table.address, storage_options=options()):
+            open_table(table).update(updates=dict.fromkeys(columns, "NULL"), predicate=where)
+    except (DeltaError, OSError) as error:
+        raise unusable(table, error) from None
 
 
 def compact(table: Table) -> None:
@@ -124,14 +136,25 @@ def ends(column: pl.Series) -> list[tuple[str, Any]]:
 
 
 def open_table(table: Table) -> DeltaTable:
-    """The table, which is made on first use."""
+    """The table, which is made on first use; one of an earlier version gets the columns that it lacks."""
     try:
-        return DeltaTable(table.address, storage_options=options())
+        found = DeltaTable(table.address, storage_options=options())
+        if lacking := lacks(table, found):
+            with suppress(DeltaError):  # another process added them first
+                fields = Schema.from_arrow(pl.DataFrame(schema=lacking).to_arrow().schema).fields
+                found.alter.add_columns(fields)
+        return found
     except TableNotFoundError:
         empty, parts = pl.DataFrame(schema=table.schema), {"partition_by": list(table.partition)}
         with suppress(CommitFailedError):  # another process made it first
             empty.write_delta(table.address, mode="ignore", storage_options=options(), delta_write_options=parts)
         return DeltaTable(table.address, storage_options=options())
+
+
+def lacks(table: Table, delta: DeltaTable) -> dict[str, Any]:
+    """The columns that a table of an earlier version does not have."""
+    present = {field.name for field in delta.schema().fields}
+    return {name: kind for name, kind in table.schema.items() if name not in present}
 
 
 def options() -> dict[str, str]:

@@ -19,6 +19,7 @@ class Workspace:
         self.store, self.state, self.cache = root / "store", root / "state", root / "cache"
         self.reports = self.store / "reports"
         self.prefect_database = self.state / "prefect" / "prefect.db"
+        self.answers = self.state / "served"  # of an endpoint whose store is elsewhere, until they are shipped
         self.tracking_database = self.state / "mlflow.db"
         self.tracking_artifacts = self.state / "mlflow"
         self.fetched = self.cache / "store"  # files of a store elsewhere

@@ -21,7 +21,8 @@ PREDICTIONS = Table(
         "as_of": pl.Datetime("us", "UTC"),
         "made_at": pl.Datetime("us", "UTC"),
         "request_id": pl.String,  # of an endpoint, as are the inputs; a batch has its data version
-        "inputs": pl.String,
+        "inputs": pl.String,  # as JSON
+        "context": pl.String,  # of an endpoint: when the newest row of each table became known, as JSON
     },
     key=("model", "day", "key"),
     partition=("model", "day"),

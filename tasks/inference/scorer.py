@@ -7,6 +7,7 @@ import polars as pl
 from tasks.core.errors import InputError, first_line
 
 BATCH = 50_000
+TEXT = "tensor(string)"
 
 
 class Scorer:
@@ -55,7 +56,7 @@ class Scorer:
 
 def to_input(values: pl.Series, kind: str) -> np.ndarray:
     """A column as the model takes it; an infinite number counts as missing, which a training refuses."""
-    if kind == "tensor(string)":
+    if kind == TEXT:
         return values.to_numpy().astype(object).reshape(-1, 1)
     numbers = values.to_numpy().astype(np.float32).reshape(-1, 1)
     return np.where(np.isinf(numbers), np.float32("nan"), numbers)

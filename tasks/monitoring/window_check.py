@@ -16,9 +16,9 @@ from tasks.data.feature_frame import watched_columns
 from tasks.evaluation.intervals import mean_gain
 from tasks.evaluation.metrics import compute_metrics, losses, to_truth
 from tasks.evaluation.verdict import Interval
+from tasks.inference.bundle import Bundle
 from tasks.inference.prediction_log import key_text, read_predictions
 from tasks.monitoring.drift import REFERENCES, Finding, Reference, find_drift
-from tasks.registry.bundle import Bundle
 from tasks.registry.versions import Champion
 
 LENGTH = timedelta(days=28)

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from deltalake import DeltaTable
 
 from tasks.core.errors import InputError
+from tasks.core.handover import FOLDER as HANDED_OVER
 from tasks.core.locks import exclusive
 from tasks.core.params import Data
 from tasks.core.provenance import who
@@ -21,6 +22,7 @@ from tasks.data.fetch import object_path, read_listing
 from tasks.data.quarantine import QUARANTINE
 from tasks.data.snapshot import cache_folder, pull_snapshot
 from tasks.data.versions import DATA_VERSIONS
+from tasks.inference.answers import FOLDER as ANSWERS
 from tasks.inference.prediction_log import PREDICTIONS
 from tasks.operations.needed import needed_versions
 from tasks.operations.places import Place, copy_missing, open_place, told_where
@@ -30,7 +32,7 @@ from tasks.registry.decision_log import DECISIONS
 TABLES = (PREDICTIONS, DECISIONS, DATA_VERSIONS, QUARANTINE)
 SETTINGS = ("params.yaml", "data.dvc", ".dvc/config")
 SHARED, DONE = "shared", "backup.json"  # what all backups share; the last file of one, which says that it is whole
-REPORTS = "reports/"  # are made again
+ELSEWHERE = ("reports/", f"{HANDED_OVER}/", f"{ANSWERS}/")  # made again, or copied before the tables
 
 
 def back_up(address: str, last: int, data: Data) -> str:
@@ -48,6 +50,7 @@ def back_up(address: str, last: int, data: Data) -> str:
     with told_where(address), exclusive("cleaning"):
         to, name = open_place(address), f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}"
         needed = needed_versions(last)
+        copy_answers(to)
         tables = [copy_table(table, to, f"{name}/store") for table in TABLES]
         print(f"tables: {sum(tables):,} files")
         source = open_place(store().address)
@@ -70,9 +73,17 @@ def refuse_inside(address: str) -> None:
             raise InputError(f"{address} lies in {place}, and would be lost with it: name another disk or bucket")
 
 
+def copy_answers(to: Place) -> None:
+    """Copy what endpoints answered before the tables into which it is taken meanwhile; twice it counts once."""
+    source = open_place(store().address)
+    for name, size in source.list(ANSWERS).items():
+        with suppress(FileNotFoundError):
+            copy_missing(source, {f"{ANSWERS}/{name}": size}, to, f"{SHARED}/store")
+
+
 def is_kept(file: str) -> bool:
-    """Whether a file of the store is neither of a table, nor a report, nor being written."""
-    return not (in_table(file) or file.startswith(REPORTS) or file.endswith(".part"))
+    """Whether a file of the store is none of a table, of ELSEWHERE, or being written."""
+    return not (in_table(file) or file.startswith(ELSEWHERE) or file.endswith(".part"))
 
 
 def in_table(file: str) -> bool:

@@ -13,12 +13,12 @@ from tasks.core.errors import InputError, first_line
 from tasks.core.files import atomic_write
 from tasks.core.use_case import list_models
 from tasks.core.workspace import workspace
+from tasks.inference.bundle import read_file
 from tasks.monitoring.evidently_report import report_path
 from tasks.operations.model_card import MODEL_CARD
 from tasks.operations.overview import Overview, look_over
 from tasks.operations.pictures import draw_history
 from tasks.operations.training_page import checks, slices
-from tasks.registry.bundle import read_file
 from tasks.registry.decision_log import read_log
 from tasks.registry.entries import Judged
 from tasks.registry.state import Log

@@ -10,6 +10,7 @@ from tasks.core.events import announce
 from tasks.core.provenance import who
 from tasks.registry.decision_log import decide, read_log, resource_of
 from tasks.registry.entries import Move
+from tasks.registry.hand_over import hand_over_champion, require_servable
 from tasks.registry.state import Log, NotMovedError
 from tasks.registry.versions import Challenger, load_version
 
@@ -85,13 +86,17 @@ def make_move(
     """
     if not reason.strip():
         raise InputError("a reason is needed: it is what the record will show")
-    load_version(log, version)
+    require_servable(log.model, version, load_version(log, version).scorer)
     return Move(kind=kind, version=version, replaces=replaces, as_of=as_of, reason=reason, by=by or who())
 
 
 def announce_move(model: str, move: Move | None) -> Move:
-    """Emit model.promoted or model.rolled-back."""
+    """Hand the champion over to the endpoints, and emit model.promoted or model.rolled-back."""
     assert move is not None
+    try:
+        hand_over_champion(model)
+    except StoreError as hindrance:
+        print(f"the endpoints hear of it from the next tidy: {hindrance}")
     event = "model.promoted" if move.kind == "promotion" else "model.rolled-back"
     news = {"version": move.version, "replaces": move.replaces, "reason": move.reason, "as_of": move.as_of.isoformat()}
     announce(event, resource_of(model, move), model=model, **news)

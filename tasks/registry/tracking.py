@@ -16,7 +16,7 @@ from prefect import task
 from tasks.core.errors import InputError, first_line, without_secrets
 from tasks.core.locks import exclusive
 from tasks.core.workspace import workspace
-from tasks.registry.bundle import read_file
+from tasks.inference.bundle import read_file
 from tasks.registry.decision_log import digest, read_entries
 from tasks.registry.entries import Checked, Entry, Judged
 from tasks.registry.state import Head, Log

@@ -7,7 +7,7 @@ import polars as pl
 
 from tasks.core.errors import InputError
 from tasks.core.store import read_json, store
-from tasks.registry.bundle import load_bundle
+from tasks.inference.bundle import load_bundle
 from tasks.registry.decision_log import DECISIONS, digest, fold, read_entries
 from tasks.registry.entries import Checked, parse_entry
 from tasks.registry.state import Head

@@ -7,7 +7,7 @@ from prefect import task
 
 from tasks.core.errors import InputError
 from tasks.evaluation.verdict import Verdict
-from tasks.registry.bundle import Bundle, load_bundle
+from tasks.inference.bundle import Bundle, load_bundle
 from tasks.registry.state import Log
 
 

@@ -22,8 +22,8 @@ from tasks.data.snapshot import Snapshot
 from tasks.evaluation.gate import Scores, judge
 from tasks.evaluation.score_summary import summarise_scores
 from tasks.evaluation.verdict import Verdict
+from tasks.inference.bundle import digest_keys, load_bundle, write_bundle
 from tasks.inference.scorer import Scorer
-from tasks.registry.bundle import digest_keys, load_bundle, write_bundle
 from tasks.registry.decision_log import decide, record, resource_of
 from tasks.registry.entries import Claim, Judged
 from tasks.registry.review import settle_reviews

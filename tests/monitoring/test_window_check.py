@@ -9,6 +9,7 @@ import pytest
 from tasks.core.errors import InputError
 from tasks.core.use_case import META
 from tasks.data.feature_frame import watched_columns
+from tasks.inference.bundle import digest_keys, load_bundle, write_bundle
 from tasks.inference.prediction_log import key_text, read_predictions, score_rows
 from tasks.inference.scorer import Scorer
 from tasks.monitoring import evidently_report
@@ -16,7 +17,6 @@ from tasks.monitoring.check_records import find_checked, read_check, record_chec
 from tasks.monitoring.drift import describe_reference, find_drift, fit_references
 from tasks.monitoring.evidently_report import arrange, make_html
 from tasks.monitoring.window_check import check_window, newest_window, read_references
-from tasks.registry.bundle import digest_keys, load_bundle, write_bundle
 from tasks.registry.decision_log import read_log
 from tasks.registry.versions import Champion
 from tasks.training.estimators import DEFAULT

@@ -15,11 +15,11 @@ from tasks.core.tables import open_table
 from tasks.core.workspace import workspace
 from tasks.evaluation.score_summary import summarise_scores
 from tasks.evaluation.verdict import Check, Interval, Verdict
+from tasks.inference.bundle import write_bundle
 from tasks.inference.scorer import Scorer
 from tasks.operations.home_page import write_home_page
 from tasks.operations.model_card import MODEL_CARD, write_model_card
 from tasks.operations.overview import look_over
-from tasks.registry.bundle import write_bundle
 from tasks.registry.decision_log import DECISIONS, read_log, record
 from tasks.registry.entries import Asked, Checked, Claim, Judged
 from tasks.registry.promotion import promote_by_hand, roll_back

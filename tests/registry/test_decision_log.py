@@ -132,8 +132,8 @@ def anchored(versions, tiny_model):
     """Version 4, whose bundle keeps the head of the log from before it."""
     import numpy as np
 
+    from tasks.inference.bundle import write_bundle
     from tasks.inference.scorer import Scorer
-    from tasks.registry.bundle import write_bundle
 
     promote_by_hand(MODEL, "1", "first", "data")
     log = read_log(MODEL)

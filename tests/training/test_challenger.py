@@ -22,8 +22,8 @@ from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import Snapshot
 from tasks.evaluation.metrics import compute_metrics
 from tasks.features.table import as_known
+from tasks.inference.bundle import digest_keys, load_bundle, write_bundle
 from tasks.inference.scorer import Scorer
-from tasks.registry.bundle import digest_keys, load_bundle, write_bundle
 from tasks.registry.versions import Champion
 from tasks.training.challenger import judge_challenger
 from tasks.training.estimators import DEFAULT

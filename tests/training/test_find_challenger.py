@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from tasks.inference.bundle import write_bundle
 from tasks.inference.scorer import Scorer
-from tasks.registry.bundle import write_bundle
 from tasks.registry.decision_log import read_log, record
 from tasks.registry.entries import Judged
 from tasks.registry.promotion import promote_by_hand, roll_back

@@ -11,8 +11,8 @@ import pytest
 from tasks.core.errors import InputError
 from tasks.core.store import sha256
 from tasks.core.use_case import META
+from tasks.inference.bundle import load_bundle, write_bundle
 from tasks.inference.scorer import Scorer
-from tasks.registry.bundle import load_bundle, write_bundle
 from tasks.training.fit import fit_model, to_bytes
 
 EXTRA = {"drift.json": b"{}", "reference.parquet": b"rows"}

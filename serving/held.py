@@ -1,0 +1,118 @@
+"""What a model answers with: champion, predecessor and context, loaded and tried before the first request."""
+
+import io
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from tasks.core.errors import InputError
+from tasks.core.handover import Champion, Context, ContextTable, Version, context_file
+from tasks.core.store import store
+from tasks.core.use_case import UseCase
+from tasks.features.index import Index
+from tasks.inference.bundle import load_bundle
+from tasks.inference.scorer import Scorer
+
+
+class Held(NamedTuple):
+    """All that an answer is made of; it is replaced as one, so no answer mixes two versions."""
+
+    champion: Champion
+    context: Context
+    scorer: Scorer
+    before: Scorer | None  # of the predecessor
+    index: Index
+    since: datetime  # when this version began to answer
+
+    @property
+    def version(self) -> str:
+        return self.champion.champion.version
+
+
+def read_handover(model: str) -> tuple[Champion, Context] | None:
+    """What the batch side handed over last; None before the first promotion.
+
+    Raises:
+        InputError: The store cannot be read.
+    """
+    champion, context = Champion.read(model), Context.read(model)
+    return (champion, context) if champion and context else None
+
+
+def load(use_case: UseCase, champion: Champion, context: Context, old: Held | None) -> Held:
+    """Load what was handed over and answer one row with it; what did not change is taken from `old`.
+
+    Raises:
+        InputError: A file is missing, changed or of another contract, or it cannot answer.
+    """
+    same = old and old.champion.champion == champion.champion
+    scorer = old.scorer if old and same else load_scorer(champion.champion)
+    before = load_predecessor(champion.predecessor, old)
+    index = old.index if old and old.context.tables == context.tables else load_index(use_case, context)
+    since = old.since if old and same else datetime.now(UTC)
+    held = Held(champion, context, scorer, before, index, since)
+    warm_up(use_case, held)
+    return held
+
+
+def load_scorer(version: Version) -> Scorer:
+    """A version whose files are those that were registered and which scores its probe rows as it did then."""
+    return load_bundle(version.bundle, version.digests).scorer
+
+
+def load_predecessor(version: Version | None, old: Held | None) -> Scorer | None:
+    """The version before; without its files the champion answers alone."""
+    if version is None:
+        return None
+    if old and old.champion.predecessor == version:
+        return old.before
+    try:
+        return load_scorer(version)
+    except InputError:
+        return None
+
+
+def load_index(use_case: UseCase, context: Context) -> Index:
+    """The rows that features are made of.
+
+    Raises:
+        InputError: A table is missing, or of another contract than this code has.
+    """
+    if missing := use_case.used - context.tables.keys():
+        raise InputError(f"the context holds no table {min(missing)}: {BOTH}")
+    frames = {name: load_table(use_case, name, table) for name, table in context.tables.items()}
+    return Index(use_case.tables, frames)
+
+
+BOTH = "run the endpoint with the code of the batch side"
+
+
+def load_table(use_case: UseCase, name: str, table: ContextTable) -> pl.DataFrame:
+    """The rows of one table."""
+    rows = pl.read_parquet(io.BytesIO(store().read(context_file(table.digest), table.digest)))
+    if name not in use_case.tables or rows.schema != use_case.tables[name].empty.schema:
+        raise InputError(f"the context of {name} is not as project/contract.py declares it: {BOTH}")
+    return rows
+
+
+def warm_up(use_case: UseCase, held: Held) -> None:
+    """Answer a row, so that what is made on first use is there, and what cannot answer is found out."""
+    rows = held.index.frames[use_case.rows].tail(1)
+    features = use_case.build_features(rows, held.index)
+    for scorer in (held.scorer, held.before):
+        if scorer:
+            score(scorer, features)
+
+
+def score(scorer: Scorer, features: pl.DataFrame) -> np.ndarray:
+    """The scores of rows, each a number.
+
+    Raises:
+        InputError: One is none.
+    """
+    scores = scorer.score(features)
+    if not np.isfinite(scores).all():
+        raise InputError("the model gives no finite score")
+    return scores

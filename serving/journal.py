@@ -1,0 +1,96 @@
+"""A journal: lines that are written before anything is answered, in files that others take in when they are finished.
+
+The file that is written to ends with `.part` and is locked by its process. Once in a while it is finished: it loses
+that ending, or is shipped to where it is taken in, and the next one is begun. What a killed process left is finished by
+the next one that starts here.
+"""
+
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+PART = ".part"
+
+
+class Journal:
+    """The journal of this process.
+
+    Args:
+        folder: Where its files lie.
+        fsync: Whether sync waits for the disk.
+        ship: What takes name and content of a finished file elsewhere; without it the folder is where it is taken in.
+        prefix: With which the names of its files begin.
+    """
+
+    def __init__(
+        self, folder: Path, fsync: bool, ship: Callable[[str, bytes], None] | None = None, prefix: str = ""
+    ) -> None:
+        self.folder, self.fsync, self.ship, self.prefix = folder, fsync, ship, prefix
+        self._file: int | None = None
+        self._path = folder
+        self.begun = time.monotonic()
+
+    def append(self, lines: bytes) -> None:
+        """Write whole lines.
+
+        Raises:
+            OSError: They cannot be written; then none of them counts.
+        """
+        file = self._open()
+        end = os.fstat(file).st_size
+        written = 0
+        try:
+            while written < len(lines):
+                written += os.write(file, lines[written:])
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(file, end)
+            raise
+
+    def sync(self) -> None:
+        """Wait until what was written is on the disk, where that is set."""
+        if self.fsync and self._file is not None:
+            os.fdatasync(self._file)
+
+    def _open(self) -> int:
+        if self._file is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            now = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+            self._path = self.folder / f"{self.prefix}{now}-{socket.gethostname()}-{os.getpid()}.jsonl{PART}"
+            self._file = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            self.begun = time.monotonic()
+        return self._file
+
+    def finish(self) -> None:
+        """Finish the file that is written to; the next lines begin another."""
+        if self._file is not None:
+            with suppress(FileNotFoundError):
+                self._path.rename(self._path.with_suffix(""))
+            os.close(self._file)
+            self._file = None
+
+    def recover(self) -> None:
+        """Finish what processes left that are gone."""
+        for path in self.folder.glob(f"{self.prefix}*{PART}"):
+            with suppress(BlockingIOError, FileNotFoundError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.rename(path.with_suffix(""))
+
+    def send(self) -> None:
+        """Ship what is finished.
+
+        Raises:
+            Exception: Whatever shipping raises; the rest is shipped another time.
+        """
+        if self.ship is None:
+            return
+        for path in sorted(self.folder.glob(f"{self.prefix}*.jsonl")):
+            with suppress(FileNotFoundError):  # another process was first
+                self.ship(path.name, path.read_bytes())
+                path.unlink()
