@@ -9,12 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
 
 from serving.example import make_example
 from serving.follow import Follower
@@ -70,10 +71,10 @@ def make_app(models: dict[str, ServedModel], default: str, keys: list[bytes], ho
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "::1", "testserver"])
     app.add_exception_handler(RefusedError, tell_refusal)
     app.openapi = lambda: describe_api(app, models)
-    add_page(app, default)
-    add_states(app, models, metrics)
-    for name, model in models.items():
+    for name, model in models.items():  # first, since they are asked most
         add_model(app, model, [f"/models/{name}/predict", *(["/predict"] if name == default else [])])
+    add_states(app, models, metrics)
+    add_page(app, default)
     return app
 
 
@@ -121,6 +122,7 @@ def add_model(app: FastAPI, model: ServedModel, paths: list[str]) -> None:
     async def predict(request: Request) -> Response:
         """The scores of one row, or of a list of rows; each is logged before it is answered."""
         begun = time.perf_counter()
+        require_key(request)
         body = await read_body(request, model.limits)
         answer = await model.ask(model.schema.read(body, model.limits))
         model.metrics.latency.labels(model.name).observe(time.perf_counter() - begun)
@@ -128,10 +130,11 @@ def add_model(app: FastAPI, model: ServedModel, paths: list[str]) -> None:
 
     async def explain(request: Request) -> Response:
         """The score of one row with the features behind it; it is not logged."""
+        require_key(request)
         body = await read_body(request, model.limits)
         return Response(to_json(model.explain(model.schema.read(body, model.limits))), media_type="application/json")
 
-    given: dict[str, Any] = {"methods": ["POST"], "openapi_extra": extra, "dependencies": [Depends(require_key)]}
+    given: dict[str, Any] = {"methods": ["POST"], "openapi_extra": extra}
     for path in paths:
         app.add_api_route(path, predict, response_model=Predicted, responses=REFUSALS, name=path, **given)
     app.add_api_route(
@@ -173,11 +176,14 @@ async def read_body(request: Request, limits: Serve) -> bytes:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise refuse(415, "content_type", "send JSON, with Content-Type: application/json")
     size, parts = 0, []
-    async for part in request.stream():
-        size += len(part)
-        if size > limits.max_body:
-            raise refuse(413, "max_body", f"send at most {limits.max_body:,} bytes (serve.max_body)")
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > limits.max_body:
+                raise refuse(413, "max_body", f"send at most {limits.max_body:,} bytes (serve.max_body)")
+            parts.append(part)
+    except ClientDisconnect:
+        raise refuse(400, "disconnected", "the request ended before its body did") from None
     return b"".join(parts)
 
 
@@ -219,13 +225,14 @@ def add_states(app: FastAPI, models: dict[str, ServedModel], metrics: Metrics) -
         response.status_code = 503 if waiting or not any(state.ready for state in states.values()) else 200
         return states
 
-    async def numbers() -> Response:
+    async def numbers(request: Request) -> Response:
         """For Prometheus."""
+        require_key(request)
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
     app.add_api_route("/health", health)
     app.add_api_route("/ready", ready, responses={503: {"model": dict[str, State]}})
-    app.add_api_route("/metrics", numbers, dependencies=[Depends(require_key)])
+    app.add_api_route("/metrics", numbers)
 
 
 def describe_state(model: ServedModel) -> State:

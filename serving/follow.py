@@ -1,5 +1,6 @@
 """Following what the batch side hands over: a thread loads what is new, and the loop answers with it from then on."""
 
+import gc
 import time
 from collections.abc import Callable
 
@@ -48,6 +49,8 @@ class Follower:
     def _take(self, champion: Champion, context: Context) -> None:
         old = self.model.held
         held = load(self.model.use_case, champion, context, old)
+        gc.collect()
+        gc.freeze()  # it lives long: the collector need not look at it again and again
         self.model.held, self.model.trouble = held, None
         self.model.metrics.trouble.labels(self.model.name).set(0)
         if not old or old.version != held.version:

@@ -2,6 +2,7 @@
 
 import io
 from datetime import UTC, datetime
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from tasks.core.store import store
 from tasks.core.use_case import UseCase
 from tasks.features.index import Index
 from tasks.inference.bundle import load_bundle
-from tasks.inference.scorer import Scorer
+from tasks.inference.scorer import Scorer, to_inputs
 
 
 class Held(NamedTuple):
@@ -100,19 +101,31 @@ def load_table(use_case: UseCase, name: str, table: ContextTable) -> pl.DataFram
 def warm_up(use_case: UseCase, held: Held) -> None:
     """Answer a row, so that what is made on first use is there, and what cannot answer is found out."""
     rows = held.index.frames[use_case.rows].tail(1)
-    features = use_case.build_features(rows, held.index)
-    for scorer in (held.scorer, held.before):
-        if scorer:
-            score(scorer, features)
+    asked = rows.select(use_case.prediction_time).to_series()
+    if missing := held.scorer.missing(use_case.feature_values(rows, held.index, asked)):
+        raise InputError(
+            f"version {held.version} needs the feature {min(missing)!r}, which this code does not make: {BOTH}"
+        )
+    score_rows(use_case, held, rows, asked)
 
 
-def score(scorer: Scorer, features: pl.DataFrame) -> np.ndarray:
-    """The scores of rows, each a number.
+class Scores(NamedTuple):
+    """The scores of rows, and those of the predecessor where it can score them."""
+
+    scores: list[float]
+    before: list[float | None] | None
+
+
+def score_rows(use_case: UseCase, held: Held, rows: pl.DataFrame, asked: pl.Series) -> Scores:
+    """The scores of rows that are asked for at these times, each a number.
 
     Raises:
         InputError: One is none.
     """
-    scores = scorer.score(features)
+    inputs = to_inputs(use_case.feature_values(rows, held.index, asked))
+    scores = held.scorer.run(inputs)
     if not np.isfinite(scores).all():
         raise InputError("the model gives no finite score")
-    return scores
+    if held.before is None or held.before.missing(inputs):
+        return Scores(scores.tolist(), None)
+    return Scores(scores.tolist(), [found if isfinite(found) else None for found in held.before.run(inputs).tolist()])

@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import numpy as np
 import polars as pl
 from pydantic_core import to_json
 
-from serving.held import Held, score
+from serving.held import Held, score_rows
 from serving.journal import Journal
 from serving.metrics import Metrics
 from serving.refusal import RefusedError, refuse
@@ -36,7 +35,7 @@ class Answer(NamedTuple):
     held: Held
     request_id: str
     scores: list[float]
-    before: list[float] | None
+    before: list[float | None] | None
     ages: dict[str, float | None]  # seconds from the newest row of each table to the last prediction time
 
 
@@ -53,6 +52,8 @@ class ServedModel:
     def __init__(self, use_case: UseCase, limits: Serve, journal: Journal, metrics: Metrics) -> None:
         self.use_case, self.limits, self.journal, self.metrics = use_case, limits, journal, metrics
         self.schema = RowSchema(use_case.rows, use_case.predicted, use_case.predicted.outcomes)
+        times = (use_case.prediction_time.alias("asked"), use_case.event_time.alias("event"))
+        self._checks = [*times, *(rule.alias(f"rule {name}") for name, rule in self.schema.rules.items())]
         self.held: Held | None = None
         self.trouble: str | None = NO_CHAMPION
         self._queue: asyncio.Queue[Question] = asyncio.Queue()
@@ -141,13 +142,11 @@ class ServedModel:
         """The answers to a batch; raises where one of its rows is to be refused."""
         frame = self.schema.to_frame([row for question in batch for row in question.rows])
         asked = self._check(held, frame)
-        features = self.use_case.build_features(frame, held.index)
-        scores = score(held.scorer, features).tolist()
-        before = score(held.before, features).tolist() if held.before and not held.before.missing(features) else None
-        results, start = [], 0
+        scores, before = score_rows(self.use_case, held, frame, asked)
+        results, start, moments = [], 0, asked.to_list()
         for question in batch:
             part = slice(start, start + len(question.rows))
-            ages = self._ages(held, asked[part].max())
+            ages = self._ages(held, max(moments[part]))
             results.append((question, Answer(held, uuid4().hex, scores[part], before and before[part], ages)))
             start = part.stop
         self.metrics.answered(self.name, scores, results[-1][1].ages)
@@ -163,29 +162,28 @@ class ServedModel:
             raise not_ready(self.name)
         held, frame = self.held, self.schema.to_frame(rows[:1])
         try:
-            self._check(held, frame)
+            asked = self._check(held, frame)
             features = self.use_case.build_features(frame, held.index)
-            found = score(held.scorer, features).item()
+            (found,), _ = score_rows(self.use_case, held, frame, asked)
         except Exception as error:
             raise self._tell(error) from None
         facts = {"version": held.version, "data_version": held.context.data_version}
         return {"score": found, **facts, "features": features.row(0, named=True)}
 
-    def _check(self, held: Held, frame: pl.DataFrame) -> np.ndarray:
+    def _check(self, held: Held, frame: pl.DataFrame) -> pl.Series:
         """Refuse a row that breaks a rule of the contract, or lies where the context says nothing; prediction times."""
-        for number, rule in self.schema.broken_rules(frame).items():
-            raise refuse(409, rule, f"the rule {rule} of project/contract.py does not hold", number)
-        times = frame.select_seq(event=self.use_case.event_time, asked=self.use_case.prediction_time)
+        found = frame.select_seq(self._checks)
         until = held.context.until or datetime.now(UTC) + self.limits.horizon
-        inside = times["event"].is_between(held.context.start, until)
-        if not inside.all():
-            number = (~inside.fill_null(False)).arg_true()[0]
-            span = f"from {held.context.start:%Y-%m-%dT%H:%MZ} to {until:%Y-%m-%dT%H:%MZ}"
-            raise refuse(409, "horizon", f"the event must lie {span} (serve.history, serve.horizon)", number)
-        return times["asked"].to_numpy()
+        for number, (_, event, *kept) in enumerate(found.iter_rows()):
+            if False in kept:
+                rule = list(self.schema.rules)[kept.index(False)]
+                raise refuse(409, rule, f"the rule {rule} of project/contract.py does not hold", number)
+            if event is None or not held.context.start <= event <= until:
+                span = f"from {held.context.start:%Y-%m-%dT%H:%MZ} to {until:%Y-%m-%dT%H:%MZ}"
+                raise refuse(409, "horizon", f"the event must lie {span} (serve.history, serve.horizon)", number)
+        return found["asked"]
 
-    def _ages(self, held: Held, asked: np.datetime64) -> dict[str, float | None]:
-        moment = asked.astype("datetime64[us]").item().replace(tzinfo=UTC)
+    def _ages(self, held: Held, moment: datetime) -> dict[str, float | None]:
         return {name: age(moment, table.newest) for name, table in held.context.tables.items()}
 
     def _line(self, question: Question, answer: Answer) -> bytes:

@@ -77,18 +77,6 @@ class RowSchema:
         """The rows with the types of the contract."""
         return pl.DataFrame(rows, schema=self.kinds, orient="row")
 
-    def broken_rules(self, frame: pl.DataFrame) -> dict[int, str]:
-        """The rows that break a rule which types and bounds do not say, each with the first such rule."""
-        if not self.rules:
-            return {}
-        kept = frame.select_seq(rule.alias(name) for name, rule in self.rules.items())
-        if kept.select_seq(pl.all_horizontal(pl.all().fill_null(True)).all()).item():
-            return {}
-        rows = enumerate(kept.iter_rows(named=True))
-        return {
-            n: next(name for name, holds in row.items() if holds is False) for n, row in rows if False in row.values()
-        }
-
 
 def make_field(column: Any) -> Any:
     """The type of a field, with the bounds of its column."""

@@ -1,6 +1,5 @@
 """Serving models on an address until the process is told to end."""
 
-import gc
 import socket
 from pathlib import Path
 
@@ -48,10 +47,10 @@ def serve(model: str | None, host: str, port: int) -> None:
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=PATIENCE,
         server_header=False,
+        proxy_headers=False,
     )
     with bind(host, port) as listener:
         print(f"answers on http://{host}:{port}, its page; /docs describes the API, /ready how it is", flush=True)
-        gc.freeze()  # what is loaded by now lives as long as the process
         uvicorn.Server(config).run(sockets=[listener])
 
 

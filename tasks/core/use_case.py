@@ -14,7 +14,7 @@ import polars as pl
 from tasks.core.errors import InputError, first_line
 from tasks.core.workspace import CODE
 from tasks.features.build import Features, Function
-from tasks.features.index import Index
+from tasks.features.index import Index, Values
 from tasks.features.learn import check_alone, learn_terms
 from tasks.features.reach import Reach, measure_reach
 from tasks.features.table import Table, as_utc, check_references, check_table, in_utc, looks_across
@@ -86,6 +86,11 @@ class UseCase:
         """The features of rows of the predicted table, one row for each; String and Float32 columns."""
         with blame(f"project/{folder_of(self.model)}/features.py"):
             return self.features.build(rows, index)
+
+    def feature_values(self, rows: pl.DataFrame, index: Index, asked: pl.Series) -> dict[str, Values]:
+        """The same features of rows that are asked for at these times, as arrays: a frame would cost as much again."""
+        with blame(f"project/{folder_of(self.model)}/features.py"):
+            return self.features.values(rows, index, times=asked)[0]
 
     def check_alone(self, rows: pl.DataFrame, index: Index, features: pl.DataFrame) -> None:
         """Refuse features of a row that depend on other rows asked for, or on what was known later."""

@@ -49,8 +49,28 @@ class Features:
         self, rows: pl.DataFrame, index: Index, given: Mapping[Term, Values] | None = None
     ) -> tuple[pl.DataFrame, Past]:
         """The features, and the past that was asked for them."""
+        values, past = self.values(rows, index, given)
+        columns = [pl.Series(name, found, nan_to_null=True) for name, found in values.items()]
+        return pl.DataFrame(columns), past
+
+    def values(
+        self,
+        rows: pl.DataFrame,
+        index: Index,
+        given: Mapping[Term, Values] | None = None,
+        times: pl.Series | None = None,
+    ) -> tuple[dict[str, Values], Past]:
+        """The features as they are scored, float32 arrays with nan for null and series of text, and the past.
+
+        Args:
+            rows: Any number of them.
+            index: Of all tables.
+            given: Answers that replace those of the index.
+            times: The prediction time of each row, where it is known already.
+        """
         outcomes = index.tables[self.table].outcomes
-        at = rows.select_seq(self.prediction_time).to_series().to_numpy().astype("datetime64[us]").astype(np.int64)
+        times = rows.select_seq(self.prediction_time).to_series() if times is None else times
+        at = times.to_numpy().astype("datetime64[us]").astype(np.int64)
         frame = rows.drop(here) if (here := [column for column in outcomes if column in rows.columns]) else rows
         past = Past(index, frame, np.maximum(at, NEVER), given)
         with np.errstate(divide="ignore", invalid="ignore"):  # what comes of it is checked
@@ -61,7 +81,7 @@ class Features:
             check_expressions(values, asked)
         elif unknown := past.answers.keys() - self.terms:
             raise ValueError(f"{min(map(str, unknown))} is asked for with some rows only")
-        return make_frame(values, frame), past
+        return make_values(values, frame), past
 
 
 def check_expressions(values: dict[str, Any], rows: Rows) -> None:
@@ -76,15 +96,15 @@ def check_expressions(values: dict[str, Any], rows: Rows) -> None:
                 )
 
 
-def make_frame(values: dict[str, Any], rows: pl.DataFrame) -> pl.DataFrame:
-    """Features as String and Float32 columns."""
+def make_values(values: dict[str, Any], rows: pl.DataFrame) -> dict[str, Values]:
+    """Features as text and float32."""
     expressions = [value.alias(name) for name, value in values.items() if isinstance(value, pl.Expr)]
     computed = rows.select_seq(expressions).to_dict() if expressions else {}
-    return pl.DataFrame([make_column(name, computed.get(name, value), rows.height) for name, value in values.items()])
+    return {name: make_feature(name, computed.get(name, value), rows.height) for name, value in values.items()}
 
 
-def make_column(name: str, value: Any, height: int) -> pl.Series:
-    """One feature as String, or as Float32 with null for nan.
+def make_feature(name: str, value: Any, height: int) -> Values:
+    """One feature as a series of String, or as an array of float32 with nan for null.
 
     Raises:
         ValueError: It is of another type, or not one value for each row.
@@ -95,7 +115,7 @@ def make_column(name: str, value: Any, height: int) -> pl.Series:
     if values.shape != (height,):
         raise ValueError(f"the feature {name!r} has {len(values):,} values for {height:,} rows")
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
-        return pl.Series(name, values.astype(np.float32), nan_to_null=True)
+        return values.astype(np.float32)
     column = pl.Series(name, values)
     if column.dtype not in TEXT:
         raise ValueError(f"the feature {name!r} is {column.dtype}: make a number of it, or text")

@@ -175,7 +175,7 @@ def as_values(column: pl.Series, end: bool = False) -> np.ndarray | pl.Series:
     """Numbers and truth values as float64 with nan for null; anything else as it is."""
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
         return column.extend_constant(None, 1) if end else column
-    numbers = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    numbers = column.cast(pl.Float64).to_numpy()  # null becomes nan
     return np.append(numbers, np.nan) if end else numbers
 
 

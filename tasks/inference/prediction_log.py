@@ -52,7 +52,7 @@ def score_rows(
     keyed = rows.with_columns(key=key_text(rows))
     known = read_predictions(model, rows, ["key"])
     new = keyed.join(known, on="key", how="anti", maintain_order="left")
-    usable = predecessor is not None and not predecessor.missing(new)
+    usable = predecessor is not None and not predecessor.missing(new.columns)
     scored = new.select("key", "event_time").with_columns(
         model=pl.lit(model),
         day=pl.col("event_time").dt.date(),

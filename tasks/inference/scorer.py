@@ -1,5 +1,7 @@
 """Scoring with an ONNX file; loading one runs no code of its own and needs no scikit-learn."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 import onnxruntime
 import polars as pl
@@ -26,10 +28,11 @@ class Scorer:
         except Exception as error:  # it raises whatever its parser raises
             raise InputError(f"the model is no ONNX file that stands alone: {first_line(error)}") from None
         self.features = {i.name: i.type for i in self.session.get_inputs()}
+        self._output = self.session.get_outputs()[-1].name
 
-    def missing(self, features: pl.DataFrame) -> set[str]:
-        """Columns the model needs and a frame lacks."""
-        return self.features.keys() - set(features.columns)
+    def missing(self, features: Iterable[str]) -> set[str]:
+        """Columns the model needs and others lack."""
+        return self.features.keys() - set(features)
 
     def score(self, features: pl.DataFrame) -> np.ndarray:
         """Probability of the positive class, or predicted value, for each row, float64.
@@ -40,23 +43,32 @@ class Scorer:
         Raises:
             InputError: One is missing.
         """
-        if missing := self.missing(features):
+        if missing := self.missing(features.columns):
             raise InputError(
                 f"the model needs the feature {min(missing)!r}, which features.py no longer makes: keep it, or "
                 "name another model in params.yaml, which begins without a champion"
             )
-        output = self.session.get_outputs()[-1].name
-        outputs = (self.session.run([output], self._feed(batch))[0] for batch in features.iter_slices(BATCH))
-        batches = [np.asarray(scores)[:, -1] for scores in outputs]
-        return np.concatenate(batches).astype(np.float64) if batches else np.empty(0)
+        batches = [
+            self.run(to_inputs(batch.select(list(self.features)).to_dict())) for batch in features.iter_slices(BATCH)
+        ]
+        return np.concatenate(batches) if batches else np.empty(0)
 
-    def _feed(self, features: pl.DataFrame) -> dict[str, np.ndarray]:
-        return {name: to_input(features[name], kind) for name, kind in self.features.items()}
+    def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The scores of features as to_inputs makes them; those that the model does not take are left out."""
+        scores = self.session.run([self._output], {name: inputs[name] for name in self.features})[0]
+        return np.asarray(scores)[:, -1].astype(np.float64)
 
 
-def to_input(values: pl.Series, kind: str) -> np.ndarray:
-    """A column as the model takes it; an infinite number counts as missing, which a training refuses."""
-    if kind == TEXT:
-        return values.to_numpy().astype(object).reshape(-1, 1)
-    numbers = values.to_numpy().astype(np.float32).reshape(-1, 1)
+def to_inputs(features: Mapping[str, pl.Series | np.ndarray]) -> dict[str, np.ndarray]:
+    """Features as any model takes them; an infinite number counts as missing, which a training refuses."""
+    return {name: to_input(values) for name, values in features.items()}
+
+
+def to_input(values: pl.Series | np.ndarray) -> np.ndarray:
+    """One feature: text as objects, numbers as float32 with nan for null."""
+    if isinstance(values, pl.Series):
+        if values.dtype == pl.String:
+            return values.to_numpy().astype(object).reshape(-1, 1)
+        values = values.to_numpy()
+    numbers = values.astype(np.float32, copy=False).reshape(-1, 1)
     return np.where(np.isinf(numbers), np.float32("nan"), numbers)

@@ -152,7 +152,7 @@ def measure_quality(
     target, score = labelled["target"].to_numpy(), labelled["score"].to_numpy()
     gain = None
     alike = predecessor and predecessor.bundle.card.get("target", kind) == kind
-    if predecessor and alike and not predecessor.bundle.scorer.missing(labelled):
+    if predecessor and alike and not predecessor.bundle.scorer.missing(labelled.columns):
         features = labelled.drop("score")
         before = losses(target, predecessor.bundle.scorer.score(features))
         days = labelled["event_time"].dt.epoch("d").to_numpy()
