@@ -136,6 +136,10 @@ class Monitor(Section):
     missing_rise: Share = setting(0.05, "by which the missing share of a column may rise before it is a finding")
     min_labels: int = setting(2_000, "labelled predictions below which quality is not judged", ge=1)
     confidence: Confidence = setting(0.975, "one-sided, that the champion is worse than its predecessor")
+    late_share: Share = setting(
+        0.2, "of scores that differ from those on complete features; more are told as features.late"
+    )
+    late_window: Span = setting("1d", "newest events whose scores are compared so")
     report: Literal["alarm", "always", "never"] = setting(
         "alarm", "when an Evidently report is rendered: alarm, always or never"
     )

@@ -59,6 +59,7 @@ class Features:
         index: Index,
         given: Mapping[Term, Values] | None = None,
         times: pl.Series | None = None,
+        until: Mapping[str, np.ndarray] | None = None,
     ) -> tuple[dict[str, Values], Past]:
         """The features as they are scored, float32 arrays with nan for null and series of text, and the past.
 
@@ -67,12 +68,13 @@ class Features:
             index: Of all tables.
             given: Answers that replace those of the index.
             times: The prediction time of each row, where it is known already.
+            until: For a table, the moment from which on each row is to know nothing of it, in microseconds.
         """
         outcomes = index.tables[self.table].outcomes
         times = rows.select_seq(self.prediction_time).to_series() if times is None else times
         at = times.to_numpy().astype("datetime64[us]").astype(np.int64)
         frame = rows.drop(here) if (here := [column for column in outcomes if column in rows.columns]) else rows
-        past = Past(index, frame, np.maximum(at, NEVER), given)
+        past = Past(index, frame, np.maximum(at, NEVER), given, until)
         with np.errstate(divide="ignore", invalid="ignore"):  # what comes of it is checked
             values = self.function(asked := Rows(frame, outcomes), Known(past))
         if not isinstance(values, dict) or not values:

@@ -47,10 +47,18 @@ class Past:
         rows: The rows asked for.
         at: The prediction time of each, in microseconds.
         given: Answers that replace those of the index, to see which features depend on them.
+        until: For a table, from when on a row is taken not to be there yet, in microseconds for each row asked for.
     """
 
-    def __init__(self, index: Index, rows: pl.DataFrame, at: np.ndarray, given: Mapping[Term, Values] | None) -> None:
-        self.index, self.rows, self.at, self.given = index, rows, at, given or {}
+    def __init__(
+        self,
+        index: Index,
+        rows: pl.DataFrame,
+        at: np.ndarray,
+        given: Mapping[Term, Values] | None,
+        until: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        self.index, self.rows, self.at, self.given, self.until = index, rows, at, given or {}, until or {}
         self.answers: dict[Term, Values] = {}
         self._found: dict[tuple, Any] = {}
 
@@ -67,7 +75,9 @@ class Past:
         if name not in self._found:
             timeline = self.index.timeline(table, tuple(column for column, _ in key), of_outcomes)
             group = timeline.find(self.rows, tuple(column for _, column in key))
-            end = timeline.before(group, self.at)
+            told = of_outcomes == bool(self.index.tables[table].outcomes)  # by what is told last, a table is cut
+            cut = np.minimum(self.at, self.until[table]) if told and table in self.until else self.at
+            end = timeline.before(group, cut)
             self._found[name] = Found(timeline, group, timeline.first[group], end, self.at, {})
         return self._found[name]
 
