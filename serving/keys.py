@@ -3,6 +3,7 @@
 import hmac
 import os
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from fastapi import Request
 
@@ -10,22 +11,34 @@ from serving.refusal import refuse
 from tasks.core.errors import InputError
 
 VARIABLE = "SERVE_API_KEYS"
+ROWS_VARIABLE = "SERVE_ROWS_KEYS"  # of who may send rows of tables: they become training data
 SHORTEST = 16  # characters
 
 
-def read_keys(host: str) -> list[bytes]:
-    """The keys of SERVE_API_KEYS, separated by commas: several while one replaces another.
+class Keys(NamedTuple):
+    """Who may do what; without a key anybody may who reaches the address."""
+
+    ask: list[bytes]
+    send_rows: list[bytes] | None  # None: nobody
+
+
+def read_keys(host: str) -> Keys:
+    """The keys of the variables.
 
     Raises:
         InputError: The address can be reached by others and there is none, or one is easily guessed.
     """
-    keys = [key.strip() for key in os.environ.get(VARIABLE, "").split(",") if key.strip()]
-    if not keys and not is_loopback(host):
+    ask, send_rows = read_variable(VARIABLE), read_variable(ROWS_VARIABLE)
+    if not ask and not is_loopback(host):
         raise InputError(f"{host} can be reached by others: set {VARIABLE} to one or more keys, separated by commas")
+    return Keys(ask, send_rows or (None if ask else []))
+
+
+def read_variable(name: str) -> list[bytes]:
+    """The keys of a variable, separated by commas: several while one replaces another."""
+    keys = [key.strip() for key in os.environ.get(name, "").split(",") if key.strip()]
     if any(len(key) < SHORTEST for key in keys):
-        raise InputError(
-            f"a key of {VARIABLE} has fewer than {SHORTEST} characters: make one with `openssl rand -hex 32`"
-        )
+        raise InputError(f"a key of {name} has fewer than {SHORTEST} characters: make one with `openssl rand -hex 32`")
     return [key.encode() for key in keys]
 
 
@@ -37,9 +50,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def require_key(request: Request) -> None:
+def require_key(request: Request, keys: list[bytes]) -> None:
     """Refuse a request without one of the keys, given as `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
-    keys: list[bytes] = request.app.state.keys
     if not keys:
         return
     bearer = request.headers.get("authorization", "")

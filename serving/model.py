@@ -175,9 +175,7 @@ class ServedModel:
         found = frame.select_seq(self._checks)
         until = held.context.until or datetime.now(UTC) + self.limits.horizon
         for number, (_, event, *kept) in enumerate(found.iter_rows()):
-            if False in kept:
-                rule = list(self.schema.rules)[kept.index(False)]
-                raise refuse(409, rule, f"the rule {rule} of project/contract.py does not hold", number)
+            self.schema.refuse_broken(number, kept)
             if event is None or not held.context.start <= event <= until:
                 span = f"from {held.context.start:%Y-%m-%dT%H:%MZ} to {until:%Y-%m-%dT%H:%MZ}"
                 raise refuse(409, "horizon", f"the event must lie {span} (serve.history, serve.horizon)", number)

@@ -73,6 +73,18 @@ class RowSchema:
                 raise refuse(409, "primary_key", f"the key {', '.join(self.table.key)} is given twice", number)
             seen.add(key)
 
+    def require_rules(self, rows: list[Row]) -> None:
+        """Refuse rows of which one breaks a rule that types and bounds do not say."""
+        checks = [rule.alias(name) for name, rule in self.rules.items()]
+        for number, kept in enumerate(self.to_frame(rows).select(checks).iter_rows() if checks else ()):
+            self.refuse_broken(number, kept)
+
+    def refuse_broken(self, number: int, kept: Sequence[bool | None]) -> None:
+        """Refuse a row of whose rules one is not kept."""
+        if False in kept:
+            rule = list(self.rules)[kept.index(False)]
+            raise refuse(409, rule, f"the rule {rule} of project/contract.py does not hold", number)
+
     def to_frame(self, rows: list[Row]) -> pl.DataFrame:
         """The rows with the types of the contract."""
         return pl.DataFrame(rows, schema=self.kinds, orient="row")

@@ -10,6 +10,7 @@ from serving.journal import Journal
 from serving.keys import read_keys
 from serving.metrics import Metrics
 from serving.model import ServedModel
+from serving.receive import open_receivers
 from tasks.core.errors import InputError
 from tasks.core.params import Params
 from tasks.core.store import store
@@ -39,7 +40,8 @@ def serve(model: str | None, host: str, port: int) -> None:
     if not models:
         raise InputError("no model of project/ can be loaded: see above")
     default = model or Params.load().model
-    app = make_app(models, default if default in models else next(iter(models)), keys, host, metrics)
+    default = default if default in models else next(iter(models))
+    app = make_app(models, open_receivers(metrics), default, keys, host, metrics)
     config = uvicorn.Config(
         app,
         access_log=False,

@@ -20,6 +20,7 @@ class Workspace:
         self.reports = self.store / "reports"
         self.prefect_database = self.state / "prefect" / "prefect.db"
         self.answers = self.state / "served"  # of an endpoint whose store is elsewhere, until they are shipped
+        self.received = self.state / "received"  # rows that were sent to it, whose landing place is elsewhere
         self.tracking_database = self.state / "mlflow.db"
         self.tracking_artifacts = self.state / "mlflow"
         self.fetched = self.cache / "store"  # files of a store elsewhere

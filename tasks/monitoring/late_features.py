@@ -37,9 +37,7 @@ class LateFeatures(NamedTuple):
     rows: int
     share: float  # of them whose score differs
     cost: dict[str, float]  # by metric, what the scores on complete features reach beyond those that were logged
-    tables: dict[
-        str, float
-    ]  # the share that each explains alone, the largest first; empty: not logged
+    tables: dict[str, float]  # the share that each explains alone, the largest first; empty: not logged
 
     def __str__(self) -> str:
         late = ", ".join(f"{table} ({share:.0%})" for table, share in self.tables.items())

@@ -1,0 +1,123 @@
+"""The addresses that answer with a model, and those that take rows of a table."""
+
+import time
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from pydantic import BaseModel
+from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
+
+from serving.keys import ROWS_VARIABLE, Keys, require_key
+from serving.model import Answer, ServedModel
+from serving.receive import Receiver
+from serving.refusal import Faults, refuse
+from serving.rows import RowSchema
+from tasks.core.params import Serve
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Faults} for status in (400, 401, 409, 413, 415, 422, 503)
+}
+
+
+class Predicted(BaseModel):
+    """The answer to one row, or to a list of rows."""
+
+    score: float | None = None  # of one row
+    scores: list[float] | None = None  # of a list, in its order
+    model: str
+    version: str
+    data_version: str
+    request_id: str
+    context_age: dict[str, float | None]  # seconds from the newest row of each table to the prediction
+
+
+class Kept(BaseModel):
+    """How many rows were kept."""
+
+    rows: int
+
+
+def add_model(app: FastAPI, model: ServedModel, paths: list[str], keys: Keys) -> None:
+    """The addresses that answer with a model."""
+
+    async def predict(request: Request) -> Response:
+        """The scores of one row, or of a list of rows; each is logged before it is answered."""
+        begun = time.perf_counter()
+        require_key(request, keys.ask)
+        body = await read_body(request, model.limits)
+        answer = await model.ask(model.schema.read(body, model.limits))
+        model.metrics.latency.labels(model.name).observe(time.perf_counter() - begun)
+        return Response(describe(model, answer, body), media_type="application/json")
+
+    async def explain(request: Request) -> Response:
+        """The score of one row with the features behind it; it is not logged."""
+        require_key(request, keys.ask)
+        body = await read_body(request, model.limits)
+        return Response(to_json(model.explain(model.schema.read(body, model.limits))), media_type="application/json")
+
+    given: dict[str, Any] = {"methods": ["POST"], "openapi_extra": describe_rows(model.schema, model.limits)}
+    for path in paths:
+        app.add_api_route(path, predict, response_model=Predicted, responses=REFUSALS, name=path, **given)
+    app.add_api_route(
+        f"/models/{model.name}/explain", explain, responses=REFUSALS, name=f"{model.name} explain", **given
+    )
+
+
+def add_table(app: FastAPI, receiver: Receiver, keys: Keys) -> None:
+    """The address that takes rows of a table."""
+
+    async def send_rows(request: Request) -> Kept:
+        """Keep one row, or a list of rows, for the next ingest; a row that is sent again counts once."""
+        if keys.send_rows is None:
+            raise refuse(403, "rows_key", f"nobody may send rows here: set {ROWS_VARIABLE}")
+        require_key(request, keys.send_rows)
+        return Kept(rows=await receiver.take(await read_body(request, receiver.limits)))
+
+    path, extra = f"/tables/{receiver.name}/rows", describe_rows(receiver.schema, receiver.limits)
+    refusals = REFUSALS | {403: {"model": Faults}}
+    app.add_api_route(
+        path, send_rows, methods=["POST"], status_code=202, openapi_extra=extra, responses=refusals, name=path
+    )
+
+
+def describe_rows(schema: RowSchema, limits: Serve) -> dict[str, Any]:
+    """The body of a request as OpenAPI tells it: a row or a list of rows."""
+    row = schema.model.model_json_schema()
+    either = {"oneOf": [row, {"type": "array", "items": row, "minItems": 1, "maxItems": limits.max_rows}]}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": either}}}}
+
+
+def describe(model: ServedModel, answer: Answer, body: bytes) -> bytes:
+    """An answer as it is sent: a row is answered with a score, a list with scores."""
+    held, several = answer.held, body.lstrip()[:1] == b"["
+    return to_json(
+        {
+            **({"scores": answer.scores} if several else {"score": answer.scores[0]}),
+            "model": model.name,
+            "version": held.version,
+            "data_version": held.context.data_version,
+            "request_id": answer.request_id,
+            "context_age": answer.ages,
+        }
+    )
+
+
+async def read_body(request: Request, limits: Serve) -> bytes:
+    """The body of a request, of JSON and no longer than is allowed.
+
+    Raises:
+        RefusedError: It is not.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise refuse(415, "content_type", "send JSON, with Content-Type: application/json")
+    size, parts = 0, []
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > limits.max_body:
+                raise refuse(413, "max_body", f"send at most {limits.max_body:,} bytes (serve.max_body)")
+            parts.append(part)
+    except ClientDisconnect:
+        raise refuse(400, "disconnected", "the request ended before its body did") from None
+    return b"".join(parts)

@@ -1,0 +1,76 @@
+"""Rows of tables that are sent: on the disk before the answer, and in the landing place within a minute."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from fsspec.core import url_to_fs
+from pydantic_core import to_json
+
+from serving.journal import Journal
+from serving.metrics import Metrics
+from serving.refusal import refuse
+from serving.rows import RowSchema
+from tasks.core.params import Params, Serve
+from tasks.core.use_case import load_tables
+from tasks.core.workspace import workspace
+
+PREFIX = "sent-"  # of the files that land
+
+
+class Receiver:
+    """What takes in rows of one table; ingest takes in the files, a row that is sent again counts once.
+
+    Args:
+        name: Of the table.
+        schema: Of its rows.
+        limits: Of a request.
+        journal: Where they land.
+        metrics: What is counted.
+    """
+
+    def __init__(self, name: str, schema: RowSchema, limits: Serve, journal: Journal, metrics: Metrics) -> None:
+        self.name, self.schema, self.limits, self.journal, self.metrics = name, schema, limits, journal, metrics
+
+    async def take(self, body: bytes) -> int:
+        """Keep the rows of a body; returns how many they are.
+
+        Raises:
+            RefusedError: One is not as the contract declares it, or they cannot be written.
+        """
+        rows = self.schema.read(body, self.limits)
+        self.schema.require_rules(rows)
+        lines = [to_json(dict(zip(self.schema.columns, row, strict=True))) + b"\n" for row in rows]
+        try:
+            self.journal.append(b"".join(lines))
+            await asyncio.get_running_loop().run_in_executor(None, self.journal.sync)
+        except OSError as error:
+            raise refuse(503, "log", f"the rows cannot be kept: {error.strerror}") from None
+        self.metrics.received.labels(self.name).inc(len(rows))
+        return len(rows)
+
+
+def open_receivers(metrics: Metrics) -> dict[str, Receiver]:
+    """One for each table of the contract."""
+    params = Params.load("")
+    return {
+        name: Receiver(name, RowSchema(name, table), params.serve, open_landing(name, params.ingest.source), metrics)
+        for name, table in load_tables().items()
+    }
+
+
+def open_landing(table: str, source: str) -> Journal:
+    """Where rows of a table land: in its folder, or on this disk until they are shipped to it."""
+    if "://" not in source:
+        return Journal(workspace().root / source / table, fsync=True, prefix=PREFIX)
+    return Journal(workspace().received / table, fsync=True, ship=ship_to(f"{source}/{table}"), prefix=PREFIX)
+
+
+def ship_to(folder: str) -> Callable[[str, bytes], None]:
+    """What puts a file into a folder of an object store."""
+
+    def ship(name: str, content: bytes) -> None:
+        files, root = url_to_fs(folder)
+        files.pipe_file(f"{root}/{Path(name).name}", content)
+
+    return ship
