@@ -52,7 +52,8 @@ class ServedModel:
     def __init__(self, use_case: UseCase, limits: Serve, journal: Journal, metrics: Metrics) -> None:
         self.use_case, self.limits, self.journal, self.metrics = use_case, limits, journal, metrics
         self.schema = RowSchema(use_case.rows, use_case.predicted, use_case.predicted.outcomes)
-        times = (use_case.prediction_time.alias("asked"), use_case.event_time.alias("event"))
+        asked, event = use_case.prediction_time, use_case.event_time.dt.epoch("us")  # any year, other than Python's
+        times = asked.alias("asked"), asked.is_not_null().alias("has time"), event.alias("event")
         self._checks = [*times, *(rule.alias(f"rule {name}") for name, rule in self.schema.rules.items())]
         self.held: Held | None = None
         self.trouble: str | None = NO_CHAMPION
@@ -174,9 +175,11 @@ class ServedModel:
         """Refuse a row that breaks a rule of the contract, or lies where the context says nothing; prediction times."""
         found = frame.select_seq(self._checks)
         until = held.context.until or datetime.now(UTC) + self.limits.horizon
-        for number, (_, event, *kept) in enumerate(found.iter_rows()):
+        first, last = (int(moment.timestamp() * 1e6) for moment in (held.context.start, until))
+        others = [found[column].to_list() for column in found.columns[1:]]
+        for number, (has_time, event, *kept) in enumerate(zip(*others, strict=True)):
             self.schema.refuse_broken(number, kept)
-            if event is None or not held.context.start <= event <= until:
+            if event is None or not has_time or not first <= event <= last:
                 span = f"from {held.context.start:%Y-%m-%dT%H:%MZ} to {until:%Y-%m-%dT%H:%MZ}"
                 raise refuse(409, "horizon", f"the event must lie {span} (serve.history, serve.horizon)", number)
         return found["asked"]

@@ -118,27 +118,9 @@ def tiny_model(year, use_case, params):
 @pytest.fixture
 def make_versions(tiny_model):
     """Call it to register three versions as of April, June and August; none of them is champion."""
-    import numpy as np
+    from stores import make_three_versions
 
-    from tasks.core.tables import open_table
-    from tasks.inference.bundle import write_bundle
-    from tasks.inference.scorer import Scorer
-    from tasks.registry.decision_log import DECISIONS, record
-    from tasks.registry.entries import Judged
-
-    def call() -> list[str]:
-        open_table(DECISIONS)
-        model, probe = tiny_model
-        facts = {"decision": "promote", "why": "", "judged_against": None, "by": "Ada", "cause": "hand"}
-        numbers = ["1", "2", "3"]
-        for number, month in zip(numbers, (4, 6, 8), strict=True):
-            card, seen = {"model": "late-arrivals", "number": number}, np.arange(3, dtype=np.uint64)
-            bundle, digests = write_bundle(Scorer(model), card, seen, probe, {})
-            facts |= {"key": f"key {number}", "data_version": "", "sha256": "", "bundle": bundle, "digests": digests}
-            record("late-arrivals", Judged(version=number, as_of=datetime(2013, month, 1, tzinfo=UTC), **facts))
-        return numbers
-
-    return call
+    return lambda: make_three_versions(tiny_model)
 
 
 @pytest.fixture

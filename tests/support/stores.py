@@ -3,15 +3,21 @@
 import hashlib
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from stack.local_stack import ROOT, make_workspace
+from tasks.core.tables import open_table
 from tasks.core.workspace import workspace
 from tasks.data.fetch import object_path
 from tasks.data.snapshot import Snapshot
-from tasks.registry.decision_log import read_log
+from tasks.inference.bundle import write_bundle
+from tasks.inference.scorer import Scorer
+from tasks.registry.decision_log import DECISIONS, read_log, record
+from tasks.registry.entries import Judged
 from tasks.registry.verify import verify_record
 from tasks.registry.versions import load_version
 
@@ -29,6 +35,20 @@ def new_workspace(folder: Path) -> Path:
     objects = folder / ".dvc" / "cache" / "files" / "md5"
     shutil.copytree(ROOT / ".dvc" / "remote" / "files" / "md5", objects)
     return folder
+
+
+def make_three_versions(tiny_model) -> list[str]:
+    """Register three versions as of April, June and August; none of them is champion."""
+    open_table(DECISIONS)
+    model, probe = tiny_model
+    facts = {"decision": "promote", "why": "", "judged_against": None, "by": "Ada", "cause": "hand"}
+    numbers = ["1", "2", "3"]
+    for number, month in zip(numbers, (4, 6, 8), strict=True):
+        card, seen = {"model": "late-arrivals", "number": number}, np.arange(3, dtype=np.uint64)
+        bundle, digests = write_bundle(Scorer(model), card, seen, probe, {})
+        facts |= {"key": f"key {number}", "data_version": "", "sha256": "", "bundle": bundle, "digests": digests}
+        record("late-arrivals", Judged(version=number, as_of=datetime(2013, month, 1, tzinfo=UTC), **facts))
+    return numbers
 
 
 def with_files(snapshot: Snapshot, folder: Path, frames: dict[str, pl.DataFrame]) -> Snapshot:
