@@ -52,6 +52,11 @@ class Journal:
                 os.ftruncate(file, end)
             raise
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a file that is written to."""
+        return self._file is not None
+
     def sync(self) -> None:
         """Wait until what was written is on the disk, where that is set."""
         if self.fsync and self._file is not None:

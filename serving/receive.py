@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from serving.journal import Journal
 from serving.metrics import Metrics
 from serving.refusal import refuse
-from serving.rows import RowSchema
+from serving.rows import Row, RowSchema
 from tasks.core.params import Params, Serve
 from tasks.core.use_case import load_tables
 from tasks.core.workspace import workspace
@@ -31,6 +31,7 @@ class Receiver:
 
     def __init__(self, name: str, schema: RowSchema, limits: Serve, journal: Journal, metrics: Metrics) -> None:
         self.name, self.schema, self.limits, self.journal, self.metrics = name, schema, limits, journal, metrics
+        self._held: dict[Row, bytes] = {}  # the rows of the file that is written to, by key
 
     async def take(self, body: bytes) -> int:
         """Keep the rows of a body; returns how many they are.
@@ -40,14 +41,30 @@ class Receiver:
         """
         rows = self.schema.read(body, self.limits)
         self.schema.require_rules(rows)
-        lines = [to_json(dict(zip(self.schema.columns, row, strict=True))) + b"\n" for row in rows]
+        lines = {self.schema.key_of(row): to_line(self.schema, row) for row in rows}
         try:
-            self.journal.append(b"".join(lines))
+            self._append(lines)
             await asyncio.get_running_loop().run_in_executor(None, self.journal.sync)
         except OSError as error:
             raise refuse(503, "log", f"the rows cannot be kept: {error.strerror}") from None
         self.metrics.received.labels(self.name).inc(len(rows))
         return len(rows)
+
+    def _append(self, lines: dict[Row, bytes]) -> None:
+        """Write the rows that the file does not hold; it holds a key once: a correction begins another file."""
+        held = self._held if self.journal.is_open else {}
+        new = {key: line for key, line in lines.items() if held.get(key) != line}
+        if new.keys() & held.keys():
+            self.journal.finish()
+            held = {}
+        if new:
+            self.journal.append(b"".join(new.values()))
+        self._held = held | new
+
+
+def to_line(schema: RowSchema, row: Row) -> bytes:
+    """A row as a line of JSON."""
+    return to_json(dict(zip(schema.columns, row, strict=True))) + b"\n"
 
 
 def open_receivers(metrics: Metrics) -> dict[str, Receiver]:

@@ -65,10 +65,14 @@ class RowSchema:
         self._refuse_repeated_keys(rows)
         return rows
 
+    def key_of(self, row: Row) -> Row:
+        """The values that identify a row."""
+        return tuple(row[place] for place in self._key)
+
     def _refuse_repeated_keys(self, rows: list[Row]) -> None:
         seen: set[Row] = set()
         for number, row in enumerate(rows):
-            key = tuple(row[place] for place in self._key)
+            key = self.key_of(row)
             if key in seen:
                 raise refuse(409, "primary_key", f"the key {', '.join(self.table.key)} is given twice", number)
             seen.add(key)
