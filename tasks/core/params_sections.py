@@ -124,7 +124,7 @@ class Monitor(Section):
     min_labels: int = setting(2_000, "labelled predictions below which quality is not judged", ge=1)
     confidence: Confidence = setting(0.975, "one-sided, that the champion is worse than its predecessor")
     late_share: Share = setting(
-        0.2, "of scores that differ from those on complete features; more are told as features.late"
+        0.1, "of scores that differ from those on complete features; more are told as features.late"
     )
     late_window: Span = setting("1d", "newest events whose scores are compared so")
     report: Literal["alarm", "always", "never"] = setting(
