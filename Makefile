@@ -70,6 +70,7 @@ lock: | $(filter .uv/bin/uv,$(UV))  ## refresh requirements.txt, or that of proj
 	if [ -f project/requirements.in ]; then $(UV) pip compile --quiet --universal --generate-hashes -c requirements.txt \
 	  project/requirements.in -o project/requirements.txt; \
 	else $(UV) pip compile --quiet --universal --generate-hashes --group dev pyproject.toml -o requirements.txt; fi
+	$(UV) pip compile --quiet --universal --generate-hashes -c requirements.txt serving/requirements.in -o serving/requirements.txt
 
 .venv: .venv/installed  ## create the environment from the lock
 
