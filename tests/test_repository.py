@@ -44,7 +44,7 @@ def test_loading_a_model_needs_no_scikit_learn():
 def test_only_project_and_demo_name_the_sample():
     found = {
         f"{path.relative_to(ROOT)}: {line.strip()}"
-        for path in sources("flows", "tasks", "stack")
+        for path in sources("flows", "tasks", "stack", "serving")
         for line in path.read_text().splitlines()
         if SAMPLE.search(line) and "e.g." not in line
     }
@@ -60,7 +60,7 @@ def test_every_module_of_tasks_is_in_a_room_and_what_a_room_is_for_is_its_first_
 
 
 def test_no_file_and_no_function_is_too_long_to_be_read_at_once():
-    for path in sources("flows", "tasks", "project", "stack", "demo"):
+    for path in sources("flows", "tasks", "project", "stack", "serving", "demo"):
         text = path.read_text()
         assert len(text.splitlines()) <= FILE_LINES, path
         for node in ast.walk(ast.parse(text)):
@@ -101,5 +101,29 @@ def test_deployments_are_named_flow_occasion():
         assert module == f"flows.{flow}" and re.fullmatch(rf"{flow}-[a-z][a-z-]*", deployment["name"]), deployment
 
 
-def test_the_lock_holds_no_address():
-    assert "://" not in (ROOT / "requirements.txt").read_text()
+LOCKS = ["requirements.txt", "serving/requirements.txt"]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_holds_no_address(lock):
+    assert "://" not in (ROOT / lock).read_text()
+
+
+def test_the_endpoint_is_locked_to_the_versions_of_all_else_and_to_none_of_what_trains():
+    whole, part = (set(re.findall(r"^[\w.-]+==[\w.]+", (ROOT / lock).read_text(), re.MULTILINE)) for lock in LOCKS)
+    assert part <= whole
+    names = {pin.partition("==")[0] for pin in part}
+    assert "polars" in names and not names & {"prefect", "mlflow-skinny", "dvc", "scikit-learn", "deltalake", "pandas"}
+
+
+def test_the_image_of_the_endpoint_holds_the_rooms_that_it_stands_on():
+    copied = re.findall(r"^COPY (?!--from)(\S+) ", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert {"serving", "project", "tasks/core", "tasks/features", "tasks/inference"} <= set(copied)
+    assert all((ROOT / path).exists() for path in copied)
+
+
+def test_compose_starts_all_parts_and_binds_none_to_more_than_this_machine():
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    assert services.keys() == {"database", "objects", "bucket", "server", "deploy", "worker", "endpoint"}
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert ports and all(port.startswith("127.0.0.1:") for port in ports)

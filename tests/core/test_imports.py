@@ -52,3 +52,8 @@ def test_no_module_lets_polars_work_when_imported_whose_threads_a_forked_process
     threads = "[thread.read_text().strip() for thread in pathlib.Path('/proc/self/task').glob('*/comm')]"
     tell = f"import pathlib, re\nprint([name for name in {threads} if re.fullmatch('polars-[0-9]+', name)])"
     assert walk(package, tell, tmp_path) == "[]"
+
+
+def test_the_endpoint_loads_nothing_that_trains(tmp_path):
+    trains = "{'prefect', 'mlflow', 'dvc', 'sklearn', 'deltalake', 'pandas', 'optuna', 'evidently'}"
+    assert walk("serving", f"print(len(names) > 5, sorted({trains} & sys.modules.keys()))", tmp_path) == "True []"

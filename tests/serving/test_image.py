@@ -88,7 +88,7 @@ def test_it_answers_as_a_user_without_rights_on_a_read_only_root(
         "PYTHONUNBUFFERED": "1",
     }
     variables = " ".join(f"{name}='{value}'" for name, value in inside.items())
-    run = f"exec env -i {variables} chroot --userspec=10001:10001 {root} sh -c '{serve}'"
+    run = f"exec env -i {variables} /usr/sbin/chroot --userspec=10001:10001 {root} sh -c '{serve}'"
     log = tmp_path / "log"
     with log.open("w") as output:
         process = subprocess.Popen(["unshare", "-m", "sh", "-c", f"{mounts} && {run}"], stdout=output, stderr=output)
