@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 from tasks.core.errors import escape_controls
 from tasks.core.workspace import CODE
 from tasks.operations.markdown import NO_WIDTH
-from tasks.operations.options import AsOf, DataRev, Given, Json, Model, Since, UsageError, read_given
+from tasks.operations.options import Address, AsOf, DataRev, Given, Json, Model, Since, UsageError, read_given
 from tasks.operations.terminal import enter_workspace, say, show_own_lines, told_plainly
 
 WRONG = 2  # the exit code of a command that was typed wrong
@@ -83,9 +83,29 @@ def train(
 
 @app.command
 def predict(
-    *, as_of: AsOf = None, since: Since = None, data_rev: DataRev = None, model: Model = None, given: Given = None
+    *,
+    source: Annotated[Address | None, Parameter("--from")] = None,
+    target: Annotated[Address | None, Parameter("--to")] = None,
+    as_of: AsOf = None,
+    since: Since = None,
+    data_rev: DataRev = None,
+    model: Model = None,
+    given: Given = None,
 ) -> None:
-    """Score with the champion every row that nobody scored yet."""
+    """Score with the champion every row that nobody scored yet, or the rows of a file.
+
+    Args:
+        source: A parquet file, a folder of them or s3://bucket/name, with the columns of the contract but the outcomes;
+            its scores are not logged.
+        target: The parquet file of their scores.
+    """
+    if source or target:
+        if not (source and target):
+            raise UsageError("give both: --from FILE --to FILE")
+        from flows.predict import predict_file
+
+        predict_file(source, target, as_of, data_rev, read_given(model, given))
+        return
     run_flow("predict", as_of, since, data_rev, model=model, params=read_given(model, given))
 
 

@@ -12,6 +12,7 @@ from tasks.data.feature_frame import build_feature_frame
 from tasks.data.snapshot import pull_snapshot
 from tasks.inference.answers import take_in_answers
 from tasks.inference.prediction_log import score_rows
+from tasks.operations.bulk import Bulk, score_file
 from tasks.operations.naming import name_run
 from tasks.operations.run_end import end_as
 from tasks.registry.decision_log import read_log
@@ -55,6 +56,24 @@ def predict(
         return end_as("NothingNew", f"all {rows.height:,} {those} were scored already", 0, model=params.model)
     told = f"{scored:,} of {rows.height:,} {those} scored by version {champion.version}"
     return end_as("Scored", told, scored, model=params.model)
+
+
+def predict_file(source: str, target: str, as_of: datetime | None, data_rev: str | None, params: Params) -> None:
+    """Score the rows of a file of any size with the champion; a run that was stopped goes on where it was.
+
+    Args:
+        source: A parquet file or folder, or s3://bucket/name.
+        target: The parquet file of the scores.
+        as_of: The logical time in UTC; left out, the clock of params.yaml tells.
+        data_rev: A git revision or tag, or a data version; the current data.dvc if left out.
+        params: The settings of the model.
+    """
+    use_case = load_use_case(params.model)
+    snapshot = pull_snapshot.fn(data_rev, params.data)
+    as_of = resolve_as_of(as_of, snapshot, use_case, params.clock)
+    champion = require_champion.fn(read_log(params.model), as_of)
+    rows = score_file(source, target, Bulk(use_case, snapshot, champion, as_of, params))
+    print(f"{rows:,} rows scored by version {champion.version}: {target}")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ class Workspace:
         self.features = self.cache / "features"
         self.studies = self.cache / "studies"
         self.marks = self.cache / "landing" / "marks.parquet"
+        self.bulk = self.cache / "bulk"
         self.pushed = self.cache / "dvc" / "pushed"
         self.locks = self.cache / "locks"
 

@@ -1,0 +1,187 @@
+"""Scores for the rows of a file of any size: part by part, so that memory is bounded and a stopped run goes on."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.core import url_to_fs
+
+from tasks.core.errors import InputError, first_line
+from tasks.core.files import atomic_write
+from tasks.core.params import Params
+from tasks.core.store import sha256
+from tasks.core.use_case import UseCase
+from tasks.core.workspace import workspace
+from tasks.data.context import cut_to_reach, read_context, read_fixed_tables, read_timed_tables
+from tasks.data.conversion import convert
+from tasks.data.formats import Raw
+from tasks.data.reader import month_around
+from tasks.data.snapshot import Snapshot
+from tasks.data.validation import POSITION, check_rows
+from tasks.features.index import Index
+from tasks.inference.scorer import to_inputs
+from tasks.registry.versions import Champion
+
+AT_ONCE = 50_000  # rows of a part
+MONTHS = 2  # whose index is held at once
+EACH = 5.0  # seconds between two lines of progress
+
+
+class Bulk:
+    """How the rows of one file are scored.
+
+    Args:
+        use_case: Contract, target and features.
+        snapshot: The data version that features are made of.
+        champion: Who scores.
+        as_of: Nothing known at or after it is read.
+        params: `validation` counts here.
+    """
+
+    def __init__(
+        self, use_case: UseCase, snapshot: Snapshot, champion: Champion, as_of: datetime, params: Params
+    ) -> None:
+        self.use_case, self.snapshot, self.champion, self.as_of = use_case, snapshot, champion, as_of
+        fixed, _ = read_fixed_tables(snapshot, use_case, params.validation)
+        timed = read_timed_tables(snapshot, use_case)
+
+        @lru_cache(MONTHS)
+        def index_of(start: datetime) -> Index:
+            span = month_around(start)
+            near = cut_to_reach(use_case, timed, span)
+            return read_context(snapshot, use_case, fixed | near, span, as_of, params.validation).index
+
+        self.index_of = index_of
+
+    def prepare(self, rows: pl.DataFrame, name: str) -> "Prepared":
+        """Check some rows of the file and make their features."""
+        table = self.use_case.predicted
+        told_later = [column for column in table.outcomes if column not in rows.columns]
+        given = rows.with_columns(pl.lit(None).alias(column) for column in told_later)
+        converted = convert(Raw(given, frozenset()), table, name)
+        lost = converted.lost.select(pl.any_horizontal(pl.all()).alias("lost"))["lost"]
+        checked = check_rows(table, name, converted.rows.with_row_index(POSITION).filter(~lost))
+        month = self.use_case.event_time.dt.truncate("1mo")
+        inputs = [
+            (part[POSITION], to_inputs(self.use_case.features.values(part.drop(POSITION), self.index_of(start))[0]))
+            for (start,), part in checked.valid.group_by(month.alias("month"), maintain_order=True)
+        ]
+        broken = checked.quarantined.select(POSITION, pl.col("broken_rules").list.join(", "))
+        return Prepared(converted.rows.select(table.key).with_row_index(POSITION), broken, inputs)
+
+    def score(self, prepared: "Prepared") -> pl.DataFrame:
+        """The key of each row, its score and the version; without a score, why not."""
+        scorer = self.champion.bundle.scorer
+        scored = [pl.DataFrame({POSITION: at, "score": scorer.run(inputs)}) for at, inputs in prepared.inputs]
+        empty = pl.DataFrame(schema={POSITION: pl.UInt32, "score": pl.Float64})
+        found = prepared.keys.join(pl.concat([empty, *scored]), on=POSITION, how="left", maintain_order="left")
+        found = found.join(prepared.broken, on=POSITION, how="left", maintain_order="left").drop(POSITION)
+        lost = pl.when(pl.col("score").is_null()).then(pl.lit("a value that does not fit its column, or a double"))
+        return found.with_columns(version=pl.lit(self.champion.version), broken_rules=pl.coalesce("broken_rules", lost))
+
+
+class Prepared(NamedTuple):
+    """The keys of some rows, which of them break a rule, and the features of the others by month."""
+
+    keys: pl.DataFrame
+    broken: pl.DataFrame
+    inputs: list[tuple[pl.Series, dict[str, Any]]]
+
+
+def score_file(source: str, target: str, bulk: Bulk) -> int:
+    """Score the rows of a parquet file or folder, in their order; returns how many there are.
+
+    Args:
+        source: A file, a folder of files, or s3://bucket/name.
+        target: Where the parquet file goes: key, score, version and for rows without a score why.
+        bulk: How.
+
+    Raises:
+        InputError: The file cannot be read, or the target not be written.
+    """
+    files = open_files(source)
+    total, parts = sum(file.metadata.num_rows for file in files), parts_of(source, total_of(files), bulk)
+    done, begun, told, fresh = 0, time.monotonic(), time.monotonic(), 0
+    waiting: list[tuple[Path, Future[pl.DataFrame]]] = []
+    with ThreadPoolExecutor(1) as scoring:  # onnxruntime works while the next features are made
+        for number, rows in enumerate(read_parts(files)):
+            path = parts / f"{number:07d}.parquet"
+            done += rows.num_rows
+            if not path.is_file():
+                fresh += rows.num_rows
+                prepared = bulk.prepare(pl.DataFrame(pa.table(rows)), source)
+                keep_part(waiting.pop()) if waiting else None
+                waiting.append((path, scoring.submit(bulk.score, prepared)))
+            if time.monotonic() - told > EACH:
+                told = time.monotonic()
+                print(f"{done:,} of {total:,} rows, {fresh / (told - begun):,.0f} rows a second", flush=True)
+        for last in waiting:
+            keep_part(last)
+    write_target(parts, target)
+    shutil.rmtree(parts)
+    return total
+
+
+def keep_part(scored: tuple[Path, Future[pl.DataFrame]]) -> None:
+    """Write a part, whole or not at all."""
+    path, future = scored
+    with atomic_write(path) as part:
+        future.result().write_parquet(part)
+
+
+def open_files(source: str) -> list[pq.ParquetFile]:
+    """The parquet files of a file, a folder or a prefix."""
+    try:
+        place, root = url_to_fs(source)
+        names = sorted(place.find(root)) if place.isdir(root) else [root]
+        found = [pq.ParquetFile(place.open(name), memory_map=False) for name in names if not name.endswith(".part")]
+    except Exception as error:  # whatever a client of an object store raises
+        raise InputError(f"{source} cannot be read as parquet: {first_line(error)}") from None
+    if not found:
+        raise InputError(f"{source} holds no parquet file")
+    return found
+
+
+def read_parts(files: list[pq.ParquetFile]) -> Iterator[pa.RecordBatch]:
+    """The rows in parts, always the same ones."""
+    for file in files:
+        yield from file.iter_batches(AT_ONCE)
+
+
+def total_of(files: list[pq.ParquetFile]) -> list[Any]:
+    """What tells one content from another: rows and sizes of all row groups."""
+    return [[file.metadata.num_rows, file.metadata.serialized_size, file.schema_arrow.to_string()] for file in files]
+
+
+def parts_of(source: str, content: list[Any], bulk: Bulk) -> Path:
+    """Where the parts lie: of the same file, version and data a stopped run left some."""
+    told = [source, content, bulk.champion.version, bulk.snapshot.version, bulk.as_of.isoformat(), bulk.use_case.model]
+    folder = workspace().bulk / sha256(json.dumps(told).encode())[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    left = len(list(folder.glob("*.parquet")))
+    print(f"goes on after {left * AT_ONCE:,} rows of a run that was stopped") if left else None
+    return folder
+
+
+def write_target(parts: Path, target: str) -> None:
+    """The parts as one file."""
+    whole = parts / "whole"
+    pl.scan_parquet(sorted(parts.glob("*.parquet"))).sink_parquet(whole, compression="zstd")
+    try:
+        place, root = url_to_fs(target)
+        if "file" in place.protocol:
+            with atomic_write(Path(root)) as part:
+                shutil.copyfile(whole, part)
+        else:
+            place.put_file(str(whole), root)
+    except Exception as error:  # whatever a client of an object store raises
+        raise InputError(f"{target} cannot be written: {first_line(error)}; all parts are kept in {parts}") from None
