@@ -1,17 +1,31 @@
 """Champions change under load: no request fails, none mixes two versions, and a broken one leaves the old serving."""
 
 import itertools
+import json
 import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
-from endpoints import MODEL, as_requests, running_endpoint
+from endpoints import MODEL, WAIT, as_requests, running_endpoint
 
-from tasks.core.handover import Champion
+from serving.events import headers_for, send
+from tasks.core.handover import Champion, Context
 from tasks.core.store import store as open_store
+from tasks.core.tables import read_rows
+from tasks.core.use_case import META
+from tasks.inference.answers import take_in_answers
+from tasks.inference.bundle import write_bundle
+from tasks.inference.prediction_log import PREDICTIONS
+from tasks.inference.scorer import Scorer
 from tasks.operations.serving import hand_over_contexts
-from tasks.registry.decision_log import read_log
+from tasks.registry.decision_log import read_log, record
+from tasks.registry.entries import Judged
 from tasks.registry.promotion import promote_by_hand, roll_back
+from tasks.training.fit import fit_model, to_bytes
 
 SWITCHES, CLIENTS = 10, 6
 
@@ -19,17 +33,6 @@ SWITCHES, CLIENTS = 10, 6
 @pytest.fixture
 def second(flights, use_case, params, year):
     """A version 4 that scores otherwise than version 1."""
-    from datetime import UTC, datetime
-
-    import numpy as np
-
-    from tasks.core.use_case import META
-    from tasks.inference.bundle import write_bundle
-    from tasks.inference.scorer import Scorer
-    from tasks.registry.decision_log import record
-    from tasks.registry.entries import Judged
-    from tasks.training.fit import fit_model, to_bytes
-
     rows = year.head(2_000)
     model = fit_model.fn(use_case, rows, {"family": "linear", "C": 0.001}, params.seed)
     scorer, features = Scorer(to_bytes(model, rows.drop(META).schema)), rows.drop(META)
@@ -88,8 +91,6 @@ def test_a_damaged_version_leaves_the_old_one_serving_is_told_and_is_tried_again
 
 
 def test_new_data_is_seen_without_a_switch(flights, snapshot):
-    from dataclasses import replace
-
     with running_endpoint() as endpoint:
         since = endpoint.state()["since"]
         hand_over_contexts(replace(snapshot, version="another"))
@@ -98,10 +99,6 @@ def test_new_data_is_seen_without_a_switch(flights, snapshot):
 
 
 def test_a_rollback_reaches_the_endpoint_and_the_predecessor_is_scored_beside(flights, second, use_case):
-    from tasks.core.tables import read_rows
-    from tasks.inference.answers import take_in_answers
-    from tasks.inference.prediction_log import PREDICTIONS
-
     row = as_requests(flights.tail(1))[0]
     with running_endpoint() as endpoint:
         old = endpoint.ask(row).body["score"]
@@ -126,11 +123,27 @@ def test_without_a_champion_it_waits_for_one(versions, snapshot, use_case):
 
 
 def test_a_store_of_another_contract_is_told_and_not_served(flights):
-    from tasks.core.handover import Context
-
     context = Context.read(MODEL)
     tables = {name: table for name, table in context.tables.items() if name != "weather"}
     context.model_copy(update={"tables": tables}).write(MODEL)
     with running_endpoint(ready=False) as endpoint:
         state = endpoint.wait_for(lambda state: "no table weather" in (state["trouble"] or ""))
         assert not state["ready"] and endpoint.get("/ready").status == 503
+
+
+@pytest.mark.server
+def test_trouble_is_told_by_an_event(flights, server):
+    context = Context.read(MODEL)
+    with running_endpoint(PREFECT_API_URL=server):
+        Context.write(context.model_copy(update={"tables": {}}), MODEL)
+        chosen = {"filter": {"event": {"name": ["endpoint.troubled"]}}}
+        give_up = time.monotonic() + WAIT
+        while not (found := read_events(server, chosen)):
+            assert time.monotonic() < give_up
+            time.sleep(0.5)
+    assert found[0]["resource"]["prefect.resource.id"] == f"endpoint.{MODEL}"
+    assert found[0]["payload"]["version"] == "1" and "holds no table" in found[0]["payload"]["reason"]
+
+
+def read_events(server: str, chosen: dict) -> list[dict]:
+    return json.loads(send(f"{server}/events/filter", json.dumps(chosen).encode(), headers_for(server)))["events"]
