@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -22,7 +23,7 @@ from serving.keys import Keys, is_loopback, require_key
 from serving.metrics import Metrics
 from serving.model import NO_CHAMPION, RETRY, ServedModel
 from serving.receive import Receiver
-from serving.refusal import RefusedError
+from serving.refusal import Faults, RefusedError
 
 PAGE = Path(__file__).with_name("page.html")
 POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
@@ -161,11 +162,11 @@ def add_states(app: FastAPI, models: dict[str, ServedModel], metrics: Metrics, k
     async def numbers(request: Request) -> Response:
         """For Prometheus."""
         require_key(request, keys.ask)
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(metrics.text())
 
     app.add_api_route("/health", health)
     app.add_api_route("/ready", ready, responses={503: {"model": dict[str, State]}})
-    app.add_api_route("/metrics", numbers)
+    app.add_api_route("/metrics", numbers, response_class=PlainTextResponse, responses={401: {"model": Faults}})
 
 
 def describe_state(model: ServedModel) -> State:

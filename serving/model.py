@@ -91,9 +91,11 @@ class ServedModel:
                     question.answer.cancel()
 
     async def _next(self) -> list[Question]:
-        """All that has queued up, one batch at most."""
-        batch = [await self._queue.get()]
-        await asyncio.sleep(0)
+        """All that has queued up, one batch at most: no timer, it waits as long as more requests are coming in."""
+        batch, before = [await self._queue.get()], -1
+        while (size := self._queue.qsize()) > before:
+            before = size
+            await asyncio.sleep(0)
         rows = len(batch[0].rows)
         while not self._queue.empty() and rows < AT_ONCE:
             batch.append(self._queue.get_nowait())
