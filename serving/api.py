@@ -56,12 +56,13 @@ def add_model(app: FastAPI, model: ServedModel, paths: list[str], keys: Keys) ->
         body = await read_body(request, model.limits)
         return Response(to_json(model.explain(model.schema.read(body, model.limits))), media_type="application/json")
 
-    given: dict[str, Any] = {"methods": ["POST"], "openapi_extra": describe_rows(model.schema, model.limits)}
+    body = describe_rows(model.schema, model.limits)
+    given: dict[str, Any] = {"methods": ["POST"], "responses": REFUSALS, "openapi_extra": body, "tags": [model.name]}
     for path in paths:
-        app.add_api_route(path, predict, response_model=Predicted, responses=REFUSALS, name=path, **given)
-    app.add_api_route(
-        f"/models/{model.name}/explain", explain, responses=REFUSALS, name=f"{model.name} explain", **given
-    )
+        summary = f"Predict with {model.name}"
+        app.add_api_route(path, predict, response_model=Predicted, summary=summary, name=path, **given)
+    path, summary = f"/models/{model.name}/explain", f"Explain a prediction of {model.name}"
+    app.add_api_route(path, explain, summary=summary, name=path, **given)
 
 
 def add_table(app: FastAPI, receiver: Receiver, keys: Keys) -> None:
@@ -74,11 +75,10 @@ def add_table(app: FastAPI, receiver: Receiver, keys: Keys) -> None:
         require_key(request, keys.send_rows)
         return Kept(rows=await receiver.take(await read_body(request, receiver.limits)))
 
-    path, extra = f"/tables/{receiver.name}/rows", describe_rows(receiver.schema, receiver.limits)
+    path, body = f"/tables/{receiver.name}/rows", describe_rows(receiver.schema, receiver.limits)
     refusals = REFUSALS | {403: {"model": Faults}}
-    app.add_api_route(
-        path, send_rows, methods=["POST"], status_code=202, openapi_extra=extra, responses=refusals, name=path
-    )
+    given: dict[str, Any] = {"methods": ["POST"], "responses": refusals, "openapi_extra": body, "tags": ["tables"]}
+    app.add_api_route(path, send_rows, status_code=202, summary=f"Send rows of {receiver.name}", name=path, **given)
 
 
 def describe_rows(schema: RowSchema, limits: Serve) -> dict[str, Any]:

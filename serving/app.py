@@ -164,9 +164,11 @@ def add_states(app: FastAPI, models: dict[str, ServedModel], metrics: Metrics, k
         require_key(request, keys.ask)
         return PlainTextResponse(metrics.text())
 
-    app.add_api_route("/health", health)
-    app.add_api_route("/ready", ready, responses={503: {"model": dict[str, State]}})
-    app.add_api_route("/metrics", numbers, response_class=PlainTextResponse, responses={401: {"model": Faults}})
+    app.add_api_route("/health", health, tags=["state"])
+    app.add_api_route("/ready", ready, tags=["state"], responses={503: {"model": dict[str, State]}})
+    app.add_api_route(
+        "/metrics", numbers, tags=["state"], response_class=PlainTextResponse, responses={401: {"model": Faults}}
+    )
 
 
 def describe_state(model: ServedModel) -> State:
