@@ -91,7 +91,10 @@ def live(models: dict[str, ServedModel], receivers: dict[str, Receiver]) -> Call
             task.cancel()
         for part in kept:
             part.journal.finish()
-            part.journal.send()
+            try:
+                part.journal.send()
+            except Exception as error:  # whatever a client of an object store raises
+                print(f"{part.name}: what is left in {part.journal.folder} is shipped at the next start: {error}")
 
     return lifespan
 
@@ -103,9 +106,9 @@ async def keep_journal(model: ServedModel | Receiver) -> None:
         await asyncio.sleep(1)
         if time.monotonic() - model.journal.begun < model.limits.ship.total_seconds():
             continue
-        model.journal.finish()
-        model.journal.begun = time.monotonic()
         try:
+            model.journal.finish()
+            model.journal.begun = time.monotonic()
             await loop.run_in_executor(None, model.journal.send)
         except Exception as error:  # whatever a client of an object store raises
             print(f"{model.name}: the log is shipped another time: {error}")

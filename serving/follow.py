@@ -9,8 +9,9 @@ from serving.held import load, read_handover
 from serving.model import ServedModel
 from tasks.core.errors import InputError, first_line
 from tasks.core.handover import Champion, Context
+from tasks.core.store import store
 
-POLL = 0.5  # seconds
+POLL, REMOTE_POLL = 0.5, 1.0  # seconds
 RETRY = 5.0  # seconds until what cannot be used is tried again
 
 
@@ -31,7 +32,7 @@ class Follower:
         """Look again and again, for good."""
         while True:
             self.look()
-            time.sleep(POLL)
+            time.sleep(REMOTE_POLL if store().remote else POLL)
 
     def look(self) -> None:
         """Load what is new, if there is anything."""

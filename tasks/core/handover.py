@@ -81,7 +81,7 @@ class Context(Handover):
 def keep_context_file(content: bytes) -> str:
     """Keep the rows of a table, once for all models and versions in which they are the same; returns the digest."""
     digest = sha256(content)
-    if store().find(context_file(digest)) != content:
+    if not store().has(context_file(digest)):
         store().put(context_file(digest), content)
     return digest
 

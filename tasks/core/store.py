@@ -95,6 +95,19 @@ class Store:
         except Exception as error:  # whatever a client of an object store raises
             raise StoreError(f"{self.address}/{name} cannot be read: {first_line(error)}") from None
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a file.
+
+        Raises:
+            StoreError: The store cannot be reached.
+        """
+        try:
+            files, root = self._open()
+            files.invalidate_cache()
+            return bool(files.exists(f"{root}/{name}"))
+        except Exception as error:  # whatever a client of an object store raises
+            raise StoreError(f"{self.address}/{name} cannot be read: {first_line(error)}") from None
+
     def list(self, folder: str) -> list[str]:
         """The names of all files below a folder, in order.
 

@@ -26,25 +26,37 @@ def hand_over_context(snapshot: Snapshot, use_case: UseCase, as_of: datetime, pa
         params: `serve` and `clock` count here.
     """
     start = as_of - params.serve.history
+    tables = {name: read_rows(snapshot, use_case, name, start) for name in sorted(use_case.used)}
+    contents = {name: to_parquet(rows) for name, rows in tables.items()}
     context = Context(
         data_version=snapshot.version,
         as_of=as_of,
         start=start,
         until=as_of + params.serve.horizon if params.clock == "data" else None,
-        tables={name: keep_rows(snapshot, use_case, name, start, as_of) for name in sorted(use_case.used)},
+        tables={
+            name: ContextTable(
+                digest=keep_context_file(contents[name]), newest=newest_known(use_case, name, rows, as_of)
+            )
+            for name, rows in tables.items()
+        },
     )
     context.write(use_case.model)
+    for content in contents.values():  # tidy elsewhere may have removed one that no context named yet
+        keep_context_file(content)
     return context
 
 
-def keep_rows(snapshot: Snapshot, use_case: UseCase, name: str, start: datetime, as_of: datetime) -> ContextTable:
+def read_rows(snapshot: Snapshot, use_case: UseCase, name: str, start: datetime) -> pl.DataFrame:
     """The valid rows of a table that features of events since a moment may be made of."""
     since, _ = reach_of(use_case, (start, start))
-    rows = read_table(snapshot, use_case, name, since, NEVER)
-    valid, _ = separate_rows(use_case.tables, name, rows)
+    valid, _ = separate_rows(use_case.tables, name, read_table(snapshot, use_case, name, since, NEVER))
+    return valid
+
+
+def to_parquet(rows: pl.DataFrame) -> bytes:
     content = io.BytesIO()
-    valid.write_parquet(content, compression="zstd")
-    return ContextTable(digest=keep_context_file(content.getvalue()), newest=newest_known(use_case, name, valid, as_of))
+    rows.write_parquet(content, compression="zstd")
+    return content.getvalue()
 
 
 def newest_known(use_case: UseCase, name: str, rows: pl.DataFrame, as_of: datetime) -> datetime | None:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from tasks.core.errors import InputError, StoreError
-from tasks.core.handover import Champion, Context, context_file
+from tasks.core.handover import FOLDER, Champion, Context, context_file
 from tasks.core.params import Params
 from tasks.core.store import store
 from tasks.core.use_case import list_models, load_use_case
@@ -46,8 +46,10 @@ def tidy_serving() -> None:
 
 def remove_old_contexts() -> None:
     """Remove the rows that no context names any more; an endpoint that is reading them reads the newer ones then."""
-    contexts = [context for model in list_models() if (context := Context.read(model))]
+    files = store().list(FOLDER)
+    models = [file.split("/")[1] for file in files if file.endswith("/context.json")]  # of whichever machine
+    contexts = [context for model in models if (context := Context.read(model))]
     named = {context_file(table.digest) for context in contexts for table in context.tables.values()}
-    for file in store().list(context_file("").rpartition("/")[0]):
-        if file not in named:
+    for file in files:
+        if file.endswith(".parquet") and file not in named:
             store().remove(file)
