@@ -64,11 +64,11 @@ def write_bodies(folder: Path) -> Path:
     import polars as pl
 
     from serving.held import load_index
-    from tasks.core.handover import Context
+    from tasks.core.handover import ServingContext
     from tasks.core.use_case import load_use_case
 
     use_case = load_use_case("late-arrivals")
-    context = Context.read("late-arrivals")
+    context = ServingContext.read("late-arrivals")
     assert context is not None
     index = load_index(use_case, context)
     near = use_case.event_time > context.start
@@ -83,10 +83,10 @@ def write_bodies(folder: Path) -> Path:
 
 def prepare_mlflow(python: str, folder: Path) -> list[str]:
     """The champion as a model of MLflow; returns the command that serves it."""
-    from tasks.core.handover import Champion
+    from tasks.core.handover import ServedChampion
     from tasks.core.store import store
 
-    champion = Champion.read("late-arrivals")
+    champion = ServedChampion.read("late-arrivals")
     assert champion is not None
     version = champion.champion
     (folder / "model.onnx").write_bytes(

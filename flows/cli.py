@@ -198,7 +198,7 @@ def serve(*, model: Model = None, host: str = "127.0.0.1", port: int = 8000) -> 
     Args:
         model: Only this one; left out, all of project/.
         host: Another address than loopback needs keys, in SERVE_API_KEYS.
-        port: The port.
+        port: The port, 8000.
     """
     chosen = ["--model", model] if model else []
     command = [sys.executable, "-m", "serving", "--host", host, "--port", str(port), *chosen]

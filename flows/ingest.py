@@ -35,6 +35,7 @@ def ingest(params: Params = Prefilled.read()) -> str:
             snapshot = adopt_version(params.data)
             refuse_edits()
             place = LandingPlace(params.ingest.source)
+            place.recover()
             landing = take_in(
                 snapshot, tables, open_news(place, tables, read_ledger(snapshot.files), params.data.timeout), params
             )
@@ -42,7 +43,7 @@ def ingest(params: Params = Prefilled.read()) -> str:
             published = publish_version(snapshot, landing, "landed", params) if landing.changes else snapshot
         place_version(published)
         commit_and_push(published, params.ingest, params.data.timeout)
-    hand_over_contexts(published)
+    hand_over_contexts(params.data, published)
     tell_landed(landing, published.version)
     unusual = tell_unusual(landing, params.validation.late)
     return end_landing(landing, unusual, params.ingest.source, published.version)

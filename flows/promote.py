@@ -7,6 +7,7 @@ from tasks.core.provenance import who
 from tasks.operations.home_page import refresh_home_page
 from tasks.operations.naming import name_run
 from tasks.operations.run_end import end_as
+from tasks.operations.serving import hand_over_contexts
 from tasks.registry.entries import VersionNumber
 from tasks.registry.promotion import promote_by_hand
 
@@ -23,6 +24,7 @@ def promote(version: VersionNumber, reason: str, model: str | None = None, param
     """
     params = params.current(model)
     promote_by_hand(params.model, version, reason, params.clock)
+    hand_over_contexts(params.data)
     refresh_home_page()
     print(f"version {version} of {params.model} is the champion now")
     return end_as("Promoted", f"version {version} by {who()}: {reason}", None, model=params.model)

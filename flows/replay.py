@@ -38,7 +38,7 @@ def replay(rule: str | None = None, file: str | None = None, params: Params = Pr
             published = publish_version(snapshot, landing, "replayed", params) if landing.ledger.height else snapshot
         place_version(published)
         commit_and_push(published, params.ingest, params.data.timeout)
-    hand_over_contexts(published)
+    hand_over_contexts(params.data, published)
     tell_landed(landing, published.version)
     return end_replay(landing, read_quarantine(read_ledger(published.files)), published.version)
 

@@ -28,12 +28,12 @@ def tidy(patience: int = 600) -> list[str]:
     Returns:
         The names of the crashed runs.
     """
-    tidy_serving()
     missed, closed = cancel_missed_runs(), close_lost_runs(timedelta(seconds=patience))
     for table in TABLES:
         tidy_table(table)
     for model in list_models():
         mirror(read_log(model), whole=True)
+    tidy_serving()
     refresh_home_page()
     told = f"{missed} missed runs cancelled, {len(closed)} lost ones closed {', '.join(closed)}"
     return end_as("Tidied", told.strip(), closed)

@@ -92,7 +92,7 @@ def train(
         key = training_key(use_case, rows, params)
         found = find_challenger(log, key, request.as_of)
         challenger = found or train_challenger(log, rows, snapshot, use_case, request, key, params, show)
-        act_on_verdict(challenger, snapshot, request.as_of, params)
+        act_on_verdict(challenger, request.as_of, params)
     mirror(done := read_log(params.model))
     refresh_home_page()
     page = training_page(done, challenger.version) + data_page(counts, snapshot.version)
@@ -135,13 +135,13 @@ def train_challenger(
     return challenger
 
 
-def act_on_verdict(challenger: Challenger, snapshot: Snapshot, as_of: datetime, params: Params) -> None:
+def act_on_verdict(challenger: Challenger, as_of: datetime, params: Params) -> None:
     """Promote, ask a person, or leave the champion where it is."""
     if challenger.verdict.decision == "pending":
         request_review(params.model, challenger, as_of, params.promotion.review_timeout)
     if challenger.verdict.decision == "promote":
         promote_challenger(params.model, challenger, as_of)
-        hand_over_contexts(snapshot)
+        hand_over_contexts(params.data)
 
 
 if __name__ == "__main__":

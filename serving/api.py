@@ -1,5 +1,6 @@
 """The addresses that answer with a model, and those that take rows of a table."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from serving.keys import ROWS_VARIABLE, Keys, require_key
 from serving.model import Answer, ServedModel
+from serving.patience import SECONDS
 from serving.receive import Receiver
 from serving.refusal import Faults, refuse
 from serving.rows import RowSchema
@@ -113,11 +115,14 @@ async def read_body(request: Request, limits: Serve) -> bytes:
         raise refuse(415, "content_type", "send JSON, with Content-Type: application/json")
     size, parts = 0, []
     try:
-        async for part in request.stream():
-            size += len(part)
-            if size > limits.max_body:
-                raise refuse(413, "max_body", f"send at most {limits.max_body:,} bytes (serve.max_body)")
-            parts.append(part)
+        async with asyncio.timeout(SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > limits.max_body:
+                    raise refuse(413, "max_body", f"send at most {limits.max_body:,} bytes (serve.max_body)")
+                parts.append(part)
+    except TimeoutError:
+        raise refuse(408, "slow", f"send the whole request within {SECONDS} seconds") from None
     except ClientDisconnect:
         raise refuse(400, "disconnected", "the request ended before its body did") from None
     return b"".join(parts)

@@ -1,6 +1,7 @@
 """The application: what an endpoint answers to which address."""
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -14,18 +15,20 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.api import add_model, add_table
 from serving.example import make_example
 from serving.follow import Follower
-from serving.keys import Keys, is_loopback, require_key
+from serving.keys import Keys, is_loopback
 from serving.metrics import Metrics
 from serving.model import NO_CHAMPION, RETRY, ServedModel
 from serving.receive import Receiver
-from serving.refusal import Faults, RefusedError
+from serving.refusal import RefusedError, refuse
 
 PAGE = Path(__file__).with_name("page.html")
+HOST = re.compile(r":\d+$")  # the port of an address
 POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 
 
@@ -61,14 +64,15 @@ def make_app(
     app = FastAPIOffline(title="Predictions", lifespan=live(models, receivers), redoc_url=None)
     app.state.default, app.state.metrics = default, metrics
     if is_loopback(host):  # a page of elsewhere that names this address is not answered
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "::1", "testserver"])
+        app.add_middleware(OnlyThisHost, host=host)
     app.add_exception_handler(RefusedError, tell_refusal)
-    app.openapi = lambda: describe_api(app, models)
+    app.add_exception_handler(HTTPException, tell_exception)
+    app.openapi = describe_api(app, models, receivers, keys)
     for name, model in models.items():  # first, since they are asked most
         add_model(app, model, [f"/models/{name}/predict", *(["/predict"] if name == default else [])], keys)
     for receiver in receivers.values():
         add_table(app, receiver, keys)
-    add_states(app, models, metrics, keys)
+    add_states(app, models, metrics)
     add_page(app, default)
     return app
 
@@ -84,13 +88,14 @@ def live(models: dict[str, ServedModel], receivers: dict[str, Receiver]) -> Call
         for part in kept:
             part.journal.recover()
         for model in models.values():
-            follower = Follower(model, print)
+            follower = Follower(model)
             threading.Thread(target=follower.run, daemon=True, name=f"follow {model.name}").start()
         yield
         for task in work:
             task.cancel()
         for part in kept:
             part.journal.finish()
+        for part in kept:
             try:
                 part.journal.send()
             except Exception as error:  # whatever a client of an object store raises
@@ -114,14 +119,34 @@ async def keep_journal(model: ServedModel | Receiver) -> None:
             print(f"{model.name}: the log is shipped another time: {error}")
 
 
-def describe_api(app: FastAPI, models: dict[str, ServedModel]) -> dict[str, Any]:
-    """The schema of the API, with an example for each model of a moment that it can answer now."""
-    schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
-    for path, parts in schema["paths"].items():
-        name = path.split("/")[2] if path.startswith("/models/") else app.state.default
-        if "post" in parts and name in models and (example := make_example(models[name])):
-            parts["post"]["requestBody"]["content"]["application/json"]["example"] = example
-    return schema
+def describe_api(
+    app: FastAPI, models: dict[str, ServedModel], receivers: dict[str, Receiver], keys: Keys
+) -> Callable[[], dict[str, Any]]:
+    """What makes the schema of the API, with examples of a moment that can be answered now; made anew with the data."""
+    made: dict[Any, dict[str, Any]] = {}
+
+    def describe() -> dict[str, Any]:
+        moments = tuple(model.held and model.held.context.as_of for model in models.values())
+        if moments not in made:
+            made.clear()
+            made[moments] = make_description()
+        return made[moments]
+
+    def make_description() -> dict[str, Any]:
+        schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        for path, parts in schema["paths"].items():
+            kind, _, name = path.strip("/").partition("/")
+            model, receiver = models.get(name.split("/")[0] or app.state.default), receivers.get(name.split("/")[0])
+            source = receiver if kind == "tables" else model
+            if "post" in parts and source and (example := make_example(source, models, hidden=bool(keys.ask))):
+                parts["post"]["requestBody"]["content"]["application/json"]["example"] = example
+        if keys.ask:
+            schemes = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+            schema.setdefault("components", {})["securitySchemes"] = schemes
+            schema["security"] = [{"key": []}]
+        return schema
+
+    return describe
 
 
 async def tell_refusal(request: Request, refusal: Exception) -> Response:
@@ -135,6 +160,29 @@ async def tell_refusal(request: Request, refusal: Exception) -> Response:
     return Response(refusal.body, refusal.status, headers=headers, media_type="application/json")
 
 
+async def tell_exception(request: Request, error: Exception) -> Response:
+    """The answer where there is no such address or method."""
+    assert isinstance(error, HTTPException)
+    refusal = refuse(error.status_code, "address", f"{error.detail}: see /docs")
+    return Response(refusal.body, refusal.status, headers=error.headers, media_type="application/json")
+
+
+class OnlyThisHost:
+    """Refuses what names another host: a page of elsewhere whose name was pointed at this machine."""
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self.app, self.names = app, {"127.0.0.1", "localhost", "[::1]", host, f"[{host}]"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope.get("headers", []))
+        name = HOST.sub("", headers.get(b"host", b"").decode("latin-1"))
+        if scope["type"] == "http" and name not in self.names:
+            refusal = refuse(400, "host", "the header Host names another host than this one")
+            await Response(refusal.body, refusal.status, media_type="application/json")(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
 def add_page(app: FastAPI, default: str) -> None:
     """The page to try it on; nothing of it is loaded from elsewhere."""
     page = PAGE.read_text().replace("{{ default }}", default)
@@ -145,7 +193,7 @@ def add_page(app: FastAPI, default: str) -> None:
     app.add_api_route("/", show_page, include_in_schema=False)
 
 
-def add_states(app: FastAPI, models: dict[str, ServedModel], metrics: Metrics, keys: Keys) -> None:
+def add_states(app: FastAPI, models: dict[str, ServedModel], metrics: Metrics) -> None:
     """How the endpoint is: alive, ready, and in numbers."""
 
     async def health() -> dict[str, str]:
@@ -162,16 +210,13 @@ def add_states(app: FastAPI, models: dict[str, ServedModel], metrics: Metrics, k
         response.status_code = 503 if waiting or not any(state.ready for state in states.values()) else 200
         return states
 
-    async def numbers(request: Request) -> Response:
+    async def numbers() -> Response:
         """For Prometheus."""
-        require_key(request, keys.ask)
         return PlainTextResponse(metrics.text())
 
     app.add_api_route("/health", health, tags=["state"])
     app.add_api_route("/ready", ready, tags=["state"], responses={503: {"model": dict[str, State]}})
-    app.add_api_route(
-        "/metrics", numbers, tags=["state"], response_class=PlainTextResponse, responses={401: {"model": Faults}}
-    )
+    app.add_api_route("/metrics", numbers, tags=["state"], response_class=PlainTextResponse)
 
 
 def describe_state(model: ServedModel) -> State:

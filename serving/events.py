@@ -4,6 +4,7 @@ import json
 import os
 import urllib.request
 from base64 import b64encode
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,8 +13,8 @@ from uuid import uuid4
 SECONDS = 5
 
 
-def post_event(event: str, model: str, **payload: Any) -> bool:
-    """Send an event of a model, if PREFECT_API_URL names a server that answers. Best effort; returns whether it went.
+def post_event(event: str, model: str, **payload: Any) -> None:
+    """Send an event of a model, if PREFECT_API_URL names a server that answers. Best effort: /ready tells it, too.
 
     Args:
         event: Its name, such as endpoint.troubled.
@@ -22,7 +23,7 @@ def post_event(event: str, model: str, **payload: Any) -> bool:
     """
     server = os.environ.get("PREFECT_API_URL", "").rstrip("/")
     if urlsplit(server).scheme not in ("http", "https"):
-        return False
+        return
     subject = f"endpoint.{model}"
     resource = {"prefect.resource.id": subject, "prefect.resource.name": subject, "model": model}
     now = datetime.now(UTC).isoformat()
@@ -33,11 +34,8 @@ def post_event(event: str, model: str, **payload: Any) -> bool:
         "resource": resource,
         "payload": {"model": model, **payload},
     }
-    try:
+    with suppress(OSError, ValueError):
         send(f"{server}/events", json.dumps([news]).encode(), headers_for(server))
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def headers_for(server: str) -> dict[str, str]:

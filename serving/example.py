@@ -1,5 +1,6 @@
-"""An example of a request: a made-up row that the contract allows, of a moment that the context knows of."""
+"""An example of a request, of a moment that can be answered now."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,26 +8,44 @@ import dataframely as dy
 import polars as pl
 
 from serving.model import ServedModel
+from serving.receive import Receiver
+from serving.rows import RowSchema
 
 TRIES = 1_000
 
 
-def make_example(model: ServedModel) -> dict[str, Any] | None:
-    """A row as JSON takes it; None where the contract is too intricate to make one up."""
-    as_of = model.held.context.as_of if model.held else datetime.now(UTC)
-    day, kinds = as_of.replace(hour=0, minute=0, second=0, microsecond=0), model.schema.kinds
-    moments = {
-        name: day if isinstance(kind, pl.Datetime) else day.date() for name, kind in kinds.items() if is_day(kind)
-    }
+def make_example(
+    source: ServedModel | Receiver, models: Mapping[str, ServedModel], hidden: bool
+) -> dict[str, Any] | None:
+    """A row as JSON takes it: the newest that is known, or where data is to stay hidden one that is made up.
+
+    None where neither can be had.
+    """
+    table = source.use_case.rows if isinstance(source, ServedModel) else source.name
+    held = [model.held for model in models.values() if model.held]
+    known = [found.index.frames[table] for found in held if table in found.index.frames]
+    if known and known[0].height and not hidden:
+        return to_row(known[0].tail(1), source.schema)
+    return make_up(source.schema, held[0].context.as_of if held else datetime.now(UTC))
+
+
+def make_up(schema: RowSchema, as_of: datetime) -> dict[str, Any] | None:
+    """A row that the contract allows."""
+    day = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+    given: dict[str, Any] = {}
+    for name, column in schema.table.columns.items():
+        if isinstance(column.dtype, pl.Datetime | pl.Date):
+            given[name] = day if isinstance(column.dtype, pl.Datetime) else day.date()
+        elif column.dtype.is_float() and column.min is None and column.max is None:
+            given[name] = 1.0
     try:
         with dy.Config(max_sampling_iterations=TRIES):
-            rows = model.use_case.predicted.schema.sample(1, overrides=moments)
+            return to_row(schema.table.schema.sample(1, overrides=given), schema)
     except Exception:  # whatever a rule of the contract raises
         return None
-    shown = rows.select(model.schema.columns).with_columns(pl.selectors.temporal().dt.to_string("iso:strict"))
+
+
+def to_row(rows: pl.DataFrame, schema: RowSchema) -> dict[str, Any]:
+    """A row as JSON takes it."""
+    shown = rows.select(schema.columns).with_columns(pl.selectors.temporal().dt.to_string("iso:strict"))
     return shown.row(0, named=True)
-
-
-def is_day(kind: pl.DataType) -> bool:
-    """Whether a column holds days or moments."""
-    return isinstance(kind, pl.Datetime | pl.Date)

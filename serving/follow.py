@@ -2,13 +2,12 @@
 
 import gc
 import time
-from collections.abc import Callable
 
 from serving.events import post_event
 from serving.held import load, read_handover
-from serving.model import ServedModel
+from serving.model import NO_CHAMPION, ServedModel
 from tasks.core.errors import InputError, first_line
-from tasks.core.handover import Champion, Context
+from tasks.core.handover import ServedChampion, ServingContext
 from tasks.core.store import store
 
 POLL, REMOTE_POLL = 0.5, 1.0  # seconds
@@ -20,12 +19,11 @@ class Follower:
 
     Args:
         model: That is kept.
-        tell: Prints a sentence.
     """
 
-    def __init__(self, model: ServedModel, tell: Callable[[str], None]) -> None:
-        self.model, self.tell = model, tell
-        self._seen: tuple[Champion, Context] | None = None
+    def __init__(self, model: ServedModel) -> None:
+        self.model = model
+        self._seen: tuple[ServedChampion, ServingContext] | None = None
         self._again = 0.0
 
     def run(self) -> None:
@@ -38,7 +36,10 @@ class Follower:
         """Load what is new, if there is anything."""
         try:
             found = read_handover(self.model.name)
-            if found is None or (found == self._seen and (not self.model.trouble or time.monotonic() < self._again)):
+            if found is None:
+                self.model.trouble = self.model.trouble if self.model.held else NO_CHAMPION
+                return
+            if found == self._seen and (not self.model.trouble or time.monotonic() < self._again):
                 return
             self._seen, self._again = found, time.monotonic() + RETRY
             self._take(*found)
@@ -47,16 +48,17 @@ class Follower:
                 str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {first_line(error)}"
             )
 
-    def _take(self, champion: Champion, context: Context) -> None:
+    def _take(self, champion: ServedChampion, context: ServingContext) -> None:
         old = self.model.held
         held = load(self.model.use_case, champion, context, old)
+        self.model.held, self.model.trouble = held, None
+        gc.unfreeze()
         gc.collect()
         gc.freeze()  # it lives long: the collector need not look at it again and again
-        self.model.held, self.model.trouble = held, None
         self.model.metrics.trouble.labels(self.model.name).set(0)
         if not old or old.version != held.version:
             self.model.metrics.switches.labels(self.model.name).inc()
-            self.tell(f"{self.model.name}: version {held.version} answers, data version {context.data_version}")
+            print(f"{self.model.name}: version {held.version} answers, data version {context.data_version}")
 
     def _hinder(self, why: str) -> None:
         self.model.metrics.trouble.labels(self.model.name).set(1)
@@ -65,5 +67,5 @@ class Follower:
         self.model.trouble = why
         serving = self.model.held and self.model.held.version
         stays = f"version {serving} goes on" if serving else "nothing is answered"
-        self.tell(f"{self.model.name}: {stays}: {why}")
+        print(f"{self.model.name}: {stays}: {why}", flush=True)
         post_event("endpoint.troubled", self.model.name, version=serving, reason=why)

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from tasks.core.errors import InputError
-from tasks.core.handover import Champion, Context, ContextTable, Version, context_file
-from tasks.core.store import store
+from tasks.core.handover import ContextTable, ServedChampion, ServingContext, Version, context_file
+from tasks.core.store import sha256, store
 from tasks.core.use_case import UseCase
 from tasks.features.index import Index
 from tasks.inference.bundle import load_bundle
@@ -20,8 +20,8 @@ from tasks.inference.scorer import Scorer, to_inputs
 class Held(NamedTuple):
     """All that an answer is made of; it is replaced as one, so no answer mixes two versions."""
 
-    champion: Champion
-    context: Context
+    champion: ServedChampion
+    context: ServingContext
     scorer: Scorer
     before: Scorer | None  # of the predecessor
     index: Index
@@ -32,17 +32,17 @@ class Held(NamedTuple):
         return self.champion.champion.version
 
 
-def read_handover(model: str) -> tuple[Champion, Context] | None:
+def read_handover(model: str) -> tuple[ServedChampion, ServingContext] | None:
     """What the batch side handed over last; None before the first promotion.
 
     Raises:
         InputError: The store cannot be read.
     """
-    champion, context = Champion.read(model), Context.read(model)
+    champion, context = ServedChampion.read(model), ServingContext.read(model)
     return (champion, context) if champion and context else None
 
 
-def load(use_case: UseCase, champion: Champion, context: Context, old: Held | None) -> Held:
+def load(use_case: UseCase, champion: ServedChampion, context: ServingContext, old: Held | None) -> Held:
     """Load what was handed over and answer one row with it; what did not change is taken from `old`.
 
     Raises:
@@ -75,7 +75,7 @@ def load_predecessor(version: Version | None, old: Held | None) -> Scorer | None
         return None
 
 
-def load_index(use_case: UseCase, context: Context) -> Index:
+def load_index(use_case: UseCase, context: ServingContext) -> Index:
     """The rows that features are made of.
 
     Raises:
@@ -92,7 +92,12 @@ BOTH = "run the endpoint with the code of the batch side"
 
 def load_table(use_case: UseCase, name: str, table: ContextTable) -> pl.DataFrame:
     """The rows of one table."""
-    rows = pl.read_parquet(io.BytesIO(store().read(context_file(table.digest), table.digest)))
+    content = store().find(context_file(table.digest))
+    if content is None or sha256(content) != table.digest:
+        raise InputError(
+            f"the context of {name} is missing or damaged: the next ingest or `ml tidy` hands it over again"
+        )
+    rows = pl.read_parquet(io.BytesIO(content))
     if name not in use_case.tables or rows.schema != use_case.tables[name].empty.schema:
         raise InputError(f"the context of {name} is not as project/contract.py declares it: {BOTH}")
     return rows

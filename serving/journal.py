@@ -5,6 +5,7 @@ that ending, or is shipped to where it is taken in, and the next one is begun. W
 the next one that starts here.
 """
 
+import asyncio
 import fcntl
 import os
 import socket
@@ -14,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-PART = ".part"
+from tasks.core.journals import PART, complete, recover
 
 
 class Journal:
@@ -42,14 +43,15 @@ class Journal:
             OSError: They cannot be written; then none of them counts.
         """
         file = self._open()
-        end = os.fstat(file).st_size
-        written = 0
+        end, written = os.fstat(file).st_size, 0
         try:
             while written < len(lines):
                 written += os.write(file, lines[written:])
         except OSError:
             with suppress(OSError):
                 os.ftruncate(file, end)
+                if end == 0:
+                    self.finish()
             raise
 
     @property
@@ -57,35 +59,36 @@ class Journal:
         """Whether there is a file that is written to."""
         return self._file is not None
 
-    def sync(self) -> None:
-        """Wait until what was written is on the disk, where that is set."""
+    async def sync(self) -> None:
+        """Wait until what was written is on the disk, where that is set; meanwhile the file may be finished."""
         if self.fsync and self._file is not None:
-            os.fdatasync(self._file)
+            file = os.dup(self._file)
+            try:
+                await asyncio.get_running_loop().run_in_executor(None, os.fsync, file)
+            finally:
+                os.close(file)
 
     def _open(self) -> int:
         if self._file is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             now = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
             self._path = self.folder / f"{self.prefix}{now}-{socket.gethostname()}-{os.getpid()}.jsonl{PART}"
-            self._file = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            self._file = open_locked(self._path)
             self.begun = time.monotonic()
         return self._file
 
     def finish(self) -> None:
         """Finish the file that is written to; the next lines begin another."""
         if self._file is not None:
-            with suppress(FileNotFoundError):
-                self._path.rename(self._path.with_suffix(""))
+            if self.fsync:
+                os.fsync(self._file)
+            complete(self._path)
             os.close(self._file)
             self._file = None
 
     def recover(self) -> None:
         """Finish what processes left that are gone."""
-        for path in self.folder.glob(f"{self.prefix}*{PART}"):
-            with suppress(BlockingIOError, FileNotFoundError), path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.rename(path.with_suffix(""))
+        recover(self.folder, self.prefix)
 
     def send(self) -> None:
         """Ship what is finished.
@@ -99,3 +102,13 @@ class Journal:
             with suppress(FileNotFoundError):  # another process was first
                 self.ship(path.name, path.read_bytes())
                 path.unlink()
+
+
+def open_locked(path: Path) -> int:
+    """A new file that this process holds; one that another finished before it was locked is made again."""
+    while True:
+        file = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if path.is_file() and path.stat().st_ino == os.fstat(file).st_ino:
+            return file
+        os.close(file)

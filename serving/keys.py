@@ -37,8 +37,11 @@ def read_keys(host: str) -> Keys:
 def read_variable(name: str) -> list[bytes]:
     """The keys of a variable, separated by commas: several while one replaces another."""
     keys = [key.strip() for key in os.environ.get(name, "").split(",") if key.strip()]
-    if any(len(key) < SHORTEST for key in keys):
-        raise InputError(f"a key of {name} has fewer than {SHORTEST} characters: make one with `openssl rand -hex 32`")
+    if any(len(key) < SHORTEST or not key.isascii() for key in keys):
+        raise InputError(
+            f"a key of {name} has fewer than {SHORTEST} characters, or others than ASCII: make one with "
+            "`openssl rand -hex 32`"
+        )
     return [key.encode() for key in keys]
 
 
@@ -54,8 +57,8 @@ def require_key(request: Request, keys: list[bytes]) -> None:
     """Refuse a request without one of the keys, given as `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
     if not keys:
         return
-    bearer = request.headers.get("authorization", "")
-    given = request.headers.get("x-api-key") or bearer.removeprefix("Bearer ")
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    given = request.headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
     found = [hmac.compare_digest(given.encode(), key) for key in keys]  # all of them, whichever fits
     if not any(found):
         raise refuse(401, "api_key", "give a valid key, as X-API-Key or as Authorization: Bearer")

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from serving.rows import Row, RowSchema
 from tasks.core.errors import InputError
 from tasks.core.params import Serve
 from tasks.core.use_case import UseCase
+from tasks.features.index import Values
 
 AT_ONCE = 256  # rows of one batch, unless a single request has more
 NO_CHAMPION = "it has no champion yet: train a model, or run `ml tidy`"
@@ -85,6 +87,8 @@ class ServedModel:
             batch = await self._next()
             try:
                 self._settle(await self._answer(batch))
+            except Exception as error:  # a fault of ours: told to who asked, and the next ones are answered
+                self._settle([(question, error) for question in batch])
             finally:
                 self._waiting -= sum(len(question.rows) for question in batch)
                 for question in batch:  # of none but a cancelled worker
@@ -117,8 +121,9 @@ class ServedModel:
         answered = [(question, answer) for question, answer in results if isinstance(answer, Answer)]
         try:
             self.journal.append(b"".join(self._line(question, answer) for question, answer in answered))
-            if self.journal.fsync:
-                await asyncio.get_running_loop().run_in_executor(None, self.journal.sync)
+            await self.journal.sync()
+            for _, answer in answered:
+                self.metrics.answered(self.name, answer.scores, answer.ages)
         except OSError as error:
             full = refuse(503, "log", f"the answer cannot be logged: {error.strerror}")
             return [(question, full if isinstance(answer, Answer) else answer) for question, answer in results]
@@ -152,7 +157,6 @@ class ServedModel:
             ages = self._ages(held, max(moments[part]))
             results.append((question, Answer(held, uuid4().hex, scores[part], before and before[part], ages)))
             start = part.stop
-        self.metrics.answered(self.name, scores, results[-1][1].ages)
         return results
 
     def explain(self, rows: list[Row]) -> dict[str, Any]:
@@ -163,15 +167,17 @@ class ServedModel:
         """
         if self.held is None:
             raise not_ready(self.name)
-        held, frame = self.held, self.schema.to_frame(rows[:1])
+        if len(rows) > 1:
+            raise refuse(422, "rows", "give one row")
+        held, frame = self.held, self.schema.to_frame(rows)
         try:
             asked = self._check(held, frame)
-            features = self.use_case.build_features(frame, held.index)
+            features = self.use_case.feature_values(frame, held.index, asked)
             (found,), _ = score_rows(self.use_case, held, frame, asked)
         except Exception as error:
             raise self._tell(error) from None
         facts = {"version": held.version, "data_version": held.context.data_version}
-        return {"score": found, **facts, "features": features.row(0, named=True)}
+        return {"score": found, **facts, "features": {name: show(values) for name, values in features.items()}}
 
     def _check(self, held: Held, frame: pl.DataFrame) -> pl.Series:
         """Refuse a row that breaks a rule of the contract, or lies where the context says nothing; prediction times."""
@@ -204,6 +210,13 @@ class ServedModel:
             "before": answer.before,
         }
         return to_json(line) + b"\n"
+
+
+def show(values: Values) -> str | float | None:
+    """The only value of a feature as the model takes it: what is not finite is missing."""
+    if isinstance(values, pl.Series):
+        return values[0]
+    return float(values[0]) if isfinite(values[0]) else None
 
 
 def not_ready(model: str) -> RefusedError:

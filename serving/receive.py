@@ -1,6 +1,5 @@
 """Rows of tables that are sent: on the disk before the answer, and in the landing place within a minute."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +10,10 @@ from serving.journal import Journal
 from serving.metrics import Metrics
 from serving.refusal import refuse
 from serving.rows import Row, RowSchema
+from tasks.core.handover import SENT
 from tasks.core.params import Params, Serve
 from tasks.core.use_case import load_tables
 from tasks.core.workspace import workspace
-
-PREFIX = "sent-"  # of the files that land
 
 
 class Receiver:
@@ -41,10 +39,11 @@ class Receiver:
         """
         rows = self.schema.read(body, self.limits)
         self.schema.require_rules(rows)
+        self.schema.require_possible(rows)
         lines = {self.schema.key_of(row): to_line(self.schema, row) for row in rows}
         try:
             self._append(lines)
-            await asyncio.get_running_loop().run_in_executor(None, self.journal.sync)
+            await self.journal.sync()
         except OSError as error:
             raise refuse(503, "log", f"the rows cannot be kept: {error.strerror}") from None
         self.metrics.received.labels(self.name).inc(len(rows))
@@ -79,8 +78,8 @@ def open_receivers(metrics: Metrics) -> dict[str, Receiver]:
 def open_landing(table: str, source: str) -> Journal:
     """Where rows of a table land: in its folder, or on this disk until they are shipped to it."""
     if "://" not in source:
-        return Journal(workspace().root / source / table, fsync=True, prefix=PREFIX)
-    return Journal(workspace().received / table, fsync=True, ship=ship_to(f"{source}/{table}"), prefix=PREFIX)
+        return Journal(workspace().root / source / table, fsync=True, prefix=SENT)
+    return Journal(workspace().received / table, fsync=True, ship=ship_to(f"{source}/{table}"), prefix=SENT)
 
 
 def ship_to(folder: str) -> Callable[[str, bytes], None]:

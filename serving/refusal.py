@@ -1,5 +1,6 @@
 """What an endpoint refuses, and why: the field and the rule, and nothing of what was sent."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -44,15 +45,18 @@ def refuse(status: int, rule: str, message: str, *where: str | int) -> RefusedEr
     return RefusedError(status, Fault(where=list(where), rule=rule, message=message))
 
 
-def refuse_unfit(error: ValidationError, declared: list[str]) -> RefusedError:
+def refuse_unfit(error: ValidationError, declared: list[str], outcomes: Sequence[str]) -> RefusedError:
     """What does not fit the schema of a request; of an undeclared field not even the name is repeated."""
-    found = error.errors(include_input=False, include_context=False, include_url=False)
+    found = [dict(fault) for fault in error.errors(include_input=False, include_context=False, include_url=False)]
     status = 400 if found[0]["type"] == "json_invalid" else 422
-    return RefusedError(status, *(to_fault(dict(fault), declared) for fault in found[:SHOWN]))
+    faults = [to_fault(fault, declared, outcomes) for fault in found]
+    return RefusedError(status, *{fault.model_dump_json(): fault for fault in faults}.values())  # each once
 
 
-def to_fault(fault: dict[str, Any], declared: list[str]) -> Fault:
-    rule, place = fault["type"], [part for part in fault["loc"] if isinstance(part, int) or part in declared]
+def to_fault(fault: dict[str, Any], declared: list[str], outcomes: Sequence[str]) -> Fault:
+    rule, names = fault["type"], [*declared, *outcomes]
+    place = [part for part in fault["loc"] if isinstance(part, int) or part in names]
     if rule == "extra_forbidden":
-        return Fault(where=place, rule=rule, message=f"a field that is not declared: give {', '.join(declared)}")
+        told = "an outcome: leave it out" if fault["loc"][-1] in outcomes else "a field that is not declared"
+        return Fault(where=place, rule=rule, message=f"{told}; the fields are {', '.join(declared)}")
     return Fault(where=place, rule=rule, message=fault["msg"])

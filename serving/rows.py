@@ -3,10 +3,13 @@
 import json
 import warnings
 from collections.abc import Sequence
-from typing import Annotated, Any
+from contextlib import suppress
+from datetime import datetime, time
+from typing import Annotated, Any, Optional
 
 import polars as pl
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -19,11 +22,13 @@ from pydantic import (
 )
 
 from serving.refusal import refuse, refuse_unfit
+from tasks.core.moments import POSSIBLE
 from tasks.core.params import Serve
 from tasks.features.table import Table, looks_across
 
 LONGEST = 1_000  # characters of a text whose length the contract leaves open
-LARGEST = {pl.Float32: 3.4028234e38}
+NANO = range(1678, 2262)  # the years that nanoseconds can count
+SAID, BOUNDS = {"nullability", "regex"}, {"min", "max", "min_exclusive", "max_exclusive"}  # by the type of a field
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 Row = tuple[Any, ...]  # in the order of the columns
 
@@ -39,12 +44,13 @@ class RowSchema:
 
     def __init__(self, name: str, table: Table, without: Sequence[str] = ()) -> None:
         columns = {column: declared for column, declared in table.columns.items() if column not in without}
-        self.table, self.columns = table, list(columns)
+        self.table, self.columns, self._without = table, list(columns), without
         self.kinds = {column: table.empty.schema[column] for column in columns}
         fields: dict[str, Any] = {column: (make_field(declared), ...) for column, declared in columns.items()}
         self.model: type[BaseModel] = create_model(f"{name}_row", __config__=STRICT, **fields)
         self.one, self.many = TypeAdapter(self.model), TypeAdapter(list[self.model])  # ty: ignore[invalid-type-form]
         self.rules = find_rules(table, set(without))
+        self._nested = any(kind.is_nested() for kind in self.kinds.values())
         self._key = [self.columns.index(column) for column in table.key]
 
     def read(self, body: bytes, limits: Serve) -> list[Row]:
@@ -57,11 +63,11 @@ class RowSchema:
         try:
             found = [self.one.validate_json(body)] if single else self.many.validate_json(body)
         except ValidationError as error:
-            raise refuse_unfit(error, self.columns) from None
+            raise refuse_unfit(error, self.columns, self._without) from None
         if not 0 < len(found) <= limits.max_rows:
             raise refuse(422, "rows", f"give from 1 to {limits.max_rows:,} rows (serve.max_rows)")
         refuse_repeated_fields(body)
-        rows = [tuple(vars(row).values()) for row in found]
+        rows = [tuple((row.model_dump() if self._nested else vars(row)).values()) for row in found]
         self._refuse_repeated_keys(rows)
         return rows
 
@@ -83,6 +89,15 @@ class RowSchema:
         for number, kept in enumerate(self.to_frame(rows).select(checks).iter_rows() if checks else ()):
             self.refuse_broken(number, kept)
 
+    def require_possible(self, rows: list[Row]) -> None:
+        """Refuse rows of a year in which no data can be."""
+        moment = self.table.row_known_at if self.table.event_time is None else self.table.event_time
+        if moment is not None:
+            possible = self.to_frame(rows).select(moment.is_between(*POSSIBLE)).to_series()
+            for number in (~possible.fill_null(self.table.event_time is None)).arg_true():
+                years = f"from {POSSIBLE[0].year} to {POSSIBLE[1].year}"
+                raise refuse(409, "horizon", f"the event must lie in a year {years}", number)
+
     def refuse_broken(self, number: int, kept: Sequence[bool | None]) -> None:
         """Refuse a row of whose rules one is not kept."""
         if False in kept:
@@ -95,21 +110,25 @@ class RowSchema:
 
 
 def make_field(column: Any) -> Any:
-    """The type of a field, with the bounds of its column."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what it leaves out; rules and times see to it
-        kind: Any = column.pydantic_field()
-    dtype, null = column.dtype, (None if column.nullable else Any)
+    """The type of a field, with the bounds that JSON can say; the rules see to the others."""
+    kind: Any
+    dtype = column.dtype
     if isinstance(dtype, pl.Datetime):
-        time: Any = AwareDatetime if dtype.time_zone else NaiveDatetime
-        return time | None if null is None else time
-    if dtype.is_integer():
-        return Annotated[kind, BeforeValidator(whole)]
-    if dtype == pl.String and getattr(column, "max_length", None) is None:
-        return Annotated[kind, Field(max_length=LONGEST)]
-    if largest := LARGEST.get(type(dtype)):
-        return Annotated[kind, Field(ge=-largest, le=largest)]
-    return kind
+        kind = AwareDatetime if dtype.time_zone else NaiveDatetime
+        if dtype.time_unit == "ns":
+            kind = Annotated[kind, AfterValidator(refuse_uncountable)]  # ty: ignore[invalid-type-form]
+    elif dtype == pl.Time:
+        kind = Annotated[time, AfterValidator(refuse_zone)]
+    elif dtype == pl.String:
+        longest = getattr(column, "max_length", None) or LONGEST
+        kind = Annotated[str, Field(max_length=longest, pattern=getattr(column, "regex", None))]
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it leaves out, which the rules see to
+            kind = column.pydantic_field()
+        if dtype.is_integer():
+            kind = Annotated[kind, BeforeValidator(whole)]  # ty: ignore[invalid-type-form]
+    return Optional[kind] if column.nullable else kind  # noqa: UP045
 
 
 def whole(value: Any) -> Any:
@@ -117,17 +136,33 @@ def whole(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
+def refuse_uncountable(value: datetime) -> datetime:
+    """A time in nanoseconds reaches no further."""
+    if value.year not in NANO:
+        raise ValueError(f"give a year from {NANO[0]} to {NANO[-1]}")
+    return value
+
+
+def refuse_zone(value: time) -> time:
+    """The time of a day has no zone in a contract."""
+    if value.tzinfo is not None:
+        raise ValueError("give a time of day without a zone")
+    return value
+
+
 def find_rules(table: Table, without: set[str]) -> dict[str, pl.Expr]:
-    """The rules of the contract that no JSON schema can say: of several columns, own checks, bytes of a text."""
+    """The rules of the contract that the types of the fields do not say; each of one row alone."""
     found = {}
     for name, rule in table.schema._validation_rules(with_cast=False).items():
         column, _, kind = name.partition("|")
-        own = not kind or kind.startswith("check") or kind == "max_length"
-        if own and column != "primary_key" and not hasattr(rule, "group_columns"):
+        said = kind in SAID or (column in table.columns and table.columns[column].dtype.is_integer() and kind in BOUNDS)
+        if not said and name != "primary_key" and not hasattr(rule, "group_columns"):
             expression = rule.expr
-            if not set(expression.meta.root_names()) & without and not looks_across(expression):
-                found[name] = expression
-    return found
+            with suppress(pl.exceptions.PolarsError):  # of the parts of a list, which its type says
+                if not set(expression.meta.root_names()) & without and not looks_across(expression):
+                    found[name] = expression
+    floats = [c for c, declared in table.columns.items() if c not in without and declared.dtype.is_float()]
+    return found | {f"{c}|finite": pl.col(c).cast(pl.Float32).is_finite() for c in floats}  # as features are
 
 
 def refuse_repeated_fields(body: bytes) -> None:

@@ -1,6 +1,7 @@
 """Serving models on an address until the process is told to end."""
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -10,14 +11,15 @@ from serving.journal import Journal
 from serving.keys import read_keys
 from serving.metrics import Metrics
 from serving.model import ServedModel
+from serving.patience import PatientProtocol
 from serving.receive import open_receivers
 from tasks.core.errors import InputError
+from tasks.core.handover import ANSWERS
 from tasks.core.params import Params
 from tasks.core.store import store
 from tasks.core.use_case import list_models, load_use_case, require_model
 from tasks.core.workspace import workspace
 
-FOLDER = "served"  # of the store: what was answered, until predict or tidy takes it in
 CONNECTIONS = 1_000
 PATIENCE = 30  # seconds that accepted requests have at the end
 
@@ -41,6 +43,7 @@ def serve(model: str | None, host: str, port: int) -> None:
         raise InputError("no model of project/ can be loaded: see above")
     default = model or Params.load().model
     default = default if default in models else next(iter(models))
+    models = {default: models[default]} | models
     app = make_app(models, open_receivers(metrics), default, keys, host, metrics)
     config = uvicorn.Config(
         app,
@@ -49,11 +52,14 @@ def serve(model: str | None, host: str, port: int) -> None:
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=PATIENCE,
         server_header=False,
+        http=PatientProtocol,
         proxy_headers=False,
     )
     with bind(host, port) as listener:
-        print(f"answers on http://{host}:{port}, its page; /docs describes the API, /ready how it is", flush=True)
-        uvicorn.Server(config).run(sockets=[listener])
+        shown = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104
+        print(f"open http://{shown}:{port} to try it, /docs for its API, /ready for its state", flush=True)
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def open_models(names: list[str], metrics: Metrics) -> dict[str, ServedModel]:
@@ -72,9 +78,9 @@ def open_models(names: list[str], metrics: Metrics) -> dict[str, ServedModel]:
 def open_journal(model: str, fsync: bool) -> Journal:
     """Where the answers of a model are logged: in the store, or on this disk until they are shipped to it."""
     if not store().remote:
-        return Journal(Path(store().address) / FOLDER / model, fsync)
+        return Journal(Path(store().address) / ANSWERS / model, fsync)
     return Journal(
-        workspace().answers / model, fsync, lambda name, content: store().put(f"{FOLDER}/{model}/{name}", content)
+        workspace().answers / model, fsync, lambda name, content: store().put(f"{ANSWERS}/{model}/{name}", content)
     )
 
 

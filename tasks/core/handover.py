@@ -1,25 +1,27 @@
 """What the batch side hands to the endpoints: for each model the champion, and the context of its features."""
 
-from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from tasks.core.errors import StoreError, first_line
 from tasks.core.store import sha256, store
 
 FOLDER = "serving"  # of the store
+ANSWERS = "served"  # of the store: what endpoints answered, until predict or tidy takes it in
+SENT = "endpoint-rows-"  # begins the names of files of rows that were sent to an endpoint and checked one by one
 
 
 class Handover(BaseModel):
     """A file of serving/MODEL/ that names files by their digests; it is replaced whole."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+    NAME: ClassVar[str]
 
     @classmethod
     def file(cls, model: str) -> str:
         """Its name in the store."""
-        return f"{FOLDER}/{model}/{cls.__name__.lower()}.json"
+        return f"{FOLDER}/{model}/{cls.NAME}"
 
     @classmethod
     def read(cls, model: str) -> Self | None:
@@ -51,9 +53,10 @@ class Version(BaseModel):
     digests: dict[str, str]
 
 
-class Champion(Handover):
+class ServedChampion(Handover):
     """Who answers: the champion, and the version before it, whose score is logged beside."""
 
+    NAME = "champion.json"
     champion: Version
     predecessor: Version | None
     entry: int  # of the decision log, by which it is so
@@ -65,16 +68,17 @@ class ContextTable(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     digest: str
-    newest: datetime | None  # when the last of its rows, or of their outcomes, became known; None: it always was
+    newest: AwareDatetime | None  # when the last of its rows, or of their outcomes, became known; None: it always was
 
 
-class Context(Handover):
+class ServingContext(Handover):
     """The rows that features of new rows are made of."""
 
+    NAME = "context.json"
     data_version: str
-    as_of: datetime
-    start: datetime  # events before it would lack part of their past
-    until: datetime | None  # events after it are refused; None: horizon after now
+    as_of: AwareDatetime
+    start: AwareDatetime  # events before it would lack part of their past
+    until: AwareDatetime | None  # events after it are refused; None: horizon after now
     tables: dict[str, ContextTable]
 
 

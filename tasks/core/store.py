@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,16 @@ class Store:
             return []
         except Exception as error:  # whatever a client of an object store raises
             raise StoreError(f"{self.address}/{folder} cannot be listed: {first_line(error)}") from None
+
+    def age(self, name: str) -> timedelta:
+        """How long ago a file was written; no time at all where it is gone."""
+        try:
+            files, root = self._open()
+            return datetime.now(UTC) - files.modified(f"{root}/{name}").replace(tzinfo=UTC)
+        except FileNotFoundError:
+            return timedelta(0)
+        except Exception as error:  # whatever a client of an object store raises
+            raise StoreError(f"{self.address}/{name} cannot be read: {first_line(error)}") from None
 
     def remove(self, name: str) -> None:
         """Remove a file; that it is gone already is no fault."""

@@ -12,6 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fsspec.core import url_to_fs
 
 from tasks.core.errors import InputError, first_line, without_secrets
+from tasks.core.handover import SENT
+from tasks.core.journals import PART, recover
 from tasks.core.workspace import workspace
 
 UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")  # of programs that copy
@@ -53,6 +55,12 @@ class LandingPlace:
         """
         found = self._list_bucket() if self.remote else list_folder(self._folder())
         return Listing(found.files.sort("modified", "file"), found.troubles)
+
+    def recover(self) -> None:
+        """Finish the files of rows that were sent to an endpoint which is gone."""
+        if not self.remote:
+            for folder in {path.parent for path in self.root.glob(f"*/{SENT}*{PART}")}:
+                recover(folder, SENT)
 
     def read(self, file: Found) -> bytes | None:
         """The content of a file; None if it changed or vanished since it was listed: the next run sees it again.

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import polars as pl
 
-from tasks.core.handover import Context, ContextTable, keep_context_file
+from tasks.core.handover import ContextTable, ServingContext, keep_context_file
 from tasks.core.params import Params
 from tasks.core.use_case import UseCase
 from tasks.data.context import ALWAYS, NEVER, reach_of
@@ -14,7 +14,7 @@ from tasks.data.snapshot import Snapshot
 from tasks.data.validation import separate_rows
 
 
-def hand_over_context(snapshot: Snapshot, use_case: UseCase, as_of: datetime, params: Params) -> Context:
+def hand_over_context(snapshot: Snapshot, use_case: UseCase, as_of: datetime, params: Params) -> ServingContext:
     """Hand the newest rows of the tables that a model's features are made of to the endpoints.
 
     They are not cut at as_of: a feature sees nothing that became known after the prediction time of its own row.
@@ -28,7 +28,7 @@ def hand_over_context(snapshot: Snapshot, use_case: UseCase, as_of: datetime, pa
     start = as_of - params.serve.history
     tables = {name: read_rows(snapshot, use_case, name, start) for name in sorted(use_case.used)}
     contents = {name: to_parquet(rows) for name, rows in tables.items()}
-    context = Context(
+    context = ServingContext(
         data_version=snapshot.version,
         as_of=as_of,
         start=start,
@@ -41,8 +41,6 @@ def hand_over_context(snapshot: Snapshot, use_case: UseCase, as_of: datetime, pa
         },
     )
     context.write(use_case.model)
-    for content in contents.values():  # tidy elsewhere may have removed one that no context named yet
-        keep_context_file(content)
     return context
 
 

@@ -141,10 +141,10 @@ def scores_without(
     rows = rows.join(seen.select("logged", "context"), on="logged", maintain_order="left")
     ends = [json.loads(text) for text in rows["context"]]
     rows = rows.select(context.rows.columns)
-    timed = [table for table in sorted(use_case.used) if use_case.tables[table].row_known_at is not None]
+    timed = [table for table in sorted(use_case.used) if all(end.get(table) for end in ends)]
     cuts: dict[str, Mapping[str, np.ndarray]] = {table: {table: to_until(ends, table)} for table in timed}
     return {
-        table: champion.bundle.scorer.run(to_inputs(use_case.features.values(rows, context.index, until=until)[0]))
+        table: champion.bundle.scorer.run(to_inputs(use_case.feature_values(rows, context.index, until=until)))
         for table, until in ({"": {}} | cuts).items()
     }
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from deltalake import DeltaTable
 
 from tasks.core.errors import InputError
+from tasks.core.handover import ANSWERS
 from tasks.core.handover import FOLDER as HANDED_OVER
 from tasks.core.locks import exclusive
 from tasks.core.params import Data
@@ -22,7 +23,6 @@ from tasks.data.fetch import object_path, read_listing
 from tasks.data.quarantine import QUARANTINE
 from tasks.data.snapshot import cache_folder, pull_snapshot
 from tasks.data.versions import DATA_VERSIONS
-from tasks.inference.answers import FOLDER as ANSWERS
 from tasks.inference.prediction_log import PREDICTIONS
 from tasks.operations.needed import needed_versions
 from tasks.operations.places import Place, copy_missing, open_place, told_where

@@ -1,6 +1,5 @@
 """Scores for the rows of a file of any size: part by part, so that memory is bounded and a stopped run goes on."""
 
-import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
 
+from tasks.core.cache_keys import make_key
 from tasks.core.errors import InputError, first_line
 from tasks.core.files import atomic_write
 from tasks.core.params import Params
-from tasks.core.store import sha256
 from tasks.core.use_case import UseCase
 from tasks.core.workspace import workspace
 from tasks.data.context import cut_to_reach, read_context, read_fixed_tables, read_timed_tables
@@ -33,6 +32,7 @@ from tasks.registry.versions import Champion
 
 AT_ONCE = 50_000  # rows of a part
 MONTHS = 2  # whose index is held at once
+SOURCE = "tasks/[di]*/*.py"  # the code that checks and scores, beside that of the use case
 EACH = 5.0  # seconds between two lines of progress
 
 
@@ -72,7 +72,7 @@ class Bulk:
         checked = check_rows(table, name, converted.rows.with_row_index(POSITION).filter(~lost))
         month = self.use_case.event_time.dt.truncate("1mo")
         inputs = [
-            (part[POSITION], to_inputs(self.use_case.features.values(part.drop(POSITION), self.index_of(start))[0]))
+            (part[POSITION], to_inputs(self.use_case.feature_values(part.drop(POSITION), self.index_of(start))))
             for (start,), part in checked.valid.group_by(month.alias("month"), maintain_order=True)
         ]
         broken = checked.quarantined.select(POSITION, pl.col("broken_rules").list.join(", "))
@@ -109,7 +109,7 @@ def score_file(source: str, target: str, bulk: Bulk) -> int:
         InputError: The file cannot be read, or the target not be written.
     """
     files = open_files(source)
-    total, parts = sum(file.metadata.num_rows for file in files), parts_of(source, total_of(files), bulk)
+    total, parts = sum(file.metadata.num_rows for file in files), open_parts(source, bulk)
     done, begun, told, fresh = 0, time.monotonic(), time.monotonic(), 0
     waiting: list[tuple[Path, Future[pl.DataFrame]]] = []
     with ThreadPoolExecutor(1) as scoring:  # onnxruntime works while the next features are made
@@ -119,7 +119,8 @@ def score_file(source: str, target: str, bulk: Bulk) -> int:
             if not path.is_file():
                 fresh += rows.num_rows
                 prepared = bulk.prepare(pl.DataFrame(pa.table(rows)), source)
-                keep_part(waiting.pop()) if waiting else None
+                if waiting:
+                    keep_part(waiting.pop())
                 waiting.append((path, scoring.submit(bulk.score, prepared)))
             if time.monotonic() - told > EACH:
                 told = time.monotonic()
@@ -138,16 +139,25 @@ def keep_part(scored: tuple[Path, Future[pl.DataFrame]]) -> None:
         future.result().write_parquet(part)
 
 
+def find_files(source: str) -> list[str]:
+    """The names of a file, or of the parquet files of a folder or prefix."""
+    place, root = url_to_fs(source)
+    return sorted(name for name in place.find(root) if name.endswith(".parquet")) if place.isdir(root) else [root]
+
+
 def open_files(source: str) -> list[pq.ParquetFile]:
-    """The parquet files of a file, a folder or a prefix."""
+    """The parquet files of a file, a folder or a prefix.
+
+    Raises:
+        InputError: There is none with rows, or one cannot be read.
+    """
     try:
-        place, root = url_to_fs(source)
-        names = sorted(place.find(root)) if place.isdir(root) else [root]
-        found = [pq.ParquetFile(place.open(name), memory_map=False) for name in names if not name.endswith(".part")]
+        place, _ = url_to_fs(source)
+        found = [pq.ParquetFile(place.open(name)) for name in find_files(source)]
     except Exception as error:  # whatever a client of an object store raises
         raise InputError(f"{source} cannot be read as parquet: {first_line(error)}") from None
-    if not found:
-        raise InputError(f"{source} holds no parquet file")
+    if not sum(file.metadata.num_rows for file in found):
+        raise InputError(f"{source} holds no parquet file with rows")
     return found
 
 
@@ -157,18 +167,16 @@ def read_parts(files: list[pq.ParquetFile]) -> Iterator[pa.RecordBatch]:
         yield from file.iter_batches(AT_ONCE)
 
 
-def total_of(files: list[pq.ParquetFile]) -> list[Any]:
-    """What tells one content from another: rows and sizes of all row groups."""
-    return [[file.metadata.num_rows, file.metadata.serialized_size, file.schema_arrow.to_string()] for file in files]
-
-
-def parts_of(source: str, content: list[Any], bulk: Bulk) -> Path:
-    """Where the parts lie: of the same file, version and data a stopped run left some."""
-    told = [source, content, bulk.champion.version, bulk.snapshot.version, bulk.as_of.isoformat(), bulk.use_case.model]
-    folder = workspace().bulk / sha256(json.dumps(told).encode())[:16]
+def open_parts(source: str, bulk: Bulk) -> Path:
+    """Where the parts lie: of the same file, version, data and code a stopped run left some."""
+    place, root = url_to_fs(source)
+    files = {name: place.ukey(name) for name in find_files(source)}
+    facts = {"files": files, "root": root, "version": bulk.champion.version, "as_of": bulk.as_of.isoformat()}
+    facts |= {"model": bulk.use_case.model, "data": bulk.snapshot.version}
+    folder = workspace().bulk / make_key(SOURCE, *bulk.use_case.code, **facts)
     folder.mkdir(parents=True, exist_ok=True)
-    left = len(list(folder.glob("*.parquet")))
-    print(f"goes on after {left * AT_ONCE:,} rows of a run that was stopped") if left else None
+    if left := len(list(folder.glob("*.parquet"))):
+        print(f"goes on after {left:,} parts of a run that was stopped")
     return folder
 
 

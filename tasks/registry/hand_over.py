@@ -3,7 +3,7 @@
 import polars as pl
 
 from tasks.core.errors import InputError
-from tasks.core.handover import Champion, Version
+from tasks.core.handover import ServedChampion, Version
 from tasks.core.use_case import load_use_case
 from tasks.features.index import Index
 from tasks.inference.scorer import TEXT, Scorer
@@ -40,13 +40,13 @@ def require_servable(model: str, version: str, scorer: Scorer) -> None:
             )
 
 
-def describe_champion(log: Log) -> Champion | None:
+def describe_champion(log: Log) -> ServedChampion | None:
     """The champion and the version that a rollback returns to, with their files; None before the first promotion."""
     version, before = log.champion(), log.predecessor()
     if version is None:
         return None
     predecessor = describe_version(log, before) if before else None
-    return Champion(champion=describe_version(log, version), predecessor=predecessor, entry=log.head.number)
+    return ServedChampion(champion=describe_version(log, version), predecessor=predecessor, entry=log.head.number)
 
 
 def describe_version(log: Log, version: str) -> Version:

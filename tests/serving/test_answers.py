@@ -63,6 +63,17 @@ def test_an_answer_says_what_it_is_made_of_and_is_on_record_once(flights, use_ca
     assert json.loads(kept["inputs"])["flight"] == row["flight"] and "flights" in json.loads(kept["context"])
 
 
+def test_of_two_endpoints_the_first_answer_to_a_key_counts(flights, use_case):
+    row = as_requests(flights)[-1]
+    with running_endpoint() as one, running_endpoint() as other:
+        one.ask(row | {"flight": 1})  # its file is the older one
+        first = other.ask(row | {"distance": 100})
+        later = one.ask(row | {"distance": 4_000})
+    assert take_in_answers(use_case) == 2
+    kept = logged().filter(pl.col("request_id") == first.body["request_id"])
+    assert kept.height == 1 and later.body["request_id"] not in logged()["request_id"]
+
+
 def test_what_was_answered_counts_in_a_later_batch(flights, use_case, snapshot, params):
     with running_endpoint() as endpoint:
         endpoint.ask(as_requests(flights.tail(50)))

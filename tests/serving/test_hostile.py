@@ -146,6 +146,16 @@ def test_one_bad_row_keeps_nobody_else_from_an_answer(endpoint, row):
     assert statuses == [409 if n % 5 == 0 else 200 for n in range(100)]
 
 
+def test_who_never_ends_a_request_is_hung_up_on_and_keeps_nobody_out(module_flights, row):
+    with running_endpoint() as slow:
+        connections = [socket.create_connection(("127.0.0.1", slow.port)) for _ in range(3)]
+        for connection, sent in zip(connections, (b"", b"POST /predict HTTP/1.1\r\nHost: loc", HALF), strict=True):
+            connection.sendall(sent)
+        assert slow.ask(row).status == 200
+        answers = [connection.makefile("rb").read() for connection in connections]  # until they are closed
+        assert answers[:2] == [b"", b""] and b"408" in answers[2]
+
+
 def test_a_client_that_goes_away_in_the_middle_disturbs_nobody(endpoint, row):
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", endpoint.port)) as half:

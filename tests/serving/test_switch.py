@@ -13,10 +13,12 @@ import pytest
 from endpoints import MODEL, WAIT, as_requests, running_endpoint
 
 from serving.events import headers_for, send
-from tasks.core.handover import Champion, Context
+from tasks.core.handover import ServedChampion, ServingContext
 from tasks.core.store import store as open_store
 from tasks.core.tables import read_rows
 from tasks.core.use_case import META
+from tasks.data.clock import resolve_as_of
+from tasks.data.serving_context import hand_over_context
 from tasks.inference.answers import take_in_answers
 from tasks.inference.bundle import write_bundle
 from tasks.inference.prediction_log import PREDICTIONS
@@ -76,7 +78,7 @@ def test_a_damaged_version_leaves_the_old_one_serving_is_told_and_is_tried_again
         endpoint.wait_for(lambda state: state["version"] == second)
         promote_by_hand(MODEL, "1", "back", "data")
         endpoint.wait_for(lambda state: state["version"] == "1")
-        handed = Champion.read(MODEL)
+        handed = ServedChampion.read(MODEL)
         file = Path(open_store().address) / "bundles" / handed.predecessor.bundle / "model.onnx"
         whole = file.read_bytes()
         file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -90,10 +92,11 @@ def test_a_damaged_version_leaves_the_old_one_serving_is_told_and_is_tried_again
         assert state["trouble"] is None and endpoint.ask(row).body["version"] == second
 
 
-def test_new_data_is_seen_without_a_switch(flights, snapshot):
+def test_new_data_is_seen_without_a_switch(flights, snapshot, use_case, params):
+    as_of = resolve_as_of(None, snapshot, use_case, "data")
     with running_endpoint() as endpoint:
         since = endpoint.state()["since"]
-        hand_over_contexts(replace(snapshot, version="another"))
+        hand_over_context(replace(snapshot, version="another"), use_case, as_of, params)
         state = endpoint.wait_for(lambda state: state["data_version"] == "another")
         assert (state["since"], state["version"], state["trouble"]) == (since, "1", None)
 
@@ -112,18 +115,18 @@ def test_a_rollback_reaches_the_endpoint_and_the_predecessor_is_scored_beside(fl
     assert kept["predecessor_score"].to_list() == [None, old]
 
 
-def test_without_a_champion_it_waits_for_one(versions, snapshot, use_case):
+def test_without_a_champion_it_waits_for_one(versions, snapshot, params):
     with running_endpoint(ready=False) as endpoint:
         assert endpoint.get("/health").status == 200 and endpoint.get("/ready").status == 503
         refused = endpoint.ask({})
         assert refused.status in (422, 503)
         promote_by_hand(MODEL, "1", "the first", "data")
-        hand_over_contexts(snapshot)
+        hand_over_contexts(params.data, snapshot)
         assert endpoint.wait_for(lambda state: state["ready"])["version"] == read_log(MODEL).champion()
 
 
 def test_a_store_of_another_contract_is_told_and_not_served(flights):
-    context = Context.read(MODEL)
+    context = ServingContext.read(MODEL)
     tables = {name: table for name, table in context.tables.items() if name != "weather"}
     context.model_copy(update={"tables": tables}).write(MODEL)
     with running_endpoint(ready=False) as endpoint:
@@ -133,9 +136,9 @@ def test_a_store_of_another_contract_is_told_and_not_served(flights):
 
 @pytest.mark.server
 def test_trouble_is_told_by_an_event(flights, server):
-    context = Context.read(MODEL)
+    context = ServingContext.read(MODEL)
     with running_endpoint(PREFECT_API_URL=server):
-        Context.write(context.model_copy(update={"tables": {}}), MODEL)
+        ServingContext.write(context.model_copy(update={"tables": {}}), MODEL)
         chosen = {"filter": {"event": {"name": ["endpoint.troubled"]}}}
         give_up = time.monotonic() + WAIT
         while not (found := read_events(server, chosen)):

@@ -16,7 +16,8 @@ import polars as pl
 
 from serving.held import load_index
 from stack.local_stack import ROOT, free_port
-from tasks.core.handover import Context
+from tasks.core.handover import ServingContext
+from tasks.core.params import Params
 from tasks.operations.serving import hand_over_contexts
 from tasks.registry.promotion import promote_by_hand
 
@@ -35,9 +36,9 @@ class Reply(NamedTuple):
 class Endpoint:
     """A running endpoint."""
 
-    def __init__(self, port: int, process: subprocess.Popen[str], log: Path) -> None:
+    def __init__(self, port: int, process: subprocess.Popen[str], log: Path, host: str = "127.0.0.1") -> None:
         self.port, self.process, self.log = port, process, log
-        self.address = f"http://127.0.0.1:{port}"
+        self.address = f"http://{host}:{port}"
 
     def get(self, path: str, **headers: str) -> Reply:
         return send(Request(f"{self.address}{path}", headers=headers))
@@ -84,7 +85,9 @@ def read(body: bytes) -> Any:
 
 
 @contextmanager
-def running_endpoint(*options: str, ready: bool = True, **variables: str) -> Generator[Endpoint]:
+def running_endpoint(
+    *options: str, ready: bool = True, host: str = "127.0.0.1", **variables: str
+) -> Generator[Endpoint]:
     """An endpoint of this process's workspace, ready where it can be; ended at the end, if it is not yet."""
     port, folder = free_port(), Path(os.environ["WORKSPACE"])
     log = folder / f"endpoint-{port}.log"
@@ -92,7 +95,7 @@ def running_endpoint(*options: str, ready: bool = True, **variables: str) -> Gen
     environment = os.environ | {"PYTHONUNBUFFERED": "1"} | variables
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output, text=True)
-    endpoint, give_up = Endpoint(port, process, log), time.monotonic() + WAIT
+    endpoint, give_up = Endpoint(port, process, log, host), time.monotonic() + WAIT
     try:
         while not answers(endpoint, ready):
             assert time.monotonic() < give_up and process.poll() is None, log.read_text()
@@ -118,8 +121,8 @@ def as_requests(rows: pl.DataFrame) -> list[dict[str, Any]]:
 def hand_over(snapshot, use_case) -> pl.DataFrame:
     """Make version 1 champion; returns the flights that may be asked for, without their outcomes."""
     promote_by_hand(MODEL, "1", "the first", "data")
-    hand_over_contexts(snapshot)
-    context = Context.read(MODEL)
+    hand_over_contexts(Params.load("").data, snapshot)
+    context = ServingContext.read(MODEL)
     assert context is not None
     rows = load_index(use_case, context).frames["flights"]
     return rows.filter(use_case.event_time >= context.start).drop(use_case.predicted.outcomes)
