@@ -1,6 +1,6 @@
 """Clients that send slowly, or not at all: a connection that holds no whole request after some seconds is closed."""
 
-from asyncio import TimerHandle, Transport
+from asyncio import TimerHandle
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,7 +13,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     _limit: TimerHandle | None = None
 
-    def connection_made(self, transport: Transport) -> None:  # ty: ignore[invalid-method-override]
+    def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._wait()
 

@@ -95,9 +95,8 @@ def test_a_value_that_the_contract_allows_is_read_and_comes_back_from_the_log(co
 def test_a_value_that_it_does_not_allow_is_refused(column, value):
     with pytest.raises(RefusedError) as refused:
         read(ROW | {column: value})
-    assert (
-        refused.value.status in (409, 422) and str(value) not in refused.value.body.decode().replace("Input", "")[:40]
-    )
+    assert refused.value.status in (409, 422)
+    assert len(str(value)) < 4 or str(value) not in refused.value.body.decode()
 
 
 def test_times_are_of_the_types_that_features_are_made_of():
