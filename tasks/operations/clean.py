@@ -36,6 +36,7 @@ def find_waste(days: int, last: int) -> list[Waste]:
     return [
         Waste("features that nobody read lately", list(find_old(workspace().features, days))),
         Waste("studies of trainings", list(find_old(workspace().studies, days))),
+        Waste("parts of files whose scoring was stopped", list(find_old(workspace().bulk, days))),
         Waste("copies of models", list(find_old(workspace().fetched, days))),
         Waste("reports", list(find_old(workspace().reports, days, pattern="*/*.html"))),
         Waste("data of versions that no model needs", find_objects(last)),

@@ -1,5 +1,6 @@
 """Who may ask, what others see of an endpoint, and rows that are sent to it."""
 
+import json
 import os
 import re
 import subprocess
@@ -8,7 +9,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from endpoints import MODEL, as_requests, running_endpoint
+from endpoints import MODEL, as_requests, hand_over, running_endpoint
+from stacks import wait_for
 
 from flows.ingest import ingest
 from stack.local_stack import ROOT
@@ -17,6 +19,7 @@ from tasks.core.use_case import load_use_case
 from tasks.data.landing import LandingPlace
 from tasks.data.reader import read_table
 from tasks.data.snapshot import pull_snapshot
+from tasks.inference.answers import take_in_answers
 
 KEY, OTHER, WRITE = "0123456789abcdef", "fedcba9876543210", "rows-0123456789abcdef"
 WEATHER = {
@@ -154,3 +157,27 @@ def test_its_pages_load_nothing_from_elsewhere(flights):
                 assert endpoint.get(address).status == 200, address
         assert "default-src 'self'" in endpoint.get("/").headers["content-security-policy"]
     assert not re.findall(r"https?://", (Path(ROOT) / "serving" / "page.html").read_text())
+
+
+def test_with_everything_on_s3_answers_and_rows_are_shipped_while_it_runs(
+    s3_store, versions, snapshot, use_case, monkeypatch
+):
+    monkeypatch.setenv("PARAMS_INGEST__SOURCE", "s3://shared/landing")
+    row = as_requests(hand_over(snapshot, use_case).tail(1))[0]
+    with running_endpoint(PARAMS_SERVE__SHIP="1s") as endpoint:
+        first = endpoint.ask(row)
+        assert endpoint.post("/tables/weather/rows", WEATHER).status == 202
+        wait_for(
+            lambda: s3_store.find("shared/landing/weather") and s3_store.find(f"shared/prefix/served/{MODEL}"), 300
+        )
+        assert take_in_answers(use_case) == 1 and endpoint.ask(row | {"flight": 1}).status == 200
+    assert take_in_answers(use_case) == 1 and first.status == 200
+    (landed,) = shipped(s3_store, "landing/weather")
+    assert {name: json.loads(s3_store.cat(landed))[name] for name in ("origin", "temp", "dewp")} == {
+        name: WEATHER[name] for name in ("origin", "temp", "dewp")
+    }
+
+
+def shipped(bucket, folder: str) -> list[str]:
+    bucket.invalidate_cache()
+    return [name for name in bucket.find(f"shared/{folder}") if name.endswith(".jsonl")]
