@@ -107,7 +107,7 @@ def warm_up(use_case: UseCase, held: Held) -> None:
     """Answer a row, so that what is made on first use is there, and what cannot answer is found out."""
     rows = held.index.frames[use_case.rows].tail(1)
     asked = rows.select(use_case.prediction_time).to_series()
-    if missing := held.scorer.missing(use_case.feature_values(rows, held.index, asked)):
+    if missing := held.scorer.missing(use_case.feature_values(rows, held.index, times=asked)):
         raise InputError(
             f"version {held.version} needs the feature {min(missing)!r}, which this code does not make: {BOTH}"
         )
@@ -127,7 +127,7 @@ def score_rows(use_case: UseCase, held: Held, rows: pl.DataFrame, asked: pl.Seri
     Raises:
         InputError: One is none.
     """
-    inputs = to_inputs(use_case.feature_values(rows, held.index, asked))
+    inputs = to_inputs(use_case.feature_values(rows, held.index, times=asked))
     scores = held.scorer.run(inputs)
     if not np.isfinite(scores).all():
         raise InputError("the model gives no finite score")

@@ -172,7 +172,7 @@ class ServedModel:
         held, frame = self.held, self.schema.to_frame(rows)
         try:
             asked = self._check(held, frame)
-            features = self.use_case.feature_values(frame, held.index, asked)
+            features = self.use_case.feature_values(frame, held.index, times=asked)
             (found,), _ = score_rows(self.use_case, held, frame, asked)
         except Exception as error:
             raise self._tell(error) from None

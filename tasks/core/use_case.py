@@ -2,14 +2,14 @@
 
 import re
 import traceback
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
-import numpy as np
 import polars as pl
 
 from tasks.core.errors import InputError, first_line
@@ -88,16 +88,10 @@ class UseCase:
         with blame(f"project/{folder_of(self.model)}/features.py"):
             return self.features.build(rows, index)
 
-    def feature_values(
-        self,
-        rows: pl.DataFrame,
-        index: Index,
-        times: pl.Series | None = None,
-        until: Mapping[str, np.ndarray] | None = None,
-    ) -> dict[str, Values]:
-        """The same features as arrays, for who scores them at once; times and until as Features.values takes them."""
+    def feature_values(self, rows: pl.DataFrame, index: Index, **asked: Any) -> dict[str, Values]:
+        """The same features as arrays, for who scores them at once; `asked` is as Features.values takes it."""
         with blame(f"project/{folder_of(self.model)}/features.py"):
-            return self.features.values(rows, index, times=times, until=until)[0]
+            return self.features.values(rows, index, **asked)[0]
 
     def check_alone(self, rows: pl.DataFrame, index: Index, features: pl.DataFrame) -> None:
         """Refuse features of a row that depend on other rows asked for, or on what was known later."""

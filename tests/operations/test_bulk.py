@@ -88,6 +88,7 @@ def work(folder: Path, source: Path, target: Path, state) -> None:
     predict_file(str(source), str(target), None, None, Params.load(MODEL))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", STATES, ids=lambda state: f"{state.when} {state.function.partition(':')[2]}")
 def test_a_run_that_was_killed_goes_on_where_it_was(state, flights, small_parts, own_workspace, tmp_path, capsys):
     flights.write_parquet(tmp_path / "rows.parquet")

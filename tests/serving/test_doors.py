@@ -159,6 +159,7 @@ def test_its_pages_load_nothing_from_elsewhere(flights):
     assert not re.findall(r"https?://", (Path(ROOT) / "serving" / "page.html").read_text())
 
 
+@pytest.mark.slow
 def test_with_everything_on_s3_answers_and_rows_are_shipped_while_it_runs(
     s3_store, versions, snapshot, use_case, monkeypatch
 ):

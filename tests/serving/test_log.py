@@ -65,6 +65,7 @@ def check_log(answered: list[tuple[int, float]]) -> None:
     assert [number for number, score in answered if scores.get(number) != score] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.prove)])
 def test_killed_under_load_it_has_logged_all_that_it_answered(kills, flights, use_case):
     row, answered = as_requests(flights.tail(1))[0], []
@@ -85,6 +86,7 @@ def take_in_and_die(folder: Path, state) -> None:
     take_in_answers(load_use_case(MODEL))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", STATES, ids=lambda state: f"{state.when} {state.function.partition(':')[2]}")
 def test_whoever_takes_the_log_in_may_die_at_any_state(state, flights, use_case, own_workspace):
     with running_endpoint() as endpoint:
