@@ -20,7 +20,7 @@ from tasks.monitoring.check_records import (
     tell_degraded,
 )
 from tasks.monitoring.evidently_report import render_report, wants_report
-from tasks.monitoring.late_features import find_late_features, tell_late_features
+from tasks.monitoring.late_features import tell_late_features
 from tasks.monitoring.window_check import Window, WindowCheck, check_window, newest_window, reject_window
 from tasks.operations.check_page import check_page
 from tasks.operations.home_page import refresh_home_page
@@ -56,7 +56,7 @@ def monitor(
     snapshot = pull_snapshot(data_rev, params.data)
     as_of, log = resolve_as_of(as_of, snapshot, use_case, params.clock), read_log(params.model)
     champion, window = require_champion(log, as_of), newest_window(as_of)
-    late = look_for_late_features(params, use_case, snapshot, champion, as_of)
+    late = tell_late_features(use_case, snapshot, champion, as_of, params)
     known = find_checked(log, window, champion.version)
     check, frame = check_or_reject(params, use_case, snapshot, log, champion, window, as_of)
     if known and not says_more(check, read_check(known, with_findings=True), params.monitor.min_labels):
@@ -72,26 +72,6 @@ def monitor(
     refresh_home_page()
     name, found = name_check(check)
     return end_as(name, found + late, check, check_page(log, check), params.model)
-
-
-def look_for_late_features(
-    params: Params, use_case: UseCase, snapshot: Snapshot, champion: Champion, as_of: datetime
-) -> str:
-    """Tell of scores that late data made other than they would be now; returns a part of a sentence."""
-    window = Window(as_of - params.monitor.late_window, as_of)
-    try:
-        frame, _ = build_feature_frame(snapshot, use_case, as_of, window.start, params.validation)
-        found = find_late_features(use_case, snapshot, frame, champion, window, as_of, params)
-    except StoreError:
-        raise
-    except InputError as hindrance:
-        print(f"late features are not looked for: {hindrance}")
-        return ""
-    if found is None:
-        return ""
-    print(f"late features: {found}")
-    tell_late_features(params.model, found, window)
-    return f"; features were late: {found}"
 
 
 def check_or_reject(

@@ -1,9 +1,7 @@
 """The application: what an endpoint answers to which address."""
 
 import asyncio
-import re
 import threading
-import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -11,24 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.api import add_model, add_table
-from serving.example import make_example
 from serving.follow import Follower
-from serving.keys import Keys, is_loopback
+from serving.keys import Keys, OnlyThisHost, is_loopback
 from serving.metrics import Metrics
 from serving.model import NO_CHAMPION, RETRY, ServedModel
+from serving.openapi import describe_api
 from serving.receive import Receiver
 from serving.refusal import RefusedError, refuse
 
 PAGE = Path(__file__).with_name("page.html")
-HOST = re.compile(r":\d+$")  # the port of an address
 POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 
 
@@ -84,7 +79,7 @@ def live(models: dict[str, ServedModel], receivers: dict[str, Receiver]) -> Call
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         kept = [*models.values(), *receivers.values()]
         work = [asyncio.create_task(model.work()) for model in models.values()]
-        work += [asyncio.create_task(keep_journal(part)) for part in kept]
+        work += [asyncio.create_task(part.journal.keep(part.limits.ship)) for part in kept]
         for part in kept:
             part.journal.recover()
         for model in models.values():
@@ -99,54 +94,9 @@ def live(models: dict[str, ServedModel], receivers: dict[str, Receiver]) -> Call
             try:
                 part.journal.send()
             except Exception as error:  # whatever a client of an object store raises
-                print(f"{part.name}: what is left in {part.journal.folder} is shipped at the next start: {error}")
+                print(f"what is left in {part.journal.folder} is shipped at the next start: {error}")
 
     return lifespan
-
-
-async def keep_journal(model: ServedModel | Receiver) -> None:
-    """Finish and ship a journal once in a while; what cannot be shipped is tried again."""
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(1)
-        if time.monotonic() - model.journal.begun < model.limits.ship.total_seconds():
-            continue
-        try:
-            model.journal.finish()
-            model.journal.begun = time.monotonic()
-            await loop.run_in_executor(None, model.journal.send)
-        except Exception as error:  # whatever a client of an object store raises
-            print(f"{model.name}: the log is shipped another time: {error}")
-
-
-def describe_api(
-    app: FastAPI, models: dict[str, ServedModel], receivers: dict[str, Receiver], keys: Keys
-) -> Callable[[], dict[str, Any]]:
-    """What makes the schema of the API, with examples of a moment that can be answered now; made anew with the data."""
-    made: dict[Any, dict[str, Any]] = {}
-
-    def describe() -> dict[str, Any]:
-        moments = tuple(model.held and model.held.context.as_of for model in models.values())
-        if moments not in made:
-            made.clear()
-            made[moments] = make_description()
-        return made[moments]
-
-    def make_description() -> dict[str, Any]:
-        schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
-        for path, parts in schema["paths"].items():
-            kind, _, name = path.strip("/").partition("/")
-            model, receiver = models.get(name.split("/")[0] or app.state.default), receivers.get(name.split("/")[0])
-            source = receiver if kind == "tables" else model
-            if "post" in parts and source and (example := make_example(source, models, hidden=bool(keys.ask))):
-                parts["post"]["requestBody"]["content"]["application/json"]["example"] = example
-        if keys.ask:
-            schemes = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
-            schema.setdefault("components", {})["securitySchemes"] = schemes
-            schema["security"] = [{"key": []}]
-        return schema
-
-    return describe
 
 
 async def tell_refusal(request: Request, refusal: Exception) -> Response:
@@ -165,22 +115,6 @@ async def tell_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     refusal = refuse(error.status_code, "address", f"{error.detail}: see /docs")
     return Response(refusal.body, refusal.status, headers=error.headers, media_type="application/json")
-
-
-class OnlyThisHost:
-    """Refuses what names another host: a page of elsewhere whose name was pointed at this machine."""
-
-    def __init__(self, app: ASGIApp, host: str) -> None:
-        self.app, self.names = app, {"127.0.0.1", "localhost", "[::1]", host, f"[{host}]"}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope.get("headers", []))
-        name = HOST.sub("", headers.get(b"host", b"").decode("latin-1"))
-        if scope["type"] == "http" and name not in self.names:
-            refusal = refuse(400, "host", "the header Host names another host than this one")
-            await Response(refusal.body, refusal.status, media_type="application/json")(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
 
 
 def add_page(app: FastAPI, default: str) -> None:

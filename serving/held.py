@@ -16,6 +16,8 @@ from tasks.features.index import Index
 from tasks.inference.bundle import load_bundle
 from tasks.inference.scorer import Scorer, to_inputs
 
+BOTH = "run the endpoint with the code of the batch side"
+
 
 class Held(NamedTuple):
     """All that an answer is made of; it is replaced as one, so no answer mixes two versions."""
@@ -85,9 +87,6 @@ def load_index(use_case: UseCase, context: ServingContext) -> Index:
         raise InputError(f"the context holds no table {min(missing)}: {BOTH}")
     frames = {name: load_table(use_case, name, table) for name, table in context.tables.items()}
     return Index(use_case.tables, frames)
-
-
-BOTH = "run the endpoint with the code of the batch side"
 
 
 def load_table(use_case: UseCase, name: str, table: ContextTable) -> pl.DataFrame:

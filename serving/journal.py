@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tasks.core.journals import PART, complete, recover
@@ -34,7 +34,7 @@ class Journal:
         self.folder, self.fsync, self.ship, self.prefix = folder, fsync, ship, prefix
         self._file: int | None = None
         self._path = folder
-        self.begun = time.monotonic()
+        self._begun = time.monotonic()
 
     def append(self, lines: bytes) -> None:
         """Write whole lines.
@@ -74,7 +74,7 @@ class Journal:
             now = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
             self._path = self.folder / f"{self.prefix}{now}-{socket.gethostname()}-{os.getpid()}.jsonl{PART}"
             self._file = open_locked(self._path)
-            self.begun = time.monotonic()
+            self._begun = time.monotonic()
         return self._file
 
     def finish(self) -> None:
@@ -85,6 +85,19 @@ class Journal:
             complete(self._path)
             os.close(self._file)
             self._file = None
+
+    async def keep(self, each: timedelta) -> None:
+        """Finish and ship once in a while, for good; what cannot be shipped is tried again."""
+        while True:
+            await asyncio.sleep(1)
+            if time.monotonic() - self._begun < each.total_seconds():
+                continue
+            try:
+                self.finish()
+                self._begun = time.monotonic()
+                await asyncio.get_running_loop().run_in_executor(None, self.send)
+            except Exception as error:  # whatever a client of an object store raises
+                print(f"what is in {self.folder} is shipped another time: {error}", flush=True)
 
     def recover(self) -> None:
         """Finish what processes left that are gone."""

@@ -2,10 +2,12 @@
 
 import hmac
 import os
+import re
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from fastapi import Request
+from fastapi import Request, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.refusal import refuse
 from tasks.core.errors import InputError
@@ -13,6 +15,7 @@ from tasks.core.errors import InputError
 VARIABLE = "SERVE_API_KEYS"
 ROWS_VARIABLE = "SERVE_ROWS_KEYS"  # of who may send rows of tables: they become training data
 SHORTEST = 16  # characters
+PORT = re.compile(r":\d+$")  # at the end of an address
 
 
 class Keys(NamedTuple):
@@ -62,3 +65,19 @@ def require_key(request: Request, keys: list[bytes]) -> None:
     found = [hmac.compare_digest(given.encode(), key) for key in keys]  # all of them, whichever fits
     if not any(found):
         raise refuse(401, "api_key", "give a valid key, as X-API-Key or as Authorization: Bearer")
+
+
+class OnlyThisHost:
+    """Refuses what names another host: a page of elsewhere whose name was pointed at this machine."""
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self.app, self.names = app, {"127.0.0.1", "localhost", "[::1]", host, f"[{host}]"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope.get("headers", []))
+        name = PORT.sub("", headers.get(b"host", b"").decode("latin-1"))
+        if scope["type"] == "http" and name not in self.names:
+            refusal = refuse(400, "host", "the header Host names another host than this one")
+            await Response(refusal.body, refusal.status, media_type="application/json")(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)

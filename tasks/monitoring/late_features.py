@@ -13,10 +13,12 @@ import numpy as np
 import polars as pl
 from prefect import task
 
+from tasks.core.errors import InputError, StoreError
 from tasks.core.events import announce
 from tasks.core.params import Params
 from tasks.core.use_case import UseCase
 from tasks.data.context import Context, read_month
+from tasks.data.feature_frame import build_feature_frame
 from tasks.data.reader import months
 from tasks.data.snapshot import Snapshot
 from tasks.evaluation.metrics import compute_metrics
@@ -155,7 +157,21 @@ def to_until(ends: list[dict[str, Any]], table: str) -> np.ndarray:
     return np.array([(moment - EPOCH) // timedelta(microseconds=1) + 1 for moment in newest], dtype=np.int64)
 
 
-def tell_late_features(model: str, found: LateFeatures, window: Window) -> None:
-    """Emit features.late."""
+def tell_late_features(
+    use_case: UseCase, snapshot: Snapshot, champion: Champion, as_of: datetime, params: Params
+) -> str:
+    """Look for late features among the newest events and emit features.late; returns what was found, or nothing."""
+    window = Window(as_of - params.monitor.late_window, as_of)
+    try:
+        frame, _ = build_feature_frame(snapshot, use_case, as_of, window.start, params.validation)
+        found = find_late_features(use_case, snapshot, frame, champion, window, as_of, params)
+    except StoreError:
+        raise
+    except InputError as hindrance:
+        print(f"late features are not looked for: {hindrance}")
+        return ""
+    if found is None:
+        return ""
     payload = {"window": window.name, "share": found.share, "tables": list(found.tables), "reason": str(found)}
-    announce("features.late", f"data.{model}.late-features", model=model, **payload)
+    announce("features.late", f"data.{use_case.model}.late-features", model=use_case.model, **payload)
+    return f"; features were late: {found}"

@@ -10,9 +10,9 @@ from tasks.core.events import announce
 from tasks.core.provenance import who
 from tasks.registry.decision_log import decide, read_log, resource_of
 from tasks.registry.entries import Move
-from tasks.registry.hand_over import hand_over_champion, require_servable
+from tasks.registry.hand_over import hand_over_champion
 from tasks.registry.state import Log, NotMovedError
-from tasks.registry.versions import Challenger, load_version
+from tasks.registry.versions import Challenger, load_version, require_servable
 
 
 @task

@@ -3,11 +3,15 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import polars as pl
 from prefect import task
 
 from tasks.core.errors import InputError
+from tasks.core.use_case import load_use_case
 from tasks.evaluation.verdict import Verdict
+from tasks.features.index import Index
 from tasks.inference.bundle import Bundle, load_bundle
+from tasks.inference.scorer import TEXT, Scorer
 from tasks.registry.state import Log
 
 
@@ -75,3 +79,21 @@ def open_version(log: Log, version: str | None) -> Champion | None:
         return None
     bundle = load_version(log, version)
     return Champion(version, bundle, bundle.card.get("hyperparameters", {}))
+
+
+def require_servable(model: str, version: str, scorer: Scorer) -> None:
+    """Refuse a version that the features of this code do not fit: neither a batch nor an endpoint could score with it.
+
+    Raises:
+        InputError: It names the feature.
+    """
+    use_case = load_use_case(model)
+    empty = {name: table.empty for name, table in use_case.tables.items()}
+    made = use_case.build_features(empty[use_case.rows], Index(use_case.tables, empty)).schema
+    for name, kind in scorer.features.items():
+        if name not in made or (made[name] == pl.String) != (kind == TEXT):
+            found = f"makes {made[name]} of it" if name in made else "no longer makes it"
+            raise InputError(
+                f"version {version} of {model} needs the feature {name!r}, but project/ {found}: it cannot be champion "
+                "with this code; bring the feature back, or train anew"
+            )

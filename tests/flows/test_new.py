@@ -78,6 +78,7 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(case, empty_proje
 
 
 @pytest.mark.server
+@pytest.mark.slow
 def test_two_models_of_two_tables_are_written_and_their_first_trainings_run_as_they_are(empty_project, server):
     later = "temp,dewp,humid,wind_dir,wind_speed,wind_gust,precip,pressure,visib"
     code, said = new(empty_project, "wet-days", "--table", "days", "--target", "wet_tomorrow == yes")

@@ -17,6 +17,7 @@ def run(workspace, server, *command: str, **variables: str) -> subprocess.Comple
     return subprocess.run([sys.executable, "-m", *command], env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_two_trainings_make_a_champion_and_rollback_returns_to_it_without_a_server(server, tmp_path):
     workspace = make_workspace(tmp_path / "work space")
     first = run(workspace, server, "flows.train", "--as-of", "2013-04-01")

@@ -146,6 +146,7 @@ def test_one_bad_row_keeps_nobody_else_from_an_answer(endpoint, row):
     assert statuses == [409 if n % 5 == 0 else 200 for n in range(100)]
 
 
+@pytest.mark.slow
 def test_who_never_ends_a_request_is_hung_up_on_and_keeps_nobody_out(module_flights, row):
     with running_endpoint() as slow:
         connections = [socket.create_connection(("127.0.0.1", slow.port)) for _ in range(3)]

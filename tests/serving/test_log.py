@@ -1,5 +1,6 @@
 """No answer is lost or counted twice, whenever the endpoint or who takes its log in is killed."""
 
+import asyncio
 import itertools
 import os
 import signal
@@ -127,7 +128,7 @@ def test_a_full_disk_is_a_refusal_and_no_half_line(tmp_path, monkeypatch):
         journal.append(b"two two\n")
     monkeypatch.undo()
     journal.append(b"three\n")
-    journal.sync()
+    asyncio.run(journal.sync())
     journal.finish()
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"one\nthree\n"]
 

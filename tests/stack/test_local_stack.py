@@ -10,15 +10,17 @@ import pytest
 from stacks import WAIT, held, processes_of, read_until, states, wait_for
 
 from stack.local_stack import ROOT, clean_environment, make_workspace, port_is_free
-from stack.up import ENV_FILE, PORT, REPORTS_PORT
+from stack.up import ENDPOINT_PORT, ENV_FILE, PORT, REPORTS_PORT
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+PORTS = (PORT, REPORTS_PORT, ENDPOINT_PORT)
 
 
 @pytest.fixture
 def workspace(tmp_path):
-    if not (port_is_free(PORT) and port_is_free(REPORTS_PORT)):
-        pytest.skip(f"ports {PORT} and {REPORTS_PORT} are in use: stop `make up` first")
+    if not all(port_is_free(port) for port in PORTS):
+        pytest.skip(f"one of the ports {PORTS} is in use: stop `make up` first")
     return make_workspace(tmp_path / "workspace")
 
 
@@ -35,6 +37,9 @@ def test_it_starts_serves_a_second_terminal_and_stops_without_a_run_or_a_process
     assert f"127.0.0.1:{PORT}/api" in ENV_FILE.read_text()
     with urlopen(f"http://127.0.0.1:{REPORTS_PORT}") as home:
         assert "No champion yet" in home.read().decode()
+    wait_for(lambda: not port_is_free(ENDPOINT_PORT))
+    with urlopen(f"http://127.0.0.1:{ENDPOINT_PORT}/health") as health:
+        assert health.status == 200
     terminal = {name: value for name, value in environment.items() if not name.startswith("PREFECT_")}
     run = [sys.executable, "-m", "prefect", "deployment", "run", "train/train-by-hand", "--param"]
     server = {"PREFECT_API_URL": f"http://127.0.0.1:{PORT}/api"}
@@ -51,7 +56,7 @@ def test_it_starts_serves_a_second_terminal_and_stops_without_a_run_or_a_process
         said, _ = process.communicate(timeout=WAIT)
     assert process.returncode == 0 and "stopped" in said
     assert not ENV_FILE.exists()
-    assert port_is_free(PORT) and port_is_free(REPORTS_PORT)
+    assert all(port_is_free(port) for port in PORTS)
     database = sqlite3.connect(workspace / "state" / "prefect" / "prefect.db")
     ended = {state for (state,) in database.execute("select distinct state_type from flow_run")}
     assert not ended & {"RUNNING", "PENDING", "CANCELLING"}

@@ -1,17 +1,44 @@
-"""An example of a request, of a moment that can be answered now."""
+"""The description of the API, with examples of a moment that can be answered now."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import dataframely as dy
 import polars as pl
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 
+from serving.keys import Keys
 from serving.model import ServedModel
 from serving.receive import Receiver
 from serving.rows import RowSchema
 
 TRIES = 1_000
+
+
+def describe_api(
+    app: FastAPI, models: Mapping[str, ServedModel], receivers: Mapping[str, Receiver], keys: Keys
+) -> Callable[[], dict[str, Any]]:
+    """What makes the description; it is made anew when there is newer data."""
+
+    @lru_cache(1)
+    def describe(moments: tuple[datetime | None, ...]) -> dict[str, Any]:
+        schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        for path, parts in schema["paths"].items():
+            kind, _, rest = path.strip("/").partition("/")
+            name = rest.split("/")[0]
+            source = receivers.get(name) if kind == "tables" else models.get(name or app.state.default)
+            if "post" in parts and source and (example := make_example(source, models, hidden=bool(keys.ask))):
+                parts["post"]["requestBody"]["content"]["application/json"]["example"] = example
+        if keys.ask:
+            schemes = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+            schema.setdefault("components", {})["securitySchemes"] = schemes
+            schema["security"] = [{"key": []}]
+        return schema
+
+    return lambda: describe(tuple(model.held and model.held.context.as_of for model in models.values()))
 
 
 def make_example(
