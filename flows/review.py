@@ -11,6 +11,7 @@ from tasks.operations.home_page import refresh_home_page
 from tasks.operations.naming import name_run
 from tasks.operations.review_form import asked_version, describe_review, end_holder, take_review
 from tasks.operations.run_end import end_as
+from tasks.operations.serving import hand_over_contexts
 from tasks.operations.terminal import say, say_json, say_table
 from tasks.registry.decision_log import EventId
 from tasks.registry.entries import VersionNumber
@@ -50,6 +51,7 @@ def review(
         form = Answer.with_initial_data(description=describe_review(log, waiting))
         answer = suspend_flow_run(wait_for_input=form, timeout=waiting.seconds_left)
         waiting = answer_review(params.model, waiting.version, answer.decision, answer.name, answer.note, params.clock)
+    hand_over_contexts(params.data)
     refresh_home_page()
     told = f"version {waiting.version} was {waiting.outcome} by {waiting.by}: {waiting.note}"
     return end_as(waiting.outcome.capitalize(), told, None, model=params.model)
@@ -59,6 +61,7 @@ def answer_here(params: Params, version: str, decision: Decision, note: str, nam
     """Answer without the form; needs no Prefect server."""
     answered = answer_review(params.model, version, decision, name or who(), note, params.clock)
     end_holder(answered)
+    hand_over_contexts(params.data)
     say(f"version {version} was {answered.outcome} by {answered.by}: {answered.note}")
 
 
