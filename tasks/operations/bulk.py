@@ -30,7 +30,7 @@ from tasks.features.index import Index
 from tasks.inference.scorer import to_inputs
 from tasks.registry.versions import Champion
 
-AT_ONCE = 50_000  # rows of a part
+AT_ONCE = 25_000  # rows of a part
 MONTHS = 2  # whose index is held at once
 SOURCE = "tasks/[di]*/*.py"  # the code that checks and scores, beside that of the use case
 EACH = 5.0  # seconds between two lines of progress
@@ -183,7 +183,10 @@ def open_parts(source: str, bulk: Bulk) -> Path:
 def write_target(parts: Path, target: str) -> None:
     """The parts as one file."""
     whole = parts / "whole"
-    pl.scan_parquet(sorted(parts.glob("*.parquet"))).sink_parquet(whole, compression="zstd")
+    files = sorted(parts.glob("*.parquet"))
+    with pq.ParquetWriter(whole, pq.read_schema(files[0]), compression="zstd") as writer:
+        for file in files:
+            writer.write_table(pq.read_table(file))
     try:
         place, root = url_to_fs(target)
         if "file" in place.protocol:
