@@ -14,11 +14,11 @@ from serving.model import Answer, ServedModel
 from serving.patience import SECONDS
 from serving.receive import Receiver
 from serving.refusal import Faults, refuse
-from serving.rows import RowSchema
+from serving.rows import RowSchema, is_list
 from tasks.core.params import Serve
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Faults} for status in (400, 401, 409, 413, 415, 422, 503)
+    status: {"model": Faults} for status in (400, 401, 408, 409, 413, 415, 422, 503)
 }
 
 
@@ -92,7 +92,7 @@ def describe_rows(schema: RowSchema, limits: Serve) -> dict[str, Any]:
 
 def describe(model: ServedModel, answer: Answer, body: bytes) -> bytes:
     """An answer as it is sent: a row is answered with a score, a list with scores."""
-    held, several = answer.held, body.lstrip()[:1] == b"["
+    held, several = answer.held, is_list(body)
     return to_json(
         {
             **({"scores": answer.scores} if several else {"score": answer.scores[0]}),

@@ -1,6 +1,7 @@
 """What a model answers with: champion, predecessor and context, loaded and tried before the first request."""
 
 import io
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import isfinite
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from tasks.core.errors import InputError
 from tasks.core.handover import ContextTable, ServedChampion, ServingContext, Version, context_file
 from tasks.core.store import sha256, store
 from tasks.core.use_case import UseCase
-from tasks.features.index import Index
+from tasks.features.index import Index, Values
 from tasks.inference.bundle import load_bundle
 from tasks.inference.scorer import Scorer, to_inputs
 
@@ -105,12 +106,12 @@ def load_table(use_case: UseCase, name: str, table: ContextTable) -> pl.DataFram
 def warm_up(use_case: UseCase, held: Held) -> None:
     """Answer a row, so that what is made on first use is there, and what cannot answer is found out."""
     rows = held.index.frames[use_case.rows].tail(1)
-    asked = rows.select(use_case.prediction_time).to_series()
-    if missing := held.scorer.missing(use_case.feature_values(rows, held.index, times=asked)):
+    features = use_case.feature_values(rows, held.index)
+    if missing := held.scorer.missing(features):
         raise InputError(
             f"version {held.version} needs the feature {min(missing)!r}, which this code does not make: {BOTH}"
         )
-    score_rows(use_case, held, rows, asked)
+    score_features(held, features)
 
 
 class Scores(NamedTuple):
@@ -120,13 +121,13 @@ class Scores(NamedTuple):
     before: list[float | None] | None
 
 
-def score_rows(use_case: UseCase, held: Held, rows: pl.DataFrame, asked: pl.Series) -> Scores:
-    """The scores of rows that are asked for at these times, each a number.
+def score_features(held: Held, features: Mapping[str, Values]) -> Scores:
+    """The scores of rows by their features, each a number.
 
     Raises:
         InputError: One is none.
     """
-    inputs = to_inputs(use_case.feature_values(rows, held.index, times=asked))
+    inputs = to_inputs(features)
     scores = held.scorer.run(inputs)
     if not np.isfinite(scores).all():
         raise InputError("the model gives no finite score")

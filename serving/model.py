@@ -9,7 +9,7 @@ from uuid import uuid4
 import polars as pl
 from pydantic_core import to_json
 
-from serving.held import Held, score_rows
+from serving.held import Held, score_features
 from serving.journal import Journal
 from serving.metrics import Metrics
 from serving.refusal import RefusedError, refuse
@@ -150,7 +150,8 @@ class ServedModel:
         """The answers to a batch; raises where one of its rows is to be refused."""
         frame = self.schema.to_frame([row for question in batch for row in question.rows])
         asked = self._check(held, frame)
-        scores, before = score_rows(self.use_case, held, frame, asked)
+        features = self.use_case.feature_values(frame, held.index, times=asked)
+        scores, before = score_features(held, features)
         results, start, moments = [], 0, asked.to_list()
         for question in batch:
             part = slice(start, start + len(question.rows))
@@ -160,7 +161,7 @@ class ServedModel:
         return results
 
     def explain(self, rows: list[Row]) -> dict[str, Any]:
-        """The score of the first row with the features behind it, which nobody logs.
+        """The score of a row with the features behind it, which nobody logs.
 
         Raises:
             RefusedError: The row cannot be answered.
@@ -173,7 +174,7 @@ class ServedModel:
         try:
             asked = self._check(held, frame)
             features = self.use_case.feature_values(frame, held.index, times=asked)
-            (found,), _ = score_rows(self.use_case, held, frame, asked)
+            (found,), _ = score_features(held, features)
         except Exception as error:
             raise self._tell(error) from None
         facts = {"version": held.version, "data_version": held.context.data_version}

@@ -59,9 +59,8 @@ class RowSchema:
         Raises:
             RefusedError: It does not fit the schema, names a field twice or gives a key twice.
         """
-        single = body.lstrip()[:1] != b"["
         try:
-            found = [self.one.validate_json(body)] if single else self.many.validate_json(body)
+            found = self.many.validate_json(body) if is_list(body) else [self.one.validate_json(body)]
         except ValidationError as error:
             raise refuse_unfit(error, self.columns, self._without) from None
         if not 0 < len(found) <= limits.max_rows:
@@ -107,6 +106,11 @@ class RowSchema:
     def to_frame(self, rows: list[Row]) -> pl.DataFrame:
         """The rows with the types of the contract."""
         return pl.DataFrame(rows, schema=self.kinds, orient="row")
+
+
+def is_list(body: bytes) -> bool:
+    """Whether a body is a list of rows, not one row."""
+    return body.lstrip()[:1] == b"["
 
 
 def make_field(column: Any) -> Any:
