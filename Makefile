@@ -33,7 +33,7 @@ SUPPORTED = $(shell sed -n 's/^requires-python = "\(.*\)"/\1/p' pyproject.toml)
 ifneq ($(wildcard demo/__main__.py),)
 .PHONY: demo screenshots
 
-demo: .venv  ## eight months of the loop on the sample data, in demo/workspace (2 to 3 minutes)
+demo: .venv  ## eight months of the loop on the sample data, in demo/workspace (about 3 minutes)
 	@.venv/bin/ml demo
 
 screenshots: .venv  ## the pictures of docs/images, taken with a real server and headless Chromium

@@ -234,7 +234,7 @@ if (CODE / "demo" / "__main__.py").is_file():
 
     @app.command
     def demo() -> None:
-        """Play eight months of the loop on the sample, in demo/workspace (2 to 3 minutes)."""
+        """Play eight months of the loop on the sample, in demo/workspace (about 3 minutes)."""
         run_module("demo", run_name="__main__")
 
 
