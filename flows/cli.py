@@ -33,6 +33,7 @@ for _name, _help in {
     "audit": "Lineage and history of a version; without one, a line for each version.",
     "refusals": "Why it did not retrain, or not roll back: the newest refusals first.",
     "features": "The features of the newest month, or those of one row with what they were made of.",
+    "sources": "Databases, APIs, streams and folders of others: how far each is read; `test NAME` shows how it fits.",
     "quarantine": "The rows and files that are in no data version, by reason, with examples.",
     "versions": "The data versions with what each changed; `use` makes an older one current.",
     "backup": "Copy what cannot be made again to a folder or s3://bucket/prefix, also while the loop runs.",
@@ -117,8 +118,29 @@ def monitor(*, as_of: AsOf = None, data_rev: DataRev = None, model: Model = None
 
 @app.command
 def ingest(*, given: Given = None) -> None:
-    """Take in what landed: into the data, or into quarantine."""
+    """Read the sources, and take in what landed: into the data, or into quarantine."""
     run_flow("ingest", params=read_given("", given))
+
+
+@app.command
+def consume(
+    source: str | None = None,
+    /,
+    *,
+    ingest: bool = False,
+    skip_lost: bool = False,
+    once: bool = False,
+    given: Given = None,
+) -> None:
+    """Land what streams bring, each minute, until Ctrl-C.
+
+    Args:
+        source: The only one to consume; left out, all streams.
+        ingest: Take in what landed, too, every five minutes (ingest.every).
+        skip_lost: Go on after messages that the broker has dropped before they were read.
+        once: End when all that is there has landed.
+    """
+    run_flow("consume", source, ingest, skip_lost, once, params=read_given("", given))
 
 
 @app.command

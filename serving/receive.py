@@ -70,7 +70,7 @@ def open_receivers(metrics: Metrics) -> dict[str, Receiver]:
     """One for each table of the contract."""
     params = Params.load("")
     return {
-        name: Receiver(name, RowSchema(name, table), params.serve, open_landing(name, params.ingest.source), metrics)
+        name: Receiver(name, RowSchema(name, table), params.serve, open_landing(name, params.ingest.landing), metrics)
         for name, table in load_tables().items()
     }
 

@@ -130,6 +130,41 @@ def versions(store, make_versions):
 
 
 @pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    """A real PostgreSQL server on loopback."""
+    from databases import running_postgres
+
+    with running_postgres(Path(tempfile.mkdtemp(prefix="postgres-"))) as found:
+        yield found
+
+
+@pytest.fixture
+def database(postgres, monkeypatch):
+    """A database of the test's own, which DATABASE_URL names."""
+    made = postgres.new_database()
+    monkeypatch.setenv("DATABASE_URL", made.uri)
+    return made
+
+
+@pytest.fixture
+def api():
+    """A real HTTP server that gives rows page by page."""
+    from apis import running_api
+
+    with running_api() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def broker():
+    """A real broker of Kafka's protocol."""
+    from brokers import running_broker
+
+    with running_broker() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
 def endpoint():
     """The address of a real S3 server on loopback, a process of its own: a query may hold this one's interpreter."""
     port = free_port()

@@ -16,3 +16,21 @@ def atomic_write(path: Path) -> Generator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def durable_write(path: Path) -> Generator[Path]:
+    """The same, and it outlives a loss of power from the end on."""
+    with atomic_write(path) as part:
+        yield part
+        sync(part)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

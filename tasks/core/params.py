@@ -3,6 +3,7 @@
 Order: the neutral defaults here < params.yaml < project/NAME/params.yaml < PARAMS_* < what a run gives.
 """
 
+import re
 from typing import Any, Literal, Self
 
 from pydantic import (
@@ -15,7 +16,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from tasks.core.errors import InputError
-from tasks.core.params_files import explain, fill_in, find_source, translate, without_secret
+from tasks.core.params_files import explain, fill_in, find_source, translate
 from tasks.core.params_sections import (
     Data,
     Gate,
@@ -30,8 +31,11 @@ from tasks.core.params_sections import (
     Validation,
 )
 from tasks.core.run_settings import Settings, differing, model_of, only_given, read_form, tell_settings
+from tasks.core.secrets import refuse_secrets, without_secret
 from tasks.core.sections import Section, section, setting
 from tasks.core.workspace import workspace
+
+SOURCE = re.compile(r"[a-z][a-z0-9_]{0,39}")  # the name of a source, which begins the names of its files
 
 
 class Params(Section):
@@ -49,6 +53,9 @@ class Params(Section):
     )
     data: Data = section(Data, "fetching and pushing of data versions")
     ingest: Ingest = section(Ingest, "where new data comes from, and where it goes")
+    sources: dict[str, dict[str, Any]] = setting(
+        {}, "databases, APIs, streams and folders of others by name, each for one table (docs/how-to/sources.md)"
+    )
     validation: Validation = section(Validation, "rows against the contract")
     split: Split = section(Split, "rows in time order: train, validation, gate")
     tuning: Tuning = section(Tuning, "the search for hyperparameters")
@@ -67,6 +74,15 @@ class Params(Section):
     @classmethod
     def _hold_no_secret(cls, store: str) -> str:
         return without_secret(store)
+
+    @field_validator("sources")
+    @classmethod
+    def _name_variables(cls, sources: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, settings in sources.items():
+            if not SOURCE.fullmatch(name):
+                raise ValueError(f"{name!r} cannot be the name of a source: use small letters, digits and _")
+            refuse_secrets(settings)
+        return sources
 
     @model_validator(mode="wrap")
     @classmethod
@@ -115,7 +131,10 @@ class Params(Section):
         changed = {}
         for name, value in given.items():
             part = getattr(chosen, name)
-            changed[name] = part.change(value) if isinstance(part, Section) else value
+            if isinstance(part, Section):
+                changed[name] = part.change(value)
+            else:
+                changed[name] = part | value if isinstance(part, dict) else value
         return chosen.model_copy(update=changed)
 
 

@@ -17,9 +17,10 @@ from tasks.core.workspace import CODE, workspace
 RENAMED = {
     "data.deadline": "data.timeout",
     "gate.max_unfaithful_share": "gate.max_onnx_mismatch",
+    "ingest.source": "ingest.landing",
     "promotion.patience": "promotion.review_timeout",
 }
-SHARED = {"store", "ingest"}  # of the workspace, whichever model
+SHARED = {"store", "ingest", "sources"}  # of the workspace, whichever model
 MISSING = object()
 
 
@@ -84,13 +85,6 @@ def read_own(model: str) -> dict[str, Any]:
     if shared := SHARED & own.keys():
         raise InputError(f"{file} sets {min(shared)}, which is one for all models: move it to params.yaml")
     return own
-
-
-def without_secret(address: str) -> str:
-    """An address as it is, if it holds no user or password."""
-    if "@" in address:
-        raise ValueError("a secret does not belong in an address: set the AWS_* variables")
-    return address
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

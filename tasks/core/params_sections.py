@@ -5,7 +5,7 @@ from zoneinfo import available_timezones
 
 from pydantic import field_validator, model_validator
 
-from tasks.core.params_files import without_secret
+from tasks.core.secrets import without_secret
 from tasks.core.sections import Confidence, Section, Share, Span, setting
 
 Metric = Literal[
@@ -18,21 +18,22 @@ class Data(Section):
 
 
 class Ingest(Section):
-    source: str = setting(
+    landing: str = setting(
         "landing",
-        "a folder of the workspace or s3://bucket/prefix, with TABLE/ANY.parquet (csv, json lines)",
+        "a folder of the workspace or s3://bucket/prefix, with TABLE/ANY.parquet (csv, json lines); sources land there",
         min_length=1,
     )
+    every: Span = setting("5m", "how often `ml consume --ingest` takes in what landed")
     time_zone: str | None = setting(None, "of landed times that have none, e.g. Europe/Berlin; null refuses them")
     commit: bool = setting(False, "commit data.dvc, and nothing else, after each landing")
     push: bool | None = setting(
         None, "push each new version; null: as soon as a DVC remote other than the sample's is set"
     )
 
-    @field_validator("source")
+    @field_validator("landing")
     @classmethod
-    def _hold_no_secret(cls, source: str) -> str:
-        return without_secret(source)
+    def _hold_no_secret(cls, landing: str) -> str:
+        return without_secret(landing)
 
     @field_validator("time_zone")
     @classmethod

@@ -2,28 +2,28 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import polars as pl
-from prefect.utilities.timeout import timeout
 
 from tasks.core.errors import DataError, InputError, first_line
 from tasks.core.files import atomic_write
 from tasks.core.store import sha256
 from tasks.core.workspace import workspace
 from tasks.data.formats import Raw, hive_keys, read_raw
-from tasks.data.landing import Found, LandingPlace
+from tasks.data.landing import Found
 from tasks.data.ledger import landed_files
+from tasks.data.places import Places
 from tasks.data.quarantine import BadFile, read_bad_files
+from tasks.data.sources.landed import is_of_source
 from tasks.features.table import Tables
 
 STILL = timedelta(seconds=1)  # a file that changed so recently may still be written
 MARK = ["file", "size", "modified"]  # by which a content is known again without reading it
 NOWHERE = "-"  # the table of a file that lies in no folder
-Result = TypeVar("Result")
 
 
 class Delivery(NamedTuple):
@@ -48,26 +48,25 @@ class Trouble(NamedTuple):
 Opened = Delivery | BadFile | Trouble
 
 
-def open_news(place: LandingPlace, tables: Tables, ledger: pl.DataFrame, limit: timedelta) -> Iterator[Opened]:
+def open_news(places: Places, tables: Tables, ledger: pl.DataFrame) -> Iterator[Opened]:
     """Each file whose content is neither in the data nor in quarantine; a bad one stops no other.
 
     Args:
-        place: Where files land.
+        places: Where files lie.
         tables: As the contract declares them.
         ledger: Of the current version.
-        limit: How long the listing, and the reading of one file, may take.
 
     Raises:
-        InputError: The place cannot be looked at, or does not answer in time.
+        InputError: The landing place cannot be looked at, or does not answer in time.
     """
-    listing = within(limit, place.source, place.list)
+    listing = places.list()
     yield from map(Trouble, listing.troubles)
     done, bad = landed_files(ledger).select("table", "digest"), read_bad_files()
     again, seen = [], set()
     marks = known_marks(ledger)
     news = find_news(listing.files, tables, marks, done, bad)
     wait_until_still(news)
-    for table, file, content in read_news(place, news, limit):
+    for table, file, content in read_news(places, news):
         if isinstance(content, Trouble):
             yield content
             continue
@@ -79,7 +78,7 @@ def open_news(place: LandingPlace, tables: Tables, ledger: pl.DataFrame, limit: 
         if known or (table, digest) in seen:
             again.append((*file, digest))
             continue
-        opened = open_file(place, tables, Delivery(table, digest, file, NOTHING), content)
+        opened = open_file(places, tables, Delivery(table, digest, file, NOTHING), content)
         if isinstance(opened, Delivery):  # under another name it may be readable
             seen.add((table, digest))
         yield opened
@@ -88,19 +87,23 @@ def open_news(place: LandingPlace, tables: Tables, ledger: pl.DataFrame, limit: 
         keep_marks(marks, again)
 
 
-def read_news(
-    place: LandingPlace, news: pl.DataFrame, limit: timedelta
-) -> Iterator[tuple[str, Found, bytes | Trouble]]:
-    """Table, file and content of each; those that are being written are left out, and all after one that hangs."""
+def read_news(places: Places, news: pl.DataFrame) -> Iterator[tuple[str, Found, bytes | Trouble]]:
+    """Table, file and content of each; those that are being written are left out, and all of a place that hangs."""
+    hung = []
     for done, (table, *facts) in enumerate(news.select("table", *MARK).iter_rows()):
         file = Found(*facts)
+        place = places.place_of(file.name)
+        if place in hung:
+            continue
         try:
-            content = read_file(place, file, limit)
-        except InputError as hanging:  # each of the others may hang as long
-            yield table, file, Trouble(f"{hanging}; {news.height - done} files wait for the next run")
-            return
+            content = read_file(places, file)
+        except InputError as hanging:  # each of its others may hang as long
+            hung.append(place)
+            waiting = sum(places.place_of(name) is place for name in news["file"][done:])
+            yield table, file, Trouble(f"{hanging}; {waiting} files wait for the next run")
+            continue
         if content is None:
-            print(f"{place.source}/{file.name} is being written or was taken away: the next run looks again")
+            print(f"{places.address(file.name)} is being written or was taken away: the next run looks again")
         else:
             yield table, file, content
 
@@ -131,28 +134,16 @@ def digest_of(name: str, content: bytes) -> str:
     return sha256(content + json.dumps(keys, sort_keys=True).encode() if keys else content)
 
 
-def within(limit: timedelta, what: str, do: Callable[[], Result]) -> Result:
-    """The result of a work that may hang."""
-    try:
-        with timeout(limit.total_seconds()):
-            return do()
-    except TimeoutError:
-        seconds = limit.total_seconds()
-        raise InputError(
-            f"{what} did not answer within data.timeout ({seconds:g} s): look at it, or raise it"
-        ) from None
-
-
-def read_file(place: LandingPlace, file: Found, limit: timedelta) -> bytes | None | Trouble:
+def read_file(places: Places, file: Found) -> bytes | None | Trouble:
     """The content of a file; None if it is still being written.
 
     Raises:
         InputError: It does not answer in time.
     """
     try:
-        return within(limit, f"{place.source}/{file.name}", lambda: place.read(file))
+        return places.read(file)
     except OSError as error:
-        return Trouble(f"{place.source}/{file.name} cannot be read: {first_line(error)}")
+        return Trouble(f"{places.address(file.name)} cannot be read: {first_line(error)}")
 
 
 def wait_until_still(files: pl.DataFrame) -> None:
@@ -162,21 +153,21 @@ def wait_until_still(files: pl.DataFrame) -> None:
         time.sleep((newest + STILL - datetime.now(UTC)).total_seconds())
 
 
-def open_file(place: LandingPlace, tables: Tables, found: Delivery, content: bytes) -> Delivery | BadFile:
+def open_file(places: Places, tables: Tables, found: Delivery, content: bytes) -> Delivery | BadFile:
     """The rows of a file, or why it is set aside."""
-    name = f"{place.source}/{found.file.name}"
+    name = places.address(found.file.name)
     try:
         if found.table not in tables:
             raise DataError(describe_stray(name, found.table, tables))
-        compare_digest(name, sha256(content), place.read_beside(found.file, ".sha256"))
+        compare_digest(name, sha256(content), places.read_beside(found.file, ".sha256"))
         return found._replace(raw=read_raw(content, found.file.name, tables[found.table].columns))
     except DataError as error:
         return BadFile(found.table, found.digest, found.file.name, arrival(found.file), str(error))
 
 
 def arrival(file: Found) -> datetime:
-    """When a file arrived; a clock that runs ahead must not win for ever."""
-    return min(file.modified, datetime.now(UTC))
+    """When a file arrived; a clock that runs ahead must not win for ever, but files of a source come one by one."""
+    return file.modified if is_of_source(file.name) else min(file.modified, datetime.now(UTC))
 
 
 def describe_stray(name: str, table: str, tables: Tables) -> str:

@@ -28,6 +28,7 @@ FORMATS = {
 SEPARATORS = ",;\t|"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UNITS = ["s", "ms", "us", "ns"]
+TEXTS = "texts"  # in the metadata of a file that a source landed
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -74,10 +75,15 @@ def read_raw(content: bytes, name: str, columns: Iterable[str]) -> Raw:
     except (Exception, pl.exceptions.PanicException) as error:  # each reader has exceptions of its own for damage
         said = first_line(error)[:200].rstrip(".") or type(error).__name__
         raise DataError(f"{name} cannot be read as {kind}: {said}; deliver it again") from None
-    texts = [] if kind == "parquet" else rows.columns
+    texts = read_texts(content) if kind == "parquet" else rows.columns
     keys = {key: value for key, value in hive_keys(name).items() if key in columns and key not in rows.columns}
     rows = rows.with_columns(pl.lit(value, pl.String).alias(key) for key, value in keys.items())
     return Raw(rows, frozenset([*texts, *keys]))
+
+
+def read_texts(content: bytes) -> list[str]:
+    """The columns of a parquet file whose text may stand for any type, as the source that landed it says."""
+    return json.loads(pl.read_parquet_metadata(io.BytesIO(content)).get(TEXTS, "[]"))
 
 
 def unpack(content: bytes, packed: str) -> bytes:

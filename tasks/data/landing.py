@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fsspec.core import url_to_fs
 
 from tasks.core.errors import InputError, first_line, without_secrets
+from tasks.core.files import durable_write
 from tasks.core.handover import SENT
 from tasks.core.journals import PART, recover
 from tasks.core.workspace import workspace
@@ -41,10 +42,10 @@ class Listing(NamedTuple):
 class LandingPlace:
     """A folder of the workspace, or s3://bucket/prefix (AWS_* variables give address and credentials)."""
 
-    def __init__(self, source: str) -> None:
-        self.source, self.remote = source, "://" in source
+    def __init__(self, source: str, setting: str = "ingest.landing") -> None:
+        self.source, self.remote, self.setting = source, "://" in source, setting
         if self.remote and not source.startswith("s3://"):
-            raise InputError(f"ingest.source {source} is neither a folder nor s3://bucket/prefix")
+            raise InputError(f"{setting} {source} is neither a folder nor s3://bucket/prefix")
         self.root = workspace().root / source
 
     def list(self) -> Listing:
@@ -83,6 +84,65 @@ class LandingPlace:
         except OSError:
             return None
 
+    def find(self, beginning: str) -> Sequence[Found]:
+        """The files whose names begin so, a table's folder and more.
+
+        Raises:
+            InputError: It cannot be looked at.
+        """
+        folder, _, start = beginning.rpartition("/")
+        if self.remote:
+            return self._find_remote(folder, start)
+        found = [entry for entry in look_into(self._folder(), folder) if isinstance(entry, tuple)]
+        names = [(name, size, modified_at(time)) for name, size, time in found if name.startswith(beginning)]
+        return [Found(*facts) for facts in names]
+
+    def _find_remote(self, folder: str, start: str) -> Sequence[Found]:
+        files, root = url_to_fs(self.source)
+        files.invalidate_cache()
+        try:
+            found = files.find(f"{root}/{folder}", prefix=start, detail=True)
+        except (OSError, BotoCoreError, ClientError) as error:
+            raise InputError(self._tell(error)) from None
+        return [
+            Found(path.removeprefix(f"{root}/"), facts["size"], facts["LastModified"]) for path, facts in found.items()
+        ]
+
+    def write(self, name: str, content: bytes, after: datetime | None = None) -> None:
+        """Keep a file, whole or not at all; it is on the disk when this returns.
+
+        Args:
+            name: Of the file.
+            content: Of the file.
+            after: A moment that it counts as newer than, whatever the clock of this machine says.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if self.remote:
+            files, root = url_to_fs(self.source)
+            try:
+                files.pipe_file(f"{root}/{name}", content)
+            except (BotoCoreError, ClientError) as error:
+                raise OSError(self._tell(error)) from None
+            return
+        with durable_write(self.root / name) as part:
+            part.write_bytes(content)
+            if after is not None and part.stat().st_mtime_ns // 1000 <= to_micros(after):
+                later = (to_micros(after) + 1) * 1000
+                os.utime(part, ns=(later, later))
+
+    def read_whole(self, name: str) -> bytes:
+        """The content of a file, whatever it is by now.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        try:
+            return self._read(name)
+        except OSError as error:
+            raise InputError(f"{self.source}/{name} cannot be read: {first_line(error)}") from None
+
     def _read(self, name: str) -> bytes:
         if not self.remote:
             return (self.root / name).read_bytes()
@@ -103,12 +163,12 @@ class LandingPlace:
         if self.source == DEFAULT and not os.path.lexists(self.root):
             self.root.mkdir()
         if not self.root.is_dir():
-            raise InputError(f"ingest.source names {self.source}, but there is no such folder: {self.root}")
+            raise InputError(f"{self.setting} names {self.source}, but there is no such folder: {self.root}")
         ours, own = self.root.resolve(), workspace()
         for folder in (own.root, own.data, own.store, own.state, own.cache):
             if folder.is_relative_to(ours) or (folder != own.root and ours.is_relative_to(folder)):
                 raise InputError(
-                    f"ingest.source {self.source} would take in {folder}: give landed files a folder of their own"
+                    f"{self.setting} {self.source} would take in {folder}: give landed files a folder of their own"
                 )
         return self.root
 
@@ -120,7 +180,7 @@ class LandingPlace:
             files.call_s3("head_bucket", Bucket=bucket)
             found = files.find(root, detail=True)
         except FileNotFoundError:
-            raise InputError(f"ingest.source names {self.source}, but there is no such bucket") from None
+            raise InputError(f"{self.setting} names {self.source}, but there is no such bucket") from None
         except (OSError, BotoCoreError, ClientError) as error:
             raise InputError(self._tell(error)) from None
         names = {path: path.removeprefix(f"{root}/") for path, facts in found.items() if facts["type"] == "file"}
@@ -138,8 +198,13 @@ class LandingPlace:
         elif "connect" in str(error).lower():
             why = f"{endpoint} (AWS_ENDPOINT_URL) does not answer"
         else:
-            why = f"{first_line(error)}; look at ingest.source and the AWS_* variables"
+            why = f"{first_line(error)}; look at {self.setting} and the AWS_* variables"
         return f"{self.source} cannot be read: {why}"
+
+
+def to_micros(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
 
 
 def modified_at(nanoseconds: int) -> datetime:

@@ -12,12 +12,14 @@ from prefect import task
 from tasks.core.errors import DataError
 from tasks.core.params import Params
 from tasks.data.conversion import convert
-from tasks.data.deliveries import NOTHING, Delivery, Opened, Trouble, depths, digest_of, open_file, read_file, within
+from tasks.data.deliveries import NOTHING, Delivery, Opened, Trouble, depths, digest_of, open_file, read_file
 from tasks.data.formats import Raw
-from tasks.data.landing import Found, LandingPlace
+from tasks.data.landing import Found
 from tasks.data.ledger import SCHEMA, read_ledger
+from tasks.data.places import Places
 from tasks.data.quarantine import ENTRY, FILE, FOUND, Chosen, read_quarantine
 from tasks.data.snapshot import Snapshot
+from tasks.data.sources.declared import open_places
 from tasks.data.take_in import Intake, Landing, find_lost
 from tasks.data.validation import POSITION, check_rows
 from tasks.features.table import Table, Tables
@@ -45,29 +47,30 @@ def replay(snapshot: Snapshot, tables: Tables, chosen: Chosen, params: Params) -
 
 def open_files(entries: pl.DataFrame, tables: Tables, params: Params) -> Iterator[Opened]:
     """The files that were set aside, read again from where they landed."""
-    aside, place, limit = entries.filter(position=FILE), LandingPlace(params.ingest.source), params.data.timeout
+    aside = entries.filter(position=FILE)
     if aside.is_empty():
         return
-    lie = within(limit, place.source, place.list).files
+    places = open_places(params)
+    lie = places.list().files
     for entry in aside.join(lie, on="file", how="left").iter_rows(named=True):
-        yield open_again(place, entry, tables, limit)
+        yield open_again(places, entry, tables)
 
 
-def open_again(place: LandingPlace, entry: dict[str, Any], tables: Tables, limit: timedelta) -> Opened:
+def open_again(places: Places, entry: dict[str, Any], tables: Tables) -> Opened:
     """A file that was set aside, if it still is the same."""
     name, gone = (
         entry["file"],
-        Trouble(f"{place.source}/{entry['file']} is no longer the file that was set aside: deliver it again"),
+        Trouble(f"{places.address(entry['file'])} is no longer the file that was set aside: deliver it again"),
     )
     if entry["size"] is None:
         return gone
-    content = read_file(place, Found(name, entry["size"], entry["modified"]), limit)
+    content = read_file(places, Found(name, entry["size"], entry["modified"]))
     if isinstance(content, Trouble):
         return content
     if content is None or digest_of(name, content) != entry["digest"]:
         return gone
     file = Found(name, entry["size"], entry["arrived_at"])
-    return open_file(place, tables, Delivery(entry["table"], entry["digest"], file, NOTHING), content)
+    return open_file(places, tables, Delivery(entry["table"], entry["digest"], file, NOTHING), content)
 
 
 def open_rows(entries: pl.DataFrame, tables: Tables) -> Iterator[Delivery]:

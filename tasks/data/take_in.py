@@ -172,6 +172,23 @@ def take_in(snapshot: Snapshot, tables: Tables, news: Iterable[Opened], params: 
     return intake.end()
 
 
+def join_landings(landings: Iterable[Landing]) -> Landing:
+    """What came of several landings of one run, without what was published of them already."""
+    joined = Landing({}, {}, pl.DataFrame(schema=SCHEMA), [], [], [], {})
+    for landing in landings:
+        spans = {name: join_spans(joined.spans.get(name), span) for name, span in landing.spans.items()}
+        joined = Landing(
+            {},
+            {},
+            joined.ledger,
+            joined.changes + landing.changes,
+            joined.bad + landing.bad,
+            joined.troubles + landing.troubles,
+            joined.spans | spans,
+        )
+    return joined
+
+
 def find_lost(lost: pl.DataFrame) -> pl.DataFrame:
     """The number of each row with a value that is not one of the declared type, and `broken_rules`."""
     names = [pl.when(pl.col(column)).then(pl.lit(f"{column}|dtype")) for column in lost.columns]

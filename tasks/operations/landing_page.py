@@ -34,10 +34,11 @@ def tell_bad(landing: Landing) -> None:
         announce("data.rejected", "data.landing", reason=describe_bad(landing))
 
 
-def tell_unusual(landing: Landing, late: float | None) -> list[Unusual]:
-    """Emit data.late for each table that is late, and data.unusual for each that landed in another size than usual."""
+def tell_unusual(landing: Landing, late: float | None, deleted: list[Unusual]) -> list[Unusual]:
+    """Emit data.late for each table that is late, data.unusual for each with a size that is not usual, or deletions."""
     landed = {change.table for change in landing.changes}
     found = [news for news in find_unusual(late) if news.event == "data.late" or news.table in landed]
+    found += deleted
     for news in found:
         announce(news.event, f"data.{news.table}", table=news.table, reason=news.reason)
     return found
@@ -76,11 +77,24 @@ def end_landing(landing: Landing, unusual: list[Unusual], source: str, version: 
     aside = [f"{len(landing.bad)} set aside: {describe_bad(landing)}"] if landing.bad else []
     odd = [news.reason for news in unusual]
     if landing.troubles:
-        raise InputError(f"{describe_bad(landing)}; {done}")
+        raise InputError("; ".join([describe_bad(landing), done, *odd]))
     if landing.changes or landing.bad:
         name = "Landed" if landing.changes else "SetAside"
         return end_as(name, "; ".join([done, *odd, *aside]), version, landing_page(landing))
     return end_as("Late" if odd else "NothingNew", "; ".join([f"nothing new in {source}", *odd]), version)
+
+
+def end_consumption(rows: dict[str, int], troubles: list[str]) -> int:
+    """End a consumption under the name of what came of it; returns how many rows landed.
+
+    Raises:
+        InputError: A stream could not be consumed any more; what was is landed.
+    """
+    told = ", ".join(f"{count:,} rows of {name}" for name, count in rows.items())
+    if troubles:
+        announce("data.rejected", "data.landing", reason="; ".join(troubles))
+        raise InputError(f"{'; '.join(troubles)}; landed: {told}")
+    return end_as("Consumed" if any(rows.values()) else "NothingNew", f"landed: {told}", sum(rows.values()))
 
 
 def end_replay(landing: Landing, left: pl.DataFrame, version: str) -> str:

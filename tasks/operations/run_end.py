@@ -15,7 +15,7 @@ from tasks.registry.versions import Challenger
 
 Result = TypeVar("Result")
 MARKS = {
-    **dict.fromkeys(("Promoted", "Approved", "InOrder", "Scored", "Landed", "Replayed", "Tidied"), GOOD),
+    **dict.fromkeys(("Promoted", "Approved", "InOrder", "Scored", "Landed", "Consumed", "Replayed", "Tidied"), GOOD),
     **dict.fromkeys(("Rejected", "Degraded", "DataRejected"), BAD),
     **dict.fromkeys(
         ("Pending", "NotPromoted", "Drifted", "RolledBack", "Expired", "Refused", "SetAside", "Late"), LOOK

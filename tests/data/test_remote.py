@@ -163,11 +163,11 @@ def test_what_lands_in_a_bucket_is_taken_in_once_pushed_and_nothing_of_it_is_lef
     (workspace / "data" / "mine.txt").unlink()
     bucket.pipe("bucket/landing/flights/today.parquet", some_flights(100))
     bucket.pipe("bucket/landing/flights/bad.parquet", b"<html>")
-    landing = take_in_all(source="s3://bucket/landing")
+    landing = take_in_all(landing="s3://bucket/landing")
     (change,) = landing.changes
     assert (change.file, change.read, change.unchanged) == ("flights/today.parquet", 100, 100)
     assert [file.file for file in landing.bad] == ["flights/bad.parquet"]
-    again = take_in_all(source="s3://bucket/landing")
+    again = take_in_all(landing="s3://bucket/landing")
     assert (again.changes, again.bad) == ([], [])
     oid = resolve_version(None).removesuffix(".dir")
     assert bucket.exists(f"bucket/dvc/files/md5/{oid[:2]}/{oid[2:]}.dir")
@@ -185,7 +185,7 @@ def test_a_new_version_is_committed_if_params_yaml_says_so(bucket, workspace, pa
     published = publish_version.fn(snapshot, landing, "landed", params)
     write_data_dvc(published.version, 0, 0)
     for _ in range(2):  # what is there already is no fault
-        commit_and_push.fn(published, Ingest(source="landing", commit=True), DEADLINE)
+        commit_and_push.fn(published, Ingest(landing="landing", commit=True), DEADLINE)
     log = subprocess.run([*git, "log", "-1", "--format=%s", "--name-only"], capture_output=True, text=True)
     assert log.stdout.split("\n\n") == [f"Data version {published.version}", "data.dvc\n"]
 
@@ -214,7 +214,7 @@ def test_a_fifth_of_all_answers_being_503_loses_nothing(bucket, workspace, endpo
     with flaky(endpoint, lambda number: number % 5 == 0) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
         s3fs.S3FileSystem.clear_instance_cache()
-        landing = take_in_all(source="s3://bucket/landing")
+        landing = take_in_all(landing="s3://bucket/landing")
     assert sum(change.read for change in landing.changes) == 510 and not landing.troubles
     put_back(workspace)
 
@@ -243,7 +243,7 @@ def test_a_server_that_dies_in_a_push_or_a_pull_is_one_sentence_and_the_next_run
 
 def test_a_push_to_the_remote_inside_the_repository_is_refused(workspace):
     (workspace / ".dvc" / "config").write_text("[core]\n    remote = own\n['remote \"own\"']\n    url = remote\n")
-    ingest = Ingest(source="landing", commit=False, push=True)
+    ingest = Ingest(landing="landing", commit=False, push=True)
     with pytest.raises(InputError, match="there is no DVC remote outside of the workspace"):
         commit_and_push.fn(Snapshot(resolve_version(None), {}), ingest, DEADLINE)
 
@@ -251,9 +251,9 @@ def test_a_push_to_the_remote_inside_the_repository_is_refused(workspace):
 def test_a_landing_place_that_is_not_there_or_never_answers_is_one_sentence_in_time(bucket, monkeypatch):
     assert LandingPlace("s3://bucket/nothing").list().files.is_empty()
     for source, sentence in {
-        "s3://nowhere/landing": "ingest.source names s3://nowhere/landing, but there is no such bucket",
+        "s3://nowhere/landing": "ingest.landing names s3://nowhere/landing, but there is no such bucket",
         "http://127.0.0.1/landing": "is neither a folder nor s3://bucket/prefix",
-        "lnading": "ingest.source names lnading, but there is no such folder",
+        "lnading": "ingest.landing names lnading, but there is no such folder",
     }.items():
         with pytest.raises(InputError, match=sentence):
             LandingPlace(source).list()

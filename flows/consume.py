@@ -1,0 +1,46 @@
+"""Consume the streams: messages become rows of the landing place: ml consume"""
+
+from prefect import flow
+
+from flows.ingest import ingest
+from tasks.core.params import Params, Prefilled
+from tasks.core.use_case import load_tables
+from tasks.data.sources.consuming import consuming
+from tasks.operations.landing_page import end_consumption
+from tasks.operations.naming import name_run
+
+
+@flow(log_prints=True, flow_run_name=name_run)
+def consume(
+    source: str | None = None,
+    take_in: bool = False,
+    skip_lost: bool = False,
+    once: bool = False,
+    params: Params = Prefilled.read(),
+) -> int:
+    """Land what streams bring, each minute, until it is stopped.
+
+    Args:
+        source: The only one to consume; left out, all streams.
+        take_in: Take in what landed, too, as often as ingest.every says.
+        skip_lost: Go on after messages that the broker has dropped before they were read.
+        once: End when all that is there has landed.
+        params: What is changed here wins over params.yaml, for this run only.
+
+    Returns:
+        How many rows landed.
+    """
+    params = params.current()
+    with consuming(params, load_tables(), source, skip_lost, once) as streams:
+        while streams.wait(params.ingest.every):
+            if take_in:
+                ingest(params=params, return_state=True)
+    if take_in:
+        ingest(params)
+    return end_consumption(streams.rows, streams.troubles)
+
+
+if __name__ == "__main__":
+    from flows.cli import main
+
+    main("consume")

@@ -1,0 +1,80 @@
+"""The sources: ml sources, ml sources test NAME"""
+
+from typing import Literal
+
+from tasks.core.params import Params
+from tasks.core.use_case import load_tables
+from tasks.data.sources.declared import open_source
+from tasks.data.sources.fit import broken_rules, fit_columns, undeclared
+from tasks.data.sources.overview import SourceState, look_at_sources, tell_age
+from tasks.data.sources.source import Memory
+from tasks.operations.options import Json, UsageError
+from tasks.operations.terminal import say, say_json, say_table
+
+ROWS = 10  # that a test reads
+
+
+def sources(action: Literal["test"] | None = None, name: str | None = None, /, *, as_json: Json = False) -> None:
+    """List the sources with how far they are read; `test` shows how ten rows of one fit the contract.
+
+    Args:
+        action: test.
+        name: The source to test.
+    """
+    params = Params.load("")
+    if action is not None:
+        if name is None:
+            raise UsageError("name the source: ml sources test NAME")
+        tell_fit(name, params, as_json)
+        return
+    found = look_at_sources(params, load_tables())
+    if as_json:
+        say_json([state._asdict() for state in found])
+    elif not found:
+        say(f"files land in {params.ingest.landing}/TABLE/; no other source is declared: docs/how-to/sources.md")
+    else:
+        say_table([describe(state) for state in found])
+        for state in found:
+            if state.trouble:
+                say(f"{state.name}: {state.trouble}")
+
+
+def describe(state: SourceState) -> dict[str, str]:
+    """A line for a source."""
+    usable = tell_age(state.usable_until)
+    return {
+        "source": state.name,
+        "kind": state.kind,
+        "table": state.table,
+        "last read": f"{state.read_at:%Y-%m-%d %H:%M:%S}" if state.read_at else "never",
+        "rows": f"{state.rows:,}",
+        "landed until": f"{state.landed_until:%Y-%m-%d %H:%M:%S}" if state.landed_until else "",
+        "behind": state.behind,
+        "usable": f"until {usable} ago" if usable else "",
+        "state": "in trouble, see below" if state.trouble else "ok",
+    }
+
+
+def tell_fit(name: str, params: Params, as_json: bool) -> None:
+    """Read some rows and print how they fit the contract."""
+    source = open_source(name, params, load_tables())
+    table, zone = load_tables()[source.table], params.ingest.time_zone
+    raw = source.sample(ROWS, Memory([], table, zone, lambda text: None))
+    fits, broken, more = fit_columns(raw, table, zone), broken_rules(raw, table, zone), undeclared(raw, table)
+    if as_json:
+        say_json({"columns": [fit._asdict() for fit in fits], "broken_rules": broken, "undeclared": more})
+        return
+    say(f"{raw.rows.height} rows of {source.table} from {name}")
+    say_table([fit._asdict() for fit in fits])
+    if more:
+        say(f"not in the contract, so left out: {', '.join(more)}")
+    for rule, count in broken.items():
+        say(f"{count} of {raw.rows.height} rows break {rule}")
+    bad = sum(fit.fit != "ok" for fit in fits)
+    say(f"{bad} of {len(fits)} columns do not fit" if bad else f"all {len(fits)} columns fit: `ml ingest` reads it")
+
+
+if __name__ == "__main__":
+    from flows.cli import main
+
+    main("sources")

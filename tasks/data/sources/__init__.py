@@ -1,0 +1,1 @@
+"""Where rows come from, beside files that are put into the landing place; each kind is one class."""

@@ -1,0 +1,158 @@
+"""Consuming streams: each in a thread of its own, for as long as the process lives."""
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from queue import Empty, Queue
+from threading import Event, Thread
+
+import polars as pl
+
+from tasks.core.errors import InputError, first_line
+from tasks.core.params import Params
+from tasks.core.workspace import workspace
+from tasks.data.landing import LandingPlace
+from tasks.data.ledger import SCHEMA, read_current_ledger
+from tasks.data.sources.consumer import LostError, StreamConsumer
+from tasks.data.sources.declared import open_source, open_sources
+from tasks.data.sources.landed import Landed
+from tasks.data.sources.reading import note_read, note_trouble
+from tasks.data.sources.source import Memory
+from tasks.data.sources.stream import Stream
+from tasks.data.versions import known_versions
+from tasks.features.table import Tables
+
+AGAIN = 15.0  # seconds until a broker in trouble is asked again
+NOTE = 30.0  # seconds between two notes of how far a stream is read
+
+
+class Consuming:
+    """Streams that are consumed.
+
+    Args:
+        streams: Those that are.
+        params: The settings; `ingest` counts here.
+        tables: As the contract declares them.
+        skip_lost: Go on after messages that the broker has dropped.
+        once: End when all that is there has landed.
+    """
+
+    def __init__(self, streams: list[Stream], params: Params, tables: Tables, skip_lost: bool, once: bool) -> None:
+        self.params, self.tables, self.skip_lost, self.once = params, tables, skip_lost, once
+        self.lines: Queue[str] = Queue()
+        self.stopping = Event()
+        self.troubles: list[str] = []
+        self.rows = dict.fromkeys((stream.name for stream in streams), 0)
+        self._noted = time.monotonic()
+        self.threads = [Thread(target=self._consume, args=(stream,), daemon=True) for stream in streams]
+        for thread in self.threads:
+            thread.start()
+
+    def wait(self, span: timedelta) -> bool:
+        """Print what happens for some time; returns whether a stream is still consumed."""
+        end = time.monotonic() + span.total_seconds()
+        while time.monotonic() < end and any(thread.is_alive() for thread in self.threads):
+            self.print_lines(0.5)
+        self.print_lines(0.0)
+        return any(thread.is_alive() for thread in self.threads)
+
+    def print_lines(self, patience: float) -> None:
+        """Print the lines that came, after a moment if none did."""
+        with suppress(Empty):
+            print(self.lines.get(timeout=patience) if patience else self.lines.get_nowait())
+            while True:
+                print(self.lines.get_nowait())
+
+    def stop(self) -> None:
+        """Land what is held, and end."""
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+        self.print_lines(0.0)
+
+    def _consume(self, stream: Stream) -> None:
+        """Consume one stream until it is told to stop; a broker in trouble is asked again."""
+        while not self.stopping.is_set():
+            try:
+                self._consume_until_trouble(stream)
+                return
+            except InputError as trouble:
+                sentence, again = str(trouble), not self.once and not isinstance(trouble, LostError)
+            except Exception as error:  # of a library
+                sentence, again = f"source {stream.name}: {type(error).__name__}: {first_line(error)}", False
+            with suppress(InputError):
+                note_trouble(stream.name, sentence)
+            if not again:
+                self.troubles.append(sentence)
+                return
+            self.lines.put(f"{sentence}; asked again in {AGAIN:g} s")
+            self.stopping.wait(AGAIN)
+
+    def _consume_until_trouble(self, stream: Stream) -> None:
+        def tell(line: str) -> None:
+            self.lines.put(line)
+            self.rows[stream.name] = consumer.rows
+            note_read(stream.name, consumer.rows)
+
+        memory = Memory([], self.tables[stream.table], self.params.ingest.time_zone, tell)
+        place = LandingPlace(self.params.ingest.landing)
+        consumer = StreamConsumer(
+            stream,
+            memory,
+            lambda: Landed(place, stream.table, stream.name, recall_ledger()),
+            self.skip_lost,
+            self.once,
+        )
+        consumer.run(self.stopping)
+        note_read(stream.name, consumer.rows)
+
+
+@contextmanager
+def consuming(params: Params, tables: Tables, name: str | None, skip_lost: bool, once: bool) -> Generator[Consuming]:
+    """All streams, or one of them, while they are consumed.
+
+    Args:
+        params: The settings; `sources` and `ingest` count here.
+        tables: As the contract declares them.
+        name: Of the only one.
+        skip_lost: Go on after messages that the broker has dropped.
+        once: End when all that is there has landed.
+
+    Raises:
+        InputError: There is none.
+    """
+    streams = Consuming(choose_streams(params, tables, name), params, tables, skip_lost, once)
+    try:
+        yield streams
+    finally:
+        streams.stop()
+
+
+def choose_streams(params: Params, tables: Tables, name: str | None) -> list[Stream]:
+    """The streams to consume; what hinders one is printed, if another can be.
+
+    Raises:
+        InputError: There is none.
+    """
+    if name is not None:
+        source = open_source(name, params, tables)
+        if not isinstance(source, Stream):
+            raise InputError(f"source {name} is of kind {params.sources[name]['kind']}: `ml ingest` reads it")
+        return [source]
+    declared = open_sources(params, tables)
+    streams = [source for source in declared.sources.values() if isinstance(source, Stream)]
+    hindered = [told for name, told in declared.troubles.items() if params.sources[name].get("kind") == "stream"]
+    if not streams:
+        none = "there is no stream to consume: declare one under `sources` of params.yaml, docs/how-to/sources.md"
+        raise InputError("; ".join(hindered) or none)
+    for sentence in hindered:
+        print(sentence)
+    return streams
+
+
+def recall_ledger() -> pl.DataFrame:
+    """The ledger of the current version; empty where there is none yet."""
+    if not workspace().data_dvc.is_file() and not known_versions():
+        return pl.DataFrame(schema=SCHEMA)
+    return read_current_ledger()

@@ -1,0 +1,87 @@
+"""The sources that params.yaml declares; a mistake in one of them keeps no other from being read."""
+
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from tasks.core.errors import InputError
+from tasks.core.params import Params
+from tasks.core.params_files import explain
+from tasks.data.landing import LandingPlace
+from tasks.data.places import Places
+from tasks.data.sources.files import Files
+from tasks.data.sources.http import Http
+from tasks.data.sources.source import Source
+from tasks.data.sources.sql import Sql
+from tasks.data.sources.stream import Stream
+from tasks.features.table import Tables
+
+KINDS: dict[str, type[Source]] = {"files": Files, "sql": Sql, "http": Http, "stream": Stream}
+
+
+class Declared(NamedTuple):
+    """The sources by name, and a sentence for each that cannot be used."""
+
+    sources: dict[str, Source]
+    troubles: dict[str, str]
+
+
+def open_sources(params: Params, tables: Tables) -> Declared:
+    """All sources.
+
+    Args:
+        params: The settings; `sources` counts here.
+        tables: As the contract declares them.
+    """
+    found = Declared({}, {})
+    for name in params.sources:
+        try:
+            found.sources[name] = open_source(name, params, tables)
+        except InputError as error:
+            found.troubles[name] = str(error)
+    return found
+
+
+def open_source(name: str, params: Params, tables: Tables) -> Source:
+    """One source.
+
+    Raises:
+        InputError: It is not declared, or not as it must be.
+    """
+    if name not in params.sources:
+        known = ", ".join(params.sources) or "none"
+        raise InputError(f"there is no source {name!r}: `sources` of params.yaml declares {known}")
+    settings = params.sources[name]
+    if (kind := settings.get("kind")) not in KINDS:
+        raise InputError(f"sources.{name}.kind must be one of {', '.join(KINDS)}, not {kind!r}")
+    try:
+        source = KINDS[kind].model_validate(settings | {"name": name})
+    except ValidationError as error:
+        raise InputError(f"sources.{name}: {explain(error, KINDS[kind])}") from None
+    if source.table not in tables:
+        raise InputError(
+            f"sources.{name}.table: there is no table {source.table!r} in project/contract.py: "
+            f"it declares {', '.join(tables)}"
+        )
+    if isinstance(source, Sql) and source.count and source.cursor not in tables[source.table].columns:
+        raise InputError(
+            f"sources.{name}.count needs a cursor that is a column of {source.table} in project/contract.py"
+        )
+    return source
+
+
+def open_places(params: Params) -> Places:
+    """The landing place, and those of the sources whose files are taken in where they lie.
+
+    Args:
+        params: The settings; `ingest`, `sources` and `data` count here.
+    """
+    folders = {name: settings for name, settings in params.sources.items() if settings.get("kind") == "files"}
+    others = {}
+    for name, settings in folders.items():
+        try:
+            source = Files.model_validate(settings | {"name": name})
+            others[source.beginning] = source.place
+        except (ValidationError, InputError):
+            continue  # open_sources tells it
+    return Places(LandingPlace(params.ingest.landing), others, params.data.timeout)

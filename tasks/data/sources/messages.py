@@ -1,0 +1,127 @@
+"""Messages of a stream: rows of the contract's types, and those that are none."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import polars as pl
+from pydantic_core import from_json, to_json
+
+from tasks.core.errors import DataError, first_line
+from tasks.core.store import sha256
+from tasks.data.conversion import convert
+from tasks.data.formats import Raw, read_json
+from tasks.data.quarantine import insert
+from tasks.data.take_in import find_lost
+from tasks.data.validation import POSITION
+from tasks.features.table import Table
+
+
+class Message(NamedTuple):
+    """What is read of a message."""
+
+    offset: int
+    value: bytes
+    moment: datetime  # when it was sent
+
+
+class Poison(NamedTuple):
+    """A message that is no row."""
+
+    message: Message
+    reason: str
+
+
+class Parted(NamedTuple):
+    """The rows of some messages, and the others."""
+
+    rows: pl.DataFrame
+    poison: list[Poison]
+
+
+def part_messages(messages: Sequence[Message], table: Table, time_zone: str | None) -> Parted:
+    """The rows of messages in the types of the contract; of one key the last one counts, but a null erases nothing.
+
+    Args:
+        messages: In the order of their offsets.
+        table: As the contract declares it.
+        time_zone: Of times that have none.
+    """
+    columns, good, poison = frozenset(table.columns), [], []
+    for message in messages:
+        _, fault = find_fault(message.value, columns)
+        if fault:
+            poison.append(Poison(message, fault))
+        else:
+            good.append(message)
+    if not good:
+        return Parted(table.schema.create_empty(), poison)
+    try:
+        raw = Raw(to_frame(good, list(table.columns)), columns)
+        converted = convert(raw, table, "a message", time_zone)
+    except (DataError, ValueError, pl.exceptions.PolarsError) as error:
+        return part_halves(good, table, time_zone, poison, first_line(error))
+    lost = find_lost(converted.lost)
+    poison += [Poison(good[number], ", ".join(rules)) for number, rules in lost.select(POSITION, "broken_rules").rows()]
+    rows = converted.rows.with_row_index(POSITION).join(lost, on=POSITION, how="anti", maintain_order="left")
+    return Parted(fold(rows.drop(POSITION), table), poison)
+
+
+def part_halves(good: list[Message], table: Table, time_zone: str | None, poison: list[Poison], why: str) -> Parted:
+    """The same in two halves, until what cannot be read stands alone."""
+    if len(good) == 1:
+        return Parted(table.schema.create_empty(), [*poison, Poison(good[0], why)])
+    middle = len(good) // 2
+    one, other = (part_messages(half, table, time_zone) for half in (good[:middle], good[middle:]))
+    return Parted(fold(pl.concat([one.rows, other.rows]), table), [*poison, *one.poison, *other.poison])
+
+
+def find_fault(value: bytes, columns: frozenset[str]) -> tuple[dict[str, Any], str | None]:
+    """The object of a message, and why it is no row, if it is none."""
+    try:
+        found = from_json(value)
+    except ValueError:
+        return {}, "it is no JSON" if value else "it is empty, as one that tells of a deletion is"
+    if not isinstance(found, dict):
+        return {}, "it is no JSON object"
+    if lacking := columns - found.keys():
+        return found, f"it lacks {', '.join(sorted(lacking))}"
+    return found, None
+
+
+def to_frame(messages: Sequence[Message], columns: list[str]) -> pl.DataFrame:
+    """The values of messages as text."""
+    return read_json(b"\n".join(message.value.replace(b"\n", b" ") for message in messages), columns)
+
+
+def fold(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """One row for each key."""
+    known = pl.all_horizontal(pl.col(table.key).is_not_null())
+    whole, broken = rows.filter(known), rows.filter(~known)
+    if whole.select(table.key).is_duplicated().any():
+        ordered = whole.sort(table.version, maintain_order=True) if table.version else whole
+        whole = ordered.group_by(table.key, maintain_order=True).agg(pl.all().drop_nulls().last())
+    return pl.concat([whole.select(rows.columns), broken])
+
+
+def quarantine_messages(table: str, topic: str, partition: int, poison: Sequence[Poison]) -> None:
+    """Keep messages that are no rows, each once however often it is read, under TOPIC/PARTITION/OFFSET."""
+    if poison:
+        insert(
+            pl.DataFrame([to_entry(table, f"{topic}/{partition}/{found.message.offset}", found) for found in poison])
+        )
+
+
+def to_entry(table: str, name: str, poison: Poison) -> dict[str, Any]:
+    message = poison.message
+    found, _ = find_fault(message.value, frozenset())
+    row = found or {"message": message.value.decode(errors="replace")}
+    return {
+        "table": table,
+        "digest": sha256(name.encode() + message.value),
+        "position": 0,
+        "file": name,
+        "reason": poison.reason,
+        "row": to_json(row).decode(),
+        "arrived_at": min(message.moment, datetime.now(UTC)),
+    }

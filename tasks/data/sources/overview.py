@@ -1,0 +1,126 @@
+"""How each source is: when it was read, how far what it has is landed and in the data, and what is wrong."""
+
+from datetime import UTC, datetime
+from queue import Empty, Queue
+from threading import Thread
+from time import monotonic
+from typing import NamedTuple
+
+import polars as pl
+
+from tasks.core.errors import InputError, first_line
+from tasks.core.params import Params
+from tasks.data.landing import LandingPlace
+from tasks.data.sources.consumer import next_offset
+from tasks.data.sources.consuming import recall_ledger
+from tasks.data.sources.declared import open_sources
+from tasks.data.sources.files import Files
+from tasks.data.sources.landed import Landed
+from tasks.data.sources.reading import find_reading
+from tasks.data.sources.source import Memory, Source, newest_moment
+from tasks.data.sources.stream import Stream
+from tasks.features.table import Tables
+
+PATIENCE = 15.0  # seconds in which a source must answer
+
+
+class SourceState(NamedTuple):
+    """How a source is."""
+
+    name: str
+    kind: str
+    table: str
+    read_at: datetime | None
+    rows: int  # of its files in the current version
+    landed_until: datetime | None  # the newest cursor, or time of a message
+    usable_until: datetime | None  # the same of what is in the current version
+    behind: str  # what is not landed
+    trouble: str
+
+
+def look_at_sources(params: Params, tables: Tables) -> list[SourceState]:
+    """All declared sources, all asked at once.
+
+    Args:
+        params: The settings; `sources` and `ingest` count here.
+        tables: As the contract declares them.
+    """
+    declared, ledger = open_sources(params, tables), recall_ledger()
+    answers: Queue[SourceState] = Queue()
+    for source in declared.sources.values():
+        args = (source, params, tables, ledger, answers)
+        Thread(target=look_at, args=args, daemon=True).start()
+    found, end = {}, monotonic() + PATIENCE
+    while len(found) < len(declared.sources) and monotonic() < end:
+        try:
+            state = answers.get(timeout=0.5)
+            found[state.name] = state
+        except Empty:
+            continue
+    lost = dict.fromkeys(declared.sources, f"did not answer within {PATIENCE:g} s") | declared.troubles
+    return [found.get(name) or hopeless(name, params, lost[name]) for name in params.sources]
+
+
+def hopeless(name: str, params: Params, trouble: str) -> SourceState:
+    """A source that cannot be used, or hangs."""
+    kind, table = (str(params.sources[name].get(part, "")) for part in ("kind", "table"))
+    return SourceState(name, kind, table, None, 0, None, None, "", trouble)
+
+
+def look_at(
+    source: Source, params: Params, tables: Tables, ledger: pl.DataFrame, answers: "Queue[SourceState]"
+) -> None:
+    """How one source is."""
+    kind, reading = params.sources[source.name]["kind"], find_reading(source.name)
+    beginning = source.beginning if isinstance(source, Files) else f"{source.table}/{source.name}-"
+    mine = ledger.filter(pl.col("file").str.starts_with(beginning))
+    state = SourceState(
+        source.name,
+        kind,
+        source.table,
+        reading.read_at if reading else None,
+        int(mine["rows"].sum()),
+        None,
+        None,
+        "",
+        "",
+    )
+    try:
+        answers.put(look_closer(source, state, params, tables, mine))
+    except Exception as error:  # of a library, too
+        answers.put(state._replace(trouble=str(error) if isinstance(error, InputError) else first_line(error)))
+
+
+def look_closer(
+    source: Source, state: SourceState, params: Params, tables: Tables, ledger: pl.DataFrame
+) -> SourceState:
+    """What a source answers by itself.
+
+    Raises:
+        InputError: It does not.
+    """
+    reading = find_reading(source.name)
+    landed = Landed(LandingPlace(params.ingest.landing), source.table, source.name, ledger)
+    usable = [name.rpartition("/")[2] for name in ledger["file"]]
+    state = state._replace(
+        landed_until=newest_moment(landed.marks),
+        usable_until=newest_moment(usable),
+        trouble=reading.trouble if reading else "",
+    )
+    if isinstance(source, Stream):
+        partitions = {int(mark[1:].partition("-")[0]) for mark in landed.marks}
+        behind = source.count_behind({number: next_offset(landed.marks, number) or 0 for number in partitions})
+        return state._replace(behind=f"{behind:,} messages")
+    source.sample(1, Memory([], tables[source.table], params.ingest.time_zone, lambda text: None))
+    return state._replace(behind=tell_age(state.landed_until))
+
+
+def tell_age(moment: datetime | None) -> str:
+    """How long ago a moment was."""
+    if moment is None:
+        return ""
+    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:,} {unit}"
+    return f"{seconds} s"

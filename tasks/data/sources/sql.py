@@ -1,0 +1,126 @@
+"""Rows of a PostgreSQL database, read by ADBC: columns, not rows, and in exact types."""
+
+from datetime import datetime
+from typing import Any, Literal, Self
+
+import polars as pl
+import pyarrow as pa
+from pydantic import model_validator
+
+from tasks.core.errors import InputError
+from tasks.core.secrets import hide, read_secret
+from tasks.core.sections import Span, setting
+from tasks.data.formats import Raw, in_utc, to_polars
+from tasks.data.sources.source import Memory
+from tasks.data.sources.windowed import Windowed
+
+
+class Sql(Windowed):
+    """A table, a view or a query."""
+
+    kind: Literal["sql"]
+    uri_from: str = setting("DATABASE_URL", "the variable that holds postgresql://user:password@host/database")
+    relation: str | None = setting(None, "table or view of the database, such as public.orders; null: named as table")
+    query: str | None = setting(None, "instead of a relation, e.g. one that joins or renames columns")
+    count: Span | None = setting(
+        None, "how far back rows are counted by day of the cursor, to tell of deleted ones, e.g. 90d; null is never"
+    )
+    patience: Span = setting("50s", "a query that takes longer is given up; shorter windows take less")
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if self.relation and self.query:
+            raise ValueError("give relation or query, not both")
+        if self.count and not self.cursor:
+            raise ValueError("count needs a cursor")
+        return self
+
+    def fetch(self, memory: Memory, since: datetime | None, until: datetime | None) -> Raw:
+        columns = list(dict.fromkeys([*memory.table.columns, *([self.cursor] if self.cursor else [])]))
+        chosen = "*" if self.query else ", ".join(map(quote, columns))
+        return self.ask(f"select {chosen} from {self._whence()}{self._between(since, until)}", columns, memory)  # noqa: S608
+
+    def skip(self, memory: Memory, since: datetime) -> datetime | None:
+        first = f"min({quote(self.cursor or '')})::timestamptz as first"
+        query = f"select {first} from {self._whence()}{self._between(since, None)}"  # noqa: S608
+        return self.ask(query, ["first"], memory).rows["first"][0]
+
+    def sample(self, count: int, memory: Memory) -> Raw:
+        order = f" order by {quote(self.cursor)} desc nulls last" if self.cursor else ""
+        return self.ask(f"select * from {self._whence()}{order} limit {count}", None, memory)  # noqa: S608
+
+    def count_days(self, since: datetime, memory: Memory) -> pl.DataFrame:
+        """How many rows there are of each day of the cursor, UTC: `day`, `rows`."""
+        day = f"({quote(self.cursor or '')}::timestamptz at time zone 'UTC')::date as day"
+        counted = f"select {day}, count(*) as rows from {self._whence()}{self._between(since, None)} group by 1"  # noqa: S608
+        return self.ask(counted, ["day", "rows"], memory).rows
+
+    def _whence(self) -> str:
+        if self.query:
+            return f"({self.query.strip().rstrip(';')}) as source"
+        return ".".join(map(quote, (self.relation or self.table).split(".")))
+
+    def _between(self, since: datetime | None, until: datetime | None) -> str:
+        """The condition that the cursor lies between two moments; the driver would bind them in another time zone."""
+        ends = [(sign, moment) for sign, moment in ((">=", since), ("<", until)) if moment]
+        bounds = [f"{quote(self.cursor or '')} {sign} '{moment.isoformat()}'::timestamptz" for sign, moment in ends]
+        return f" where {' and '.join(bounds)}" if bounds else ""
+
+    def ask(self, query: str, columns: list[str] | None, memory: Memory) -> Raw:
+        """What a query gives; times without a zone are of memory's.
+
+        Raises:
+            InputError: It gives nothing.
+        """
+        from adbc_driver_manager import Error
+        from adbc_driver_postgresql import dbapi
+
+        uri = read_secret(self.uri_from, f"the address of the database of source {self.name}, postgresql://...")
+        try:
+            with dbapi.connect(with_timeout(uri)) as connection, connection.cursor() as cursor:
+                cursor.execute(f"set timezone to '{memory.time_zone or 'UTC'}'")
+                cursor.execute(f"set statement_timeout to {int(self.patience.total_seconds() * 1000)}")
+                cursor.execute(query)
+                return to_raw(cursor.fetch_arrow_table(), columns)
+        except (Error, ValueError, OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+            raise InputError(f"source {self.name}: {self._tell(hide(str(error), uri))}") from None
+
+    def _tell(self, said: str) -> str:
+        """One sentence about a database that does not do what it was asked."""
+        why = next((line for line in said.splitlines() if "ERROR" in line or "FATAL" in line), said.splitlines()[0])
+        why = why.rpartition("ERROR:")[2].rpartition("FATAL:")[2].strip().removeprefix("IO: [libpq] ")
+        if "connect" in said:
+            return f"the database does not let us in: {why}; look at the variable {self.uri_from}"
+        if "statement timeout" in said:
+            return "the query took longer than patience: give it more, or shorter windows and an index on the cursor"
+        return f"the database refuses: {why}; mend relation, query or cursor, or the contract"
+
+
+def quote(name: str) -> str:
+    """A name as SQL takes it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def with_timeout(uri: str) -> str:
+    """The address with a limit of the time that a connection may take, unless it says one."""
+    if "connect_timeout" in uri:
+        return uri
+    return f"{uri}{'&' if '?' in uri else '?'}connect_timeout=10" if "://" in uri else f"{uri} connect_timeout=10"
+
+
+def to_raw(table: pa.Table, columns: list[str] | None) -> Raw:
+    """The rows of a result; numbers of any size, JSON and the like come as text that may stand for any type."""
+    for number, field in enumerate(table.schema):
+        table = table.set_column(number, field.name, plain(table.column(number)))
+    rows = to_polars(in_utc(table), columns or table.column_names)
+    return Raw(rows, frozenset(name for name, kind in rows.schema.items() if kind == pl.String))
+
+
+def plain(column: pa.ChunkedArray) -> Any:
+    """A column of a type of PostgreSQL's own as text."""
+    if not isinstance(column.type, pa.BaseExtensionType):
+        return column
+    storage = column.type.storage_type
+    if pa.types.is_string(storage) or pa.types.is_large_string(storage):
+        return pa.chunked_array([part.storage for part in column.chunks], storage)
+    return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())

@@ -1,0 +1,132 @@
+"""Sources that are read from a time on: the first time by windows, then from a lag before what was landed last."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Self
+
+import polars as pl
+from pydantic import BeforeValidator, model_validator
+
+from tasks.core.errors import DataError, InputError
+from tasks.core.moments import parse_moment
+from tasks.core.sections import Span, setting
+from tasks.core.store import sha256
+from tasks.core.tables import as_json
+from tasks.data.conversion import Kind, UnfitError, bring, convert
+from tasks.data.formats import Raw
+from tasks.data.sources.source import STAMP, Batch, Memory, Source, newest_moment
+from tasks.features.table import TIME
+
+DIGITS = 16  # of a digest in a mark
+CURSOR = "\0cursor"  # a column that no table has
+Moment = Annotated[datetime, BeforeValidator(lambda given: parse_moment(str(given)))]
+
+
+class Windowed(Source):
+    """A kind of it is a class with `fetch` and `sample`."""
+
+    cursor: str | None = setting(
+        None,
+        "a column of times that grows with each new or changed row, such as updated_at; null: all is read each time",
+    )
+    start: Moment | None = setting(None, "from which cursor on it is read, such as 2024-01-01; needed with a cursor")
+    lag: Span = setting("1h", "so much is read again, for rows that are committed so long after their cursor")
+    window: Span = setting("30d", "of the cursor, that is read and landed at once where much is new")
+
+    @model_validator(mode="after")
+    def _has_a_start(self) -> Self:
+        if (self.cursor is None) != (self.start is None):
+            raise ValueError("cursor and start need each other")
+        return self
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether rows can be asked for up to a moment."""
+        return True
+
+    @abstractmethod
+    def fetch(self, memory: Memory, since: datetime | None, until: datetime | None) -> Raw:
+        """The rows whose cursor lies from since to before until, with the cursor; None is no bound.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+
+    def skip(self, memory: Memory, since: datetime) -> datetime | None:
+        """The first cursor from a time on, where that can be asked for; None if there is none."""
+        return since
+
+    def read(self, memory: Memory) -> Iterator[Batch]:
+        number = max((int(mark[:6]) for mark in memory.marks), default=0)
+        known = {self._place_of(mark): mark[-DIGITS:] for mark in memory.marks}  # of each time the newest
+        for raw in self._fetch_windows(memory):
+            convert(raw, memory.table, f"source {self.name}", memory.time_zone)  # refuses columns that do not fit
+            for rows, moment, digest in self._part(raw, memory):
+                mark = f"{number + 1:06}-{moment:{STAMP}}-{digest}"
+                if known.get(self._place_of(mark)) != digest:  # what is read again holds nothing new
+                    number, known[self._place_of(mark)] = number + 1, digest
+                    yield Batch(raw._replace(rows=rows), mark)
+
+    def _place_of(self, mark: str) -> str:
+        """What is the same for files that may hold other states of the same rows."""
+        return mark[7:-DIGITS] if self.cursor else ""
+
+    def _fetch_windows(self, memory: Memory) -> Iterator[Raw]:
+        """The rows of each window that has some; the last has no end, so that no row hangs on this machine's clock."""
+        newest = newest_moment(memory.marks)
+        since = self.start and max(self.start, newest - self.lag if newest else self.start)
+        while since is None or (since := self.skip(memory, since)) is not None:
+            left = timedelta(0) if since is None or not self.has_windows else datetime.now(UTC) - since
+            until = since + self.window if since is not None and left > self.window else None
+            raw = self.fetch(memory, since, until)
+            memory.tell(f"{raw.rows.height:,} rows{describe(since, until)}")
+            if raw.rows.height:
+                yield raw
+            if until is None:
+                return
+            since = until
+
+    def _part(self, raw: Raw, memory: Memory) -> Iterator[tuple[pl.DataFrame, datetime, str]]:
+        """The newest state of each row: of rows until now, and of those with a cursor to come.
+
+        Yields:
+            Rows, their newest cursor, and a digest of those that will be read again.
+        """
+        now = datetime.now(UTC)
+        if self.cursor is None:
+            yield raw.rows, now, digest_of(raw.rows)
+            return
+        rows = raw.rows.with_columns(self._times(raw, memory).alias(CURSOR))
+        time, key = pl.col(CURSOR), memory.table.key
+        whole = pl.all_horizontal(pl.col(*key, CURSOR).is_not_null())
+        rows = rows.filter((whole & (time < time.max().over(key))).not_())
+        later = (time > now).fill_null(False)
+        for part in (part for part in (rows.filter(~later), rows.filter(later)) if part.height):
+            newest = part[CURSOR].max()
+            moment = newest if isinstance(newest, datetime) else now
+            again = part.filter((time < min(moment, now) - self.lag).fill_null(False).not_()).drop(CURSOR)
+            yield part.drop(CURSOR), moment, digest_of(again)
+
+    def _times(self, raw: Raw, memory: Memory) -> pl.Series:
+        """The cursor of each row, in UTC; null where it is no time."""
+        assert self.cursor is not None
+        if self.cursor not in raw.rows.columns:
+            raise DataError(f"source {self.name} gives no column {self.cursor!r}, which is its cursor")
+        kind = Kind(raw.rows.schema[self.cursor], TIME, self.cursor in raw.texts, True, memory.time_zone)
+        try:
+            times = raw.rows.select(bring(pl.col(self.cursor), kind)).to_series()
+        except UnfitError as why:
+            raise DataError(f"source {self.name}: its cursor {self.cursor} {why}") from None
+        if times.null_count() == len(times):
+            raise InputError(f"source {self.name}: its cursor {self.cursor} holds no times: name another column")
+        return times
+
+
+def describe(first: datetime | None, end: datetime | None) -> str:
+    return f" since {first:%Y-%m-%d %H:%M}{f' until {end:%Y-%m-%d %H:%M}' if end else ''}" if first else ""
+
+
+def digest_of(rows: pl.DataFrame) -> str:
+    """What tells some rows from others, in whatever order they come."""
+    return sha256("\n".join(as_json(rows).sort()).encode())[:DIGITS]
