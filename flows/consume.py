@@ -34,7 +34,7 @@ def consume(
     with consuming(params, load_tables(), source, skip_lost, once) as streams:
         while streams.wait(params.ingest.every):
             if take_in:
-                ingest(params=params, return_state=True)
+                ingest(params, return_state=True)
     if take_in:
         ingest(params)
     return end_consumption(streams.rows, streams.troubles)

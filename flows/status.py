@@ -4,8 +4,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from tasks.core.use_case import list_models
+from tasks.core.params import Params
+from tasks.core.use_case import list_models, load_tables
 from tasks.data.copies import tell_copies, tell_quarantine
+from tasks.data.sources.overview import look_at_sources, tell_age
 from tasks.operations.next_runs import NextRun, next_runs
 from tasks.operations.options import Json, Model
 from tasks.operations.overview import Overview, look_over
@@ -30,12 +32,15 @@ def status(
         return
     models = [look_over(read_log(name)) for name in ([model] if model else list_models())]
     runs, data, held = next_runs(), tell_copies(), tell_quarantine()
+    params = Params.load("")
+    found_sources = look_at_sources(params, load_tables(), ask=False) if params.sources else []
     if as_json:
         say_json(
             {
                 "models": [describe(found) for found in models],
                 "data": data,
                 "quarantine": held,
+                "sources": [source._asdict() for source in found_sources],
                 "next_runs": runs and [run._asdict() for run in runs],
             }
         )
@@ -47,6 +52,9 @@ def status(
     say(f"data  {data}")
     if held:
         say(f"      {held}")
+    for source in found_sources:
+        usable = f"usable until {tell_age(source.usable_until)} ago" if source.usable_until else "not in the data yet"
+        say(f"      {source.name}: {source.trouble or usable}")
     tell_runs(runs)
 
 

@@ -1,6 +1,7 @@
 """The landing place: which files lie there, a folder or a prefix in an object store."""
 
 import os
+import socket
 import stat
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,11 @@ class LandingPlace:
         if self.remote and not source.startswith("s3://"):
             raise InputError(f"{setting} {source} is neither a folder nor s3://bucket/prefix")
         self.root = workspace().root / source
+
+    @property
+    def address(self) -> str:
+        """The same on all machines that share it, another on those that do not."""
+        return self.source if self.remote else f"{socket.gethostname()}:{self.root.resolve()}"
 
     def list(self) -> Listing:
         """All files below it, by the time that they were modified, then by name.

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -50,8 +51,9 @@ class Api:
         return body, {}
 
     def _is_wanted(self, row: dict[str, Any], asked: dict[str, str]) -> bool:
-        moment = str(row.get(self.cursor))
-        return asked.get("since", "") <= moment and ("until" not in asked or moment < asked["until"])
+        since, until = (datetime.fromisoformat(asked[name]) if name in asked else None for name in ("since", "until"))
+        moment = datetime.fromisoformat(row[self.cursor])
+        return (since is None or since <= moment) and (until is None or moment < until)
 
 
 @contextmanager

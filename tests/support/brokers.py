@@ -29,13 +29,6 @@ class Broker:
     def __init__(self, servers: str) -> None:
         self.servers = servers
 
-    def make_topic(self, name: str, partitions: int = 1) -> None:
-        from confluent_kafka.admin import AdminClient, NewTopic
-
-        admin = AdminClient({"bootstrap.servers": self.servers, "log_level": 2})
-        for made in admin.create_topics([NewTopic(name, partitions, 1)]).values():
-            made.result(30)
-
     def send(self, topic: str, values: Iterable[Any], keys: Iterable[str] | None = None, partition: int = -1) -> None:
         """Send messages in order: bytes as they are, None as nothing, anything else as JSON."""
         from confluent_kafka import Producer

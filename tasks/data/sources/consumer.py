@@ -32,13 +32,20 @@ class StreamConsumer:
     Args:
         stream: What is read.
         memory: Its table; where it goes on is read from `recall`.
+        group: The name of the group, where the stream does not say it.
         recall: The files that were landed by now, by whichever member.
         skip_lost: Go on after messages that the broker has dropped.
         once: End when all that is there has landed.
     """
 
     def __init__(
-        self, stream: Stream, memory: Memory, recall: Callable[[], Landed], skip_lost: bool = False, once: bool = False
+        self,
+        stream: Stream,
+        memory: Memory,
+        group: str,
+        recall: Callable[[], Landed],
+        skip_lost: bool,
+        once: bool,
     ) -> None:
         self.stream, self.memory, self.recall = stream, memory, recall
         self.skip_lost, self.once = skip_lost, once
@@ -49,7 +56,7 @@ class StreamConsumer:
         self._since, self._blocked_until = 0.0, 0.0
         self._trouble: Exception | None = None
         self._landed: Landed | None = None
-        self._consumer = stream.open(lambda error: memory.tell(stream.tell(error)))
+        self._consumer = stream.open(group, lambda error: memory.tell(stream.tell(error)))
 
     def run(self, stop: Event) -> None:
         """Consume until it is told to stop, which lands what is held.
@@ -140,7 +147,7 @@ class StreamConsumer:
                 self._consumer.commit(offsets=done, asynchronous=False)
 
     def _land_messages(self, partition: int, messages: list[Message]) -> None:
-        rows, poison = part_messages(messages, self.memory.table, self.memory.time_zone)
+        rows, poison = part_messages(messages, self.memory.table, self.memory.time_zone, self.stream.optional)
         quarantine_messages(self.stream.table, self.stream.topic, partition, poison)
         newest = max(message.moment for message in messages)
         mark = f"p{partition}-{self.positions[partition]}-{messages[-1].offset}-{newest:{STAMP}}"

@@ -11,6 +11,7 @@ import polars as pl
 
 from tasks.core.errors import InputError, first_line
 from tasks.core.params import Params
+from tasks.core.store import sha256
 from tasks.core.workspace import workspace
 from tasks.data.landing import LandingPlace
 from tasks.data.ledger import SCHEMA, read_current_ledger
@@ -100,6 +101,7 @@ class Consuming:
         consumer = StreamConsumer(
             stream,
             memory,
+            f"ml-{stream.name}-{sha256(place.address.encode())[:8]}",
             lambda: Landed(place, stream.table, stream.name, recall_ledger()),
             self.skip_lost,
             self.once,

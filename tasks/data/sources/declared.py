@@ -63,6 +63,11 @@ def open_source(name: str, params: Params, tables: Tables) -> Source:
             f"sources.{name}.table: there is no table {source.table!r} in project/contract.py: "
             f"it declares {', '.join(tables)}"
         )
+    nullable = {column for column, declared in tables[source.table].columns.items() if declared.nullable}
+    if odd := set(getattr(source, "optional", ())) - nullable:
+        raise InputError(
+            f"sources.{name}.optional: {min(odd)} is no nullable column of {source.table} in project/contract.py"
+        )
     if isinstance(source, Sql) and source.count and source.cursor not in tables[source.table].columns:
         raise InputError(
             f"sources.{name}.count needs a cursor that is a column of {source.table} in project/contract.py"

@@ -15,7 +15,7 @@ from tasks.core.secrets import read_secret
 from tasks.core.sections import Span, setting
 from tasks.data.formats import Raw, read_json
 from tasks.data.sources.patient import Patient
-from tasks.data.sources.source import Memory
+from tasks.data.sources.source import Memory, fill_optional
 from tasks.data.sources.windowed import Windowed
 
 Page = tuple[str, dict[str, str]]  # address and parameters
@@ -27,6 +27,7 @@ class Http(Windowed):
     kind: Literal["http"]
     url: str = setting(..., "of the first page, without a secret")
     items: str = setting("", "where the answer holds the rows, such as data.items; empty: it is the list of them")
+    optional: list[str] = setting([], "columns that rows may leave out, which are null then")
     params: dict[str, str] = setting({}, "of the address, sent with each request")
     params_from: dict[str, str] = setting({}, "the same, each by the variable that holds it: {key: API_KEY}")
     headers: dict[str, str] = setting({}, "sent with each request")
@@ -56,7 +57,8 @@ class Http(Windowed):
 
     def fetch(self, memory: Memory, since: datetime | None, until: datetime | None) -> Raw:
         rows = [row for page in self._read_pages(since, until, memory) for row in page]
-        return self._to_raw(rows, [*memory.table.columns, *([self.cursor] if self.cursor else [])])
+        raw = self._to_raw(rows, [*memory.table.columns, *([self.cursor] if self.cursor else [])])
+        return fill_optional(raw, self.optional)
 
     def sample(self, count: int, memory: Memory) -> Raw:
         rows = next(self._read_pages(self.start, None, memory))[:count]

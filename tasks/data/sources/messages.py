@@ -12,6 +12,7 @@ from tasks.core.store import sha256
 from tasks.data.conversion import convert
 from tasks.data.formats import Raw, read_json
 from tasks.data.quarantine import insert
+from tasks.data.sources.source import fill_optional
 from tasks.data.take_in import find_lost
 from tasks.data.validation import POSITION
 from tasks.features.table import Table
@@ -39,17 +40,20 @@ class Parted(NamedTuple):
     poison: list[Poison]
 
 
-def part_messages(messages: Sequence[Message], table: Table, time_zone: str | None) -> Parted:
+def part_messages(
+    messages: Sequence[Message], table: Table, time_zone: str | None, optional: Sequence[str] = ()
+) -> Parted:
     """The rows of messages in the types of the contract; of one key the last one counts, but a null erases nothing.
 
     Args:
         messages: In the order of their offsets.
         table: As the contract declares it.
         time_zone: Of times that have none.
+        optional: Columns that a message may leave out.
     """
-    columns, good, poison = frozenset(table.columns), [], []
+    needed, good, poison = frozenset(table.columns) - set(optional), [], []
     for message in messages:
-        _, fault = find_fault(message.value, columns)
+        _, fault = find_fault(message.value, needed)
         if fault:
             poison.append(Poison(message, fault))
         else:
@@ -57,23 +61,25 @@ def part_messages(messages: Sequence[Message], table: Table, time_zone: str | No
     if not good:
         return Parted(table.schema.create_empty(), poison)
     try:
-        raw = Raw(to_frame(good, list(table.columns)), columns)
+        frame = to_frame(good, list(table.columns))
+        raw = fill_optional(Raw(frame, frozenset(frame.columns)), optional)
         converted = convert(raw, table, "a message", time_zone)
     except (DataError, ValueError, pl.exceptions.PolarsError) as error:
-        return part_halves(good, table, time_zone, poison, first_line(error))
+        parted = part_halves(good, table, time_zone, optional, first_line(error))
+        return parted._replace(poison=poison + parted.poison)
     lost = find_lost(converted.lost)
     poison += [Poison(good[number], ", ".join(rules)) for number, rules in lost.select(POSITION, "broken_rules").rows()]
     rows = converted.rows.with_row_index(POSITION).join(lost, on=POSITION, how="anti", maintain_order="left")
     return Parted(fold(rows.drop(POSITION), table), poison)
 
 
-def part_halves(good: list[Message], table: Table, time_zone: str | None, poison: list[Poison], why: str) -> Parted:
+def part_halves(good: list[Message], table: Table, time_zone: str | None, optional: Sequence[str], why: str) -> Parted:
     """The same in two halves, until what cannot be read stands alone."""
     if len(good) == 1:
-        return Parted(table.schema.create_empty(), [*poison, Poison(good[0], why)])
+        return Parted(table.schema.create_empty(), [Poison(good[0], why)])
     middle = len(good) // 2
-    one, other = (part_messages(half, table, time_zone) for half in (good[:middle], good[middle:]))
-    return Parted(fold(pl.concat([one.rows, other.rows]), table), [*poison, *one.poison, *other.poison])
+    one, other = (part_messages(half, table, time_zone, optional) for half in (good[:middle], good[middle:]))
+    return Parted(fold(pl.concat([one.rows, other.rows]), table), [*one.poison, *other.poison])
 
 
 def find_fault(value: bytes, columns: frozenset[str]) -> tuple[dict[str, Any], str | None]:

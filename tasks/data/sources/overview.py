@@ -38,17 +38,18 @@ class SourceState(NamedTuple):
     trouble: str
 
 
-def look_at_sources(params: Params, tables: Tables) -> list[SourceState]:
-    """All declared sources, all asked at once.
+def look_at_sources(params: Params, tables: Tables, ask: bool = True) -> list[SourceState]:
+    """All declared sources, all at once.
 
     Args:
         params: The settings; `sources` and `ingest` count here.
         tables: As the contract declares them.
+        ask: Whether each is asked by itself; else only what was landed and noted is looked at.
     """
     declared, ledger = open_sources(params, tables), recall_ledger()
     answers: Queue[SourceState] = Queue()
     for source in declared.sources.values():
-        args = (source, params, tables, ledger, answers)
+        args = (source, params, tables, ledger, answers, ask)
         Thread(target=look_at, args=args, daemon=True).start()
     found, end = {}, monotonic() + PATIENCE
     while len(found) < len(declared.sources) and monotonic() < end:
@@ -68,7 +69,7 @@ def hopeless(name: str, params: Params, trouble: str) -> SourceState:
 
 
 def look_at(
-    source: Source, params: Params, tables: Tables, ledger: pl.DataFrame, answers: "Queue[SourceState]"
+    source: Source, params: Params, tables: Tables, ledger: pl.DataFrame, answers: "Queue[SourceState]", ask: bool
 ) -> None:
     """How one source is."""
     kind, reading = params.sources[source.name]["kind"], find_reading(source.name)
@@ -86,13 +87,13 @@ def look_at(
         "",
     )
     try:
-        answers.put(look_closer(source, state, params, tables, mine))
+        answers.put(look_closer(source, state, params, tables, mine, ask))
     except Exception as error:  # of a library, too
         answers.put(state._replace(trouble=str(error) if isinstance(error, InputError) else first_line(error)))
 
 
 def look_closer(
-    source: Source, state: SourceState, params: Params, tables: Tables, ledger: pl.DataFrame
+    source: Source, state: SourceState, params: Params, tables: Tables, ledger: pl.DataFrame, ask: bool
 ) -> SourceState:
     """What a source answers by itself.
 
@@ -107,6 +108,8 @@ def look_closer(
         usable_until=newest_moment(usable),
         trouble=reading.trouble if reading else "",
     )
+    if not ask:
+        return state
     if isinstance(source, Stream):
         partitions = {int(mark[1:].partition("-")[0]) for mark in landed.marks}
         behind = source.count_behind({number: next_offset(landed.marks, number) or 0 for number in partitions})

@@ -2,9 +2,11 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
+
+import polars as pl
 
 from tasks.core.sections import Section, setting
 from tasks.data.formats import Raw
@@ -18,6 +20,13 @@ class Batch(NamedTuple):
 
     raw: Raw
     mark: str  # tells it from the other files of the source, in its name, and where to go on
+
+
+def fill_optional(raw: Raw, optional: Sequence[str]) -> Raw:
+    """The rows with nulls in the columns that may be left out, where they are."""
+    missing = [column for column in optional if column not in raw.rows.columns]
+    rows = raw.rows.with_columns(pl.lit(None, pl.String).alias(column) for column in missing)
+    return Raw(rows, raw.texts | frozenset(missing))
 
 
 class Memory(NamedTuple):

@@ -23,7 +23,8 @@ class Stream(Source):
     kind: Literal["stream"]
     servers: str = setting(..., "of the broker, such as kafka1:9092,kafka2:9092", min_length=1)
     topic: str = setting(..., "whose messages are rows", pattern=r"^[A-Za-z0-9._-]{1,249}$")
-    group: str | None = setting(None, "of consumers that share the partitions; null: ml-NAME")
+    optional: list[str] = setting([], "columns that messages may leave out, which are null then")
+    group: str | None = setting(None, "of consumers that share the partitions; null: all of one landing place")
     begin: Literal["earliest", "latest"] = setting("earliest", "where a partition is read from the first time")
     land: Span = setting("60s", "how often rows are landed")
     max_rows: int = setting(100_000, "rows that are held at most; so many are landed at once", ge=1)
@@ -77,8 +78,12 @@ class Stream(Source):
         finally:
             consumer.close()
 
-    def open(self, on_error: Callable[[Any], None] = lambda error: None) -> "Consumer":
+    def open(self, group: str = "", on_error: Callable[[Any], None] = lambda error: None) -> "Consumer":
         """A consumer that reads nothing yet.
+
+        Args:
+            group: That it will be a member of, where no group is set.
+            on_error: What is told of the broker.
 
         Raises:
             InputError: An option is none.
@@ -91,7 +96,7 @@ class Stream(Source):
         options = self.options | {name: read_secret(value, held) for name, value in self.options_from.items()}
         ours = {
             "bootstrap.servers": self.servers,
-            "group.id": self.group or f"ml-{self.name}",
+            "group.id": self.group or group or f"ml-{self.name}",
             "enable.auto.commit": False,
             "auto.offset.reset": "error",  # what the broker dropped is told, not skipped
             "enable.partition.eof": True,
