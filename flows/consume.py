@@ -3,6 +3,7 @@
 from prefect import flow
 
 from flows.ingest import ingest
+from tasks.core.errors import first_line
 from tasks.core.params import Params, Prefilled
 from tasks.core.use_case import load_tables
 from tasks.data.sources.consuming import consuming
@@ -34,10 +35,18 @@ def consume(
     with consuming(params, load_tables(), source, skip_lost, once) as streams:
         while streams.wait(params.ingest.every):
             if take_in:
-                ingest(params, return_state=True)
+                take_in_now(params)
     if take_in:
-        ingest(params)
+        take_in_now(params)
     return end_consumption(streams.rows, streams.troubles)
+
+
+def take_in_now(params: Params) -> None:
+    """Take in what landed; what hinders it hinders no stream."""
+    try:
+        ingest(params)
+    except Exception as error:  # the run of ingest failed with it, too
+        print(f"what landed waits for the next ingest: {first_line(error)}")
 
 
 if __name__ == "__main__":

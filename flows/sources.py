@@ -71,7 +71,8 @@ def tell_fit(name: str, params: Params, as_json: bool) -> None:
     for rule, count in broken.items():
         say(f"{count} of {raw.rows.height} rows break {rule}")
     bad = sum(fit.fit != "ok" for fit in fits)
-    say(f"{bad} of {len(fits)} columns do not fit" if bad else f"all {len(fits)} columns fit: `ml ingest` reads it")
+    reads = "ml consume" if params.sources[name]["kind"] == "stream" else "ml ingest"
+    say(f"{bad} of {len(fits)} columns do not fit" if bad else f"all {len(fits)} columns fit: `{reads}` reads it")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def content(folder: Path) -> dict[str, tuple[int, int]]:
 def test_every_command_is_there():
     said = {"status", "train", "predict", "monitor", "ingest", "features", "promote", "rollback", "review", "audit"}
     said |= {"refusals", "tidy", "new", "up", "alerts", "mlflow", "serve"}
-    said |= {"quarantine", "replay", "versions", "backup", "restore", "clean"}
+    said |= {"sources", "consume", "quarantine", "replay", "versions", "backup", "restore", "clean"}
     assert said | {"demo"} == set(COMMANDS) | {"demo"}
 
 

@@ -1,5 +1,6 @@
 """How each source is: when it was read, how far what it has is landed and in the data, and what is wrong."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from queue import Empty, Queue
 from threading import Thread
@@ -11,6 +12,7 @@ import polars as pl
 from tasks.core.errors import InputError, first_line
 from tasks.core.params import Params
 from tasks.data.landing import LandingPlace
+from tasks.data.ledger import SCHEMA
 from tasks.data.sources.consumer import next_offset
 from tasks.data.sources.consuming import recall_ledger
 from tasks.data.sources.declared import open_sources
@@ -46,7 +48,9 @@ def look_at_sources(params: Params, tables: Tables, ask: bool = True) -> list[So
         tables: As the contract declares them.
         ask: Whether each is asked by itself; else only what was landed and noted is looked at.
     """
-    declared, ledger = open_sources(params, tables), recall_ledger()
+    declared, ledger = open_sources(params, tables), pl.DataFrame(schema=SCHEMA)
+    with suppress(InputError):  # the current version is not on this machine yet
+        ledger = recall_ledger() if params.sources else ledger
     answers: Queue[SourceState] = Queue()
     for source in declared.sources.values():
         args = (source, params, tables, ledger, answers, ask)
