@@ -238,8 +238,6 @@ def test_a_sample_and_what_is_behind(broker, topic, own_workspace):
 
 def test_every_message_is_a_row_or_in_quarantine_whatever_is_in_it(own_workspace):
     """No broker: what parts messages is asked alone, with all that JSON can be."""
-    from meters import START
-
     from tasks.data.sources.messages import Message, part_messages
 
     odd = [
@@ -256,7 +254,7 @@ def test_every_message_is_a_row_or_in_quarantine_whatever_is_in_it(own_workspace
     row = as_json(reading(1))
     odd += [json.dumps(row | {"value": value}).encode() for value in (1e400, 10**30, [], {}, True, "", " 7 ", -0.0)]
     odd += [json.dumps(row, indent=2).encode(), json.dumps(row | {"note": "a\nb\u2028c\x00"}).encode()]
-    messages = [Message(number, value, START) for number, value in enumerate(odd)]
+    messages = [Message(number, value, 0) for number, value in enumerate(odd)]
     parted = part_messages(messages, TABLES["readings"], None)
     assert parted.rows.height == 1  # the last state of one reading
     assert len({found.message.offset for found in parted.poison}) == len(parted.poison) >= 14

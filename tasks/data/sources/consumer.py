@@ -149,7 +149,7 @@ class StreamConsumer:
     def _land_messages(self, partition: int, messages: list[Message]) -> None:
         rows, poison = part_messages(messages, self.memory.table, self.memory.time_zone, self.stream.optional)
         quarantine_messages(self.stream.table, self.stream.topic, partition, poison)
-        newest = max(message.moment for message in messages)
+        newest = datetime.fromtimestamp(max(message.sent for message in messages) / 1000, UTC)
         mark = f"p{partition}-{self.positions[partition]}-{messages[-1].offset}-{newest:{STAMP}}"
         assert self._landed is not None
         name = self._landed.add(Raw(rows, frozenset()), mark)
@@ -220,6 +220,6 @@ def next_offset(marks: list[str], partition: int) -> int | None:
 
 
 def to_message(message: Any) -> Message:
-    _, sent = message.timestamp()
-    moment = datetime.fromtimestamp(sent / 1000, UTC) if sent > 0 else datetime.now(UTC)
-    return Message(message.offset(), message.value() or b"", moment)
+    """What is kept of a message of the client; one without a time counts as sent now."""
+    sent = message.timestamp()[1]
+    return Message(message.offset(), message.value() or b"", sent if sent > 0 else time.time_ns() // 1_000_000)

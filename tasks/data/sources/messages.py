@@ -23,7 +23,7 @@ class Message(NamedTuple):
 
     offset: int
     value: bytes
-    moment: datetime  # when it was sent
+    sent: int  # milliseconds since 1970
 
 
 class Poison(NamedTuple):
@@ -129,5 +129,5 @@ def to_entry(table: str, name: str, poison: Poison) -> dict[str, Any]:
         "file": name,
         "reason": poison.reason,
         "row": to_json(row).decode(),
-        "arrived_at": min(message.moment, datetime.now(UTC)),
+        "arrived_at": min(datetime.fromtimestamp(message.sent / 1000, UTC), datetime.now(UTC)),
     }
