@@ -128,7 +128,8 @@ def measure_known_files() -> None:
     """Files that are known already, beyond their listing."""
     from tasks.core.use_case import load_tables
     from tasks.data.deliveries import open_news
-    from tasks.data.landing import LandingPlace, Listing
+    from tasks.data.folders import Listing
+    from tasks.data.landing import LandingPlace
     from tasks.data.ledger import SCHEMA
 
     names = pl.DataFrame({"file": [f"flights/part-{number:09}.parquet" for number in range(FILES)]})

@@ -112,7 +112,7 @@ def measure_database(folder: Path) -> None:
 
         def read() -> None:
             landed = Landed(place, "readings", "meters", pl.DataFrame(schema=SCHEMA))
-            for batch in source.read(Memory(landed.marks, TABLES["readings"], None, print)):
+            for batch in source.read(Memory(TABLES["readings"], None, landed.bookmarks, print)):
                 landed.add(*batch)
 
         def fetch() -> None:

@@ -14,7 +14,7 @@ from tasks.operations.naming import name_run
 @flow(log_prints=True, flow_run_name=name_run)
 def consume(
     source: str | None = None,
-    take_in: bool = False,
+    with_ingest: bool = False,
     skip_lost: bool = False,
     once: bool = False,
     params: Params = Prefilled.read(),
@@ -23,7 +23,7 @@ def consume(
 
     Args:
         source: The only one to consume; left out, all streams.
-        take_in: Take in what landed, too, as often as ingest.every says.
+        with_ingest: Take in what landed, too, as often as ingest.every says.
         skip_lost: Go on after messages that the broker has dropped before they were read.
         once: End when all that is there has landed.
         params: What is changed here wins over params.yaml, for this run only.
@@ -34,9 +34,9 @@ def consume(
     params = params.current()
     with consuming(params, load_tables(), source, skip_lost, once) as streams:
         while streams.wait(params.ingest.every):
-            if take_in:
+            if with_ingest:
                 take_in_now(params)
-    if take_in:
+    if with_ingest:
         take_in_now(params)
     return end_consumption(streams.rows, streams.troubles)
 
@@ -46,7 +46,7 @@ def take_in_now(params: Params) -> None:
     try:
         ingest(params)
     except Exception as error:  # the run of ingest failed with it, too
-        print(f"what landed waits for the next ingest: {first_line(error)}")
+        print(first_line(error))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tasks.data.push import commit_and_push
 from tasks.data.snapshot import Snapshot
 from tasks.data.sources.counts import find_deleted
 from tasks.data.sources.declared import open_places
-from tasks.data.sources.reading import read_sources
+from tasks.data.sources.reading import Round, read_sources
 from tasks.data.take_in import Landing, join_landings, take_in
 from tasks.data.working_copy import place_version, refuse_edits
 from tasks.features.table import Tables
@@ -36,8 +36,8 @@ def ingest(params: Params = Prefilled.read()) -> str:
     with exclusive("ingest"):
         snapshot = adopt_version(params.data)
         refuse_edits()
-        for troubles in read_sources(params, tables, read_ledger(snapshot.files)):
-            landing, snapshot = land(snapshot, tables, params, troubles)
+        for part in read_sources(params, tables, read_ledger(snapshot.files)):
+            landing, snapshot = land(snapshot, tables, params, part)
             landings.append(landing)
     deleted = find_deleted(params, tables, snapshot)
     landing = join_landings(landings)
@@ -45,14 +45,15 @@ def ingest(params: Params = Prefilled.read()) -> str:
     return end_landing(landing, unusual, params.ingest.landing, snapshot.version)
 
 
-def land(snapshot: Snapshot, tables: Tables, params: Params, troubles: list[str]) -> tuple[Landing, Snapshot]:
+def land(snapshot: Snapshot, tables: Tables, params: Params, part: Round) -> tuple[Landing, Snapshot]:
     """Take in what landed, and hand it over to the endpoints; again where another machine was first."""
     published = None
     while published is None:
-        places = open_places(params)
+        places = open_places(params, tables)
         places.landing.recover()
-        landing = take_in(snapshot, tables, open_news(places, tables, read_ledger(snapshot.files)), params)
-        landing.troubles.extend(troubles)
+        news = open_news(places, tables, read_ledger(snapshot.files), part.unread)
+        landing = take_in(snapshot, tables, news, params)
+        landing.troubles.extend(part.troubles)
         tell_bad(landing)
         published = publish_version(snapshot, landing, "landed", params) if landing.changes else snapshot
         snapshot = published or adopt_version(params.data)

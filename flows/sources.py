@@ -57,9 +57,10 @@ def describe(state: SourceState) -> dict[str, str]:
 
 def tell_fit(name: str, params: Params, as_json: bool) -> None:
     """Read some rows and print how they fit the contract."""
-    source = open_source(name, params, load_tables())
-    table, zone = load_tables()[source.table], params.ingest.time_zone
-    raw = source.sample(ROWS, Memory([], table, zone, lambda text: None))
+    tables, zone = load_tables(), params.ingest.time_zone
+    source = open_source(name, params, tables)
+    table = tables[source.table]
+    raw = source.sample(ROWS, Memory(table, zone))
     fits, broken, more = fit_columns(raw, table, zone), broken_rules(raw, table, zone), undeclared(raw, table)
     if as_json:
         say_json({"columns": [fit._asdict() for fit in fits], "broken_rules": broken, "undeclared": more})
@@ -71,7 +72,7 @@ def tell_fit(name: str, params: Params, as_json: bool) -> None:
     for rule, count in broken.items():
         say(f"{count} of {raw.rows.height} rows break {rule}")
     bad = sum(fit.fit != "ok" for fit in fits)
-    reads = "ml consume" if params.sources[name]["kind"] == "stream" else "ml ingest"
+    reads = "ml consume" if source.kind == "stream" else "ml ingest"
     say(f"{bad} of {len(fits)} columns do not fit" if bad else f"all {len(fits)} columns fit: `{reads}` reads it")
 
 

@@ -130,11 +130,11 @@ def versions(store, make_versions):
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
+def postgres():
     """A real PostgreSQL server on loopback."""
     from databases import running_postgres
 
-    with running_postgres(Path(tempfile.mkdtemp(prefix="postgres-"))) as found:
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder, running_postgres(Path(folder)) as found:
         yield found
 
 

@@ -31,7 +31,7 @@ from tasks.core.params_sections import (
     Validation,
 )
 from tasks.core.run_settings import Settings, differing, model_of, only_given, read_form, tell_settings
-from tasks.core.secrets import refuse_secrets, without_secret
+from tasks.core.secrets import refuse_secret, refuse_secrets
 from tasks.core.sections import Section, section, setting
 from tasks.core.workspace import workspace
 
@@ -73,7 +73,7 @@ class Params(Section):
     @field_validator("store")
     @classmethod
     def _hold_no_secret(cls, store: str) -> str:
-        return without_secret(store)
+        return refuse_secret(store)
 
     @field_validator("sources")
     @classmethod

@@ -5,7 +5,7 @@ from zoneinfo import available_timezones
 
 from pydantic import field_validator, model_validator
 
-from tasks.core.secrets import without_secret
+from tasks.core.secrets import refuse_secret
 from tasks.core.sections import Confidence, Section, Share, Span, setting
 
 Metric = Literal[
@@ -33,7 +33,7 @@ class Ingest(Section):
     @field_validator("landing")
     @classmethod
     def _hold_no_secret(cls, landing: str) -> str:
-        return without_secret(landing)
+        return refuse_secret(landing)
 
     @field_validator("time_zone")
     @classmethod

@@ -5,19 +5,20 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, without_secrets
 
 ADDRESS = re.compile(r"//[^/?#\s]*@|[?&;]\s*(password|passwd|token|secret|sig|signature|api_?key)=", re.IGNORECASE)
-KEYWORDS = re.compile(r"(^|\s)(password|passwd)\s*=", re.IGNORECASE)  # as in "host=db password=..."
+KEYWORDS = re.compile(r"\b(password|passwd)\s*=", re.IGNORECASE)  # as in "host=db password=..."
 NAME = re.compile(
-    r"(auth|pass(word|wd)?|secret|token|credentials?|signature|cookie|(api|access|private)[-_.]?key)$", re.I
+    r"(auth|authorization|pass(word|wd)?|secret|token|credentials?|signature|cookie|(api|access|private)[-_.]?key)$",
+    re.I,
 )
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 FROM = "_from"  # how the name of a setting ends that names a variable
 HIDDEN = 4  # characters from which on a value is hidden
 
 
-def without_secret(address: str) -> str:
+def refuse_secret(address: str) -> str:
     """An address as it is, if it holds no user or password."""
     if "@" in address or ADDRESS.search(address):
         raise ValueError("a secret does not belong in an address: set the AWS_* variables")
@@ -50,8 +51,8 @@ def leaves(settings: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[
             yield from leaves(value, here)
         elif isinstance(value, list):
             yield from leaves({str(number): item for number, item in enumerate(value)}, here)
-        elif isinstance(value, str):
-            yield here, value
+        elif value is not None and not isinstance(value, bool):
+            yield here, str(value)
 
 
 def read_secret(variable: str, what: str) -> str:
@@ -71,8 +72,12 @@ def read_secret(variable: str, what: str) -> str:
 
 def hide(text: str, *secrets: str) -> str:
     """The text without secrets, nor the passwords of addresses among them."""
-    passwords = [match[1] for secret in secrets for match in re.finditer(r"//[^/@:]*:([^@/]*)@|password=(\S+)", secret)]
+    passwords = [
+        match[1] or match[2]
+        for secret in secrets
+        for match in re.finditer(r"//[^/@:]*:([^@/]*)@|password=(\S+)", secret)
+    ]
     for secret in sorted({*secrets, *filter(None, passwords)}, key=len, reverse=True):
         if len(secret) >= HIDDEN:
             text = text.replace(secret, "***")
-    return re.sub(r"//[^/@\s]*@", "//", text)
+    return without_secrets(text)

@@ -34,6 +34,10 @@ class Converted(NamedTuple):
     lost: pl.DataFrame
 
 
+class ColumnError(DataError):
+    """A column as a whole is none of the contract: missing, or of a type that cannot stand for the declared one."""
+
+
 class UnfitError(Exception):
     """Why a column cannot stand for what the contract declares."""
 
@@ -53,13 +57,13 @@ def convert(raw: Raw, table: Table, name: str, time_zone: str | None = None) -> 
     made = {}
     for column, declared in table.schema.create_empty().schema.items():
         if column not in raw.rows.columns:
-            raise DataError(f"{name} lacks the column {column!r}, which project/contract.py declares: add it")
+            raise ColumnError(f"{name} lacks the column {column!r}, which project/contract.py declares: add it")
         present = raw.rows.schema[column]
         kind = Kind(present, declared, column in raw.texts, column in table.dates, time_zone)
         try:
             made[column] = bring(pl.col(column), kind)
         except UnfitError as why:
-            raise DataError(f"{name}: {column} {why}") from None
+            raise ColumnError(f"{name}: {column} {why}") from None
     try:
         rows = raw.rows.select(value.alias(column) for column, value in made.items())
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
@@ -78,7 +82,7 @@ def refuse_zoneless(raw: Raw, rows: pl.DataFrame, name: str) -> None:
             continue
         given = raw.rows[column].drop_nulls()
         if len(given) and given.str.contains(ZONELESS).all():
-            raise DataError(f"{name}: {column} {describe_zone(has_one=False)}")
+            raise ColumnError(f"{name}: {column} {describe_zone(has_one=False)}")
 
 
 def is_same(raw: pl.DataFrame, rows: pl.DataFrame, column: str) -> bool:

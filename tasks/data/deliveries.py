@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from tasks.core.errors import DataError, InputError, first_line
 from tasks.core.files import atomic_write
 from tasks.core.store import sha256
 from tasks.core.workspace import workspace
+from tasks.data.folders import Found
 from tasks.data.formats import Raw, hive_keys, read_raw
-from tasks.data.landing import Found
 from tasks.data.ledger import landed_files
 from tasks.data.places import Places
 from tasks.data.quarantine import BadFile, read_bad_files
-from tasks.data.sources.landed import is_of_source
+from tasks.data.sources.bookmarks import is_of_source
 from tasks.features.table import Tables
 
 STILL = timedelta(seconds=1)  # a file that changed so recently may still be written
@@ -48,13 +48,14 @@ class Trouble(NamedTuple):
 Opened = Delivery | BadFile | Trouble
 
 
-def open_news(places: Places, tables: Tables, ledger: pl.DataFrame) -> Iterator[Opened]:
+def open_news(places: Places, tables: Tables, ledger: pl.DataFrame, unread: Collection[str] = ()) -> Iterator[Opened]:
     """Each file whose content is neither in the data nor in quarantine; a bad one stops no other.
 
     Args:
         places: Where files lie.
         tables: As the contract declares them.
         ledger: Of the current version.
+        unread: Tables whose rows still come: the files of others that refer to them wait.
 
     Raises:
         InputError: The landing place cannot be looked at, or does not answer in time.
@@ -65,6 +66,7 @@ def open_news(places: Places, tables: Tables, ledger: pl.DataFrame) -> Iterator[
     again, seen = [], set()
     marks = known_marks(ledger)
     news = find_news(listing.files, tables, marks, done, bad)
+    news = news.filter(~pl.col("table").is_in(list(waiting(tables, unread))))
     wait_until_still(news)
     for table, file, content in read_news(places, news):
         if isinstance(content, Trouble):
@@ -117,6 +119,17 @@ def find_news(
     news = listed.join(done, on=["table", "digest"], how="anti", maintain_order="left")
     news = news.join(bad, on=["table", "digest", "file"], how="anti", maintain_order="left")
     return news.sort(pl.col("table").replace_strict(depths(tables), default=0), maintain_order=True)
+
+
+def waiting(tables: Tables, unread: Collection[str]) -> set[str]:
+    """The tables that refer to those, also by way of others."""
+    found: set[str] = set()
+    for _ in tables:
+        behind = {*unread, *found}
+        found |= {
+            name for name, table in tables.items() if any(other in behind for other, _ in table.references.values())
+        }
+    return found
 
 
 def depths(tables: Tables) -> dict[str, int]:

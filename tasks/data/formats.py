@@ -28,7 +28,7 @@ FORMATS = {
 SEPARATORS = ",;\t|"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UNITS = ["s", "ms", "us", "ns"]
-TEXTS = "texts"  # in the metadata of a file that a source landed
+TEXTS = "lifecycle.texts"  # in the metadata of a file that a source landed
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -72,10 +72,10 @@ def read_raw(content: bytes, name: str, columns: Iterable[str]) -> Raw:
     try:
         content = unpack(content, packed) if packed else content
         rows = READERS[kind](content, list(columns))
+        texts = read_texts(content) if kind == "parquet" else rows.columns
     except (Exception, pl.exceptions.PanicException) as error:  # each reader has exceptions of its own for damage
         said = first_line(error)[:200].rstrip(".") or type(error).__name__
         raise DataError(f"{name} cannot be read as {kind}: {said}; deliver it again") from None
-    texts = read_texts(content) if kind == "parquet" else rows.columns
     keys = {key: value for key, value in hive_keys(name).items() if key in columns and key not in rows.columns}
     rows = rows.with_columns(pl.lit(value, pl.String).alias(key) for key, value in keys.items())
     return Raw(rows, frozenset([*texts, *keys]))

@@ -2,11 +2,8 @@
 
 import os
 import socket
-import stat
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,27 +14,18 @@ from tasks.core.files import durable_write
 from tasks.core.handover import SENT
 from tasks.core.journals import PART, recover
 from tasks.core.workspace import workspace
+from tasks.data.folders import (
+    FILES,
+    Found,
+    Listing,
+    describe_name,
+    is_delivery,
+    list_folder,
+    modified_at,
+    to_nanoseconds,
+)
 
-UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")  # of programs that copy
 DEFAULT = "landing"
-
-
-FILES = {"file": pl.String, "size": pl.Int64, "modified": pl.Datetime("us", "UTC")}
-
-
-class Found(NamedTuple):
-    """A file of the landing place."""
-
-    name: str  # below it, such as TABLE/ANY.parquet
-    size: int  # bytes
-    modified: datetime
-
-
-class Listing(NamedTuple):
-    """What lies at the landing place, by the time of arrival, and what cannot be looked at, a sentence each."""
-
-    files: pl.DataFrame  # of FILES
-    troubles: list[str]
 
 
 class LandingPlace:
@@ -90,37 +78,46 @@ class LandingPlace:
         except OSError:
             return None
 
-    def find(self, beginning: str) -> Sequence[Found]:
-        """The files whose names begin so, a table's folder and more.
+    def find(self, beginning: str) -> dict[str, datetime]:
+        """When each file was modified whose name begins so, with a table's folder and more.
 
         Raises:
-            InputError: It cannot be looked at.
+            InputError: They cannot be looked at.
         """
         folder, _, start = beginning.rpartition("/")
         if self.remote:
             return self._find_remote(folder, start)
-        found = [entry for entry in look_into(self._folder(), folder) if isinstance(entry, tuple)]
-        names = [(name, size, modified_at(time)) for name, size, time in found if name.startswith(beginning)]
-        return [Found(*facts) for facts in names]
+        try:
+            beside = [path.name for path in (self._folder() / folder).iterdir() if path.name.startswith(start)]
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise InputError(
+                f"{self.root / folder} cannot be read: {error.strerror}; look at its permissions"
+            ) from None
+        found = {f"{folder}/{name}": self._modified(f"{folder}/{name}") for name in filter(is_delivery, beside)}
+        return {name: modified for name, modified in found.items() if modified is not None}
 
-    def _find_remote(self, folder: str, start: str) -> Sequence[Found]:
+    def _find_remote(self, folder: str, start: str) -> dict[str, datetime]:
         files, root = url_to_fs(self.source)
         files.invalidate_cache()
         try:
             found = files.find(f"{root}/{folder}", prefix=start, detail=True)
         except (OSError, BotoCoreError, ClientError) as error:
             raise InputError(self._tell(error)) from None
-        return [
-            Found(path.removeprefix(f"{root}/"), facts["size"], facts["LastModified"]) for path, facts in found.items()
-        ]
+        return {path.removeprefix(f"{root}/"): facts["LastModified"] for path, facts in found.items()}
 
-    def write(self, name: str, content: bytes, after: datetime | None = None) -> None:
+    def write(self, name: str, content: bytes, after: datetime | None = None) -> datetime:
         """Keep a file, whole or not at all; it is on the disk when this returns.
 
         Args:
             name: Of the file.
             content: Of the file.
-            after: A moment that it counts as newer than, whatever the clock of this machine says.
+            after: A moment that it counts as newer than, whatever the clock of this machine says; an object store has
+                a clock of its own.
+
+        Returns:
+            When it counts as modified.
 
         Raises:
             OSError: It cannot be written.
@@ -131,12 +128,14 @@ class LandingPlace:
                 files.pipe_file(f"{root}/{name}", content)
             except (BotoCoreError, ClientError) as error:
                 raise OSError(self._tell(error)) from None
-            return
+            return datetime.now(UTC)
         with durable_write(self.root / name) as part:
             part.write_bytes(content)
-            if after is not None and part.stat().st_mtime_ns // 1000 <= to_micros(after):
-                later = (to_micros(after) + 1) * 1000
-                os.utime(part, ns=(later, later))
+            modified = modified_at(part.stat().st_mtime_ns)
+            if after is not None and modified <= after:
+                modified = after + timedelta.resolution
+                os.utime(part, ns=(to_nanoseconds(modified), to_nanoseconds(modified)))
+        return modified
 
     def read_whole(self, name: str) -> bytes:
         """The content of a file, whatever it is by now.
@@ -167,7 +166,7 @@ class LandingPlace:
 
     def _folder(self) -> Path:
         if self.source == DEFAULT and not os.path.lexists(self.root):
-            self.root.mkdir()
+            self.root.mkdir(exist_ok=True)  # sources are read at the same time
         if not self.root.is_dir():
             raise InputError(f"{self.setting} names {self.source}, but there is no such folder: {self.root}")
         ours, own = self.root.resolve(), workspace()
@@ -206,72 +205,3 @@ class LandingPlace:
         else:
             why = f"{first_line(error)}; look at {self.setting} and the AWS_* variables"
         return f"{self.source} cannot be read: {why}"
-
-
-def to_micros(moment: datetime) -> int:
-    """Microseconds since 1970."""
-    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
-
-
-def modified_at(nanoseconds: int) -> datetime:
-    """The time of a file system."""
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=nanoseconds // 1000)
-
-
-def is_delivery(name: str) -> bool:
-    """Whether it is neither hidden, as Spark's _SUCCESS is, nor being copied, nor the digest of another file."""
-    low = name.lower()
-    return bool(low) and not (low.startswith((".", "_")) or low.endswith((*UNFINISHED, ".sha256")))
-
-
-def describe_name(folder: object, name: str) -> str:
-    """What to do about a name that cannot be kept."""
-    return f"{folder} holds a file or folder with the name {ascii(name)}, which cannot be kept: rename it"
-
-
-def list_folder(root: Path) -> Listing:
-    """All files below a folder; links are followed, each folder once."""
-    names, sizes, times, troubles, seen, rest = [], [], [], [], set(), [""]
-    while rest:
-        folder = rest.pop()
-        real = os.path.realpath(root / folder)
-        if real in seen:
-            continue
-        seen.add(real)
-        for found in look_into(root, folder):
-            if isinstance(found, str):
-                troubles.append(found)
-            elif isinstance(found, Path):
-                rest.append(str(found))
-            else:
-                names.append(found[0])
-                sizes.append(found[1])
-                times.append(found[2] // 1000)
-    return Listing(pl.DataFrame([names, sizes, times], schema=FILES), sorted(troubles))
-
-
-def look_into(root: Path, folder: str) -> Iterator[tuple[str, int, int] | Path | str]:
-    """The files and folders of a folder below root, and a sentence for each that cannot be looked at."""
-    try:
-        entries = list(os.scandir(root / folder))
-    except OSError as error:
-        yield f"{root / folder} cannot be read: {error.strerror}; look at its permissions"
-        return
-    for entry in entries:
-        name = f"{folder}/{entry.name}" if folder else entry.name
-        if not is_delivery(entry.name):
-            continue
-        try:
-            facts = entry.stat()
-        except OSError as error:
-            if entry.is_symlink():
-                yield f"{root / name} is a link to nothing ({error.strerror}): remove it or mend it"
-            continue
-        if not entry.name.isprintable():
-            yield describe_name(root / folder, entry.name)
-        elif stat.S_ISDIR(facts.st_mode):
-            yield Path(name)
-        elif not stat.S_ISREG(facts.st_mode):
-            yield f"{root / name} is neither a file nor a folder: remove it"
-        else:
-            yield name, facts.st_size, facts.st_mtime_ns

@@ -6,9 +6,10 @@ from pathlib import Path
 import polars as pl
 
 from tasks.core.errors import InputError, first_line
+from tasks.core.workspace import workspace
 from tasks.data.fetch import object_path, open_repo, read_listing
 from tasks.data.quarantine import FILE
-from tasks.data.versions import find_current
+from tasks.data.versions import find_current, known_versions
 from tasks.features.table import INGEST
 
 LEDGER = f"{INGEST}/ledger.parquet"
@@ -56,6 +57,17 @@ def read_current_ledger() -> pl.DataFrame:
         return read_ledger(files)
     except (OSError, pl.exceptions.PolarsError):
         raise InputError(f"the ledger of data version {version} is not whole here: `ml ingest` fetches it") from None
+
+
+def recall_ledger() -> pl.DataFrame:
+    """The ledger of the current version; empty where there is none yet.
+
+    Raises:
+        InputError: The current version is not on this machine.
+    """
+    if not workspace().data_dvc.is_file() and not known_versions():
+        return pl.DataFrame(schema=SCHEMA)
+    return read_current_ledger()
 
 
 def landed_files(ledger: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,8 @@ import polars as pl
 from prefect.utilities.timeout import timeout
 
 from tasks.core.errors import InputError
-from tasks.data.landing import Found, LandingPlace, Listing
+from tasks.data.folders import Found, Listing
+from tasks.data.landing import LandingPlace
 
 Result = TypeVar("Result")
 
@@ -35,7 +36,7 @@ class Places:
         for beginning, place in self.others.items():
             try:
                 files, troubles = within(self.limit, place.source, place.list)
-                found.append(Listing(files.with_columns(beginning + pl.col("file")), troubles))
+                found.append(Listing(files.with_columns((pl.lit(beginning) + pl.col("file")).alias("file")), troubles))
             except InputError as error:
                 found.append(Listing(found[0].files.clear(), [str(error)]))
         files = pl.concat(listing.files for listing in found).sort("modified", "file")

@@ -13,8 +13,8 @@ from tasks.core.errors import DataError
 from tasks.core.params import Params
 from tasks.data.conversion import convert
 from tasks.data.deliveries import NOTHING, Delivery, Opened, Trouble, depths, digest_of, open_file, read_file
+from tasks.data.folders import Found
 from tasks.data.formats import Raw
-from tasks.data.landing import Found
 from tasks.data.ledger import SCHEMA, read_ledger
 from tasks.data.places import Places
 from tasks.data.quarantine import ENTRY, FILE, FOUND, Chosen, read_quarantine
@@ -50,7 +50,7 @@ def open_files(entries: pl.DataFrame, tables: Tables, params: Params) -> Iterato
     aside = entries.filter(position=FILE)
     if aside.is_empty():
         return
-    places = open_places(params)
+    places = open_places(params, tables)
     lie = places.list().files
     for entry in aside.join(lie, on="file", how="left").iter_rows(named=True):
         yield open_again(places, entry, tables)

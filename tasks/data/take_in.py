@@ -1,7 +1,7 @@
 """Taking deliveries in: valid rows are merged into the data, others go to quarantine, every row is accounted for."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -172,21 +172,16 @@ def take_in(snapshot: Snapshot, tables: Tables, news: Iterable[Opened], params: 
     return intake.end()
 
 
-def join_landings(landings: Iterable[Landing]) -> Landing:
+def join_landings(landings: Sequence[Landing]) -> Landing:
     """What came of several landings of one run, without what was published of them already."""
-    joined = Landing({}, {}, pl.DataFrame(schema=SCHEMA), [], [], [], {})
+    spans: dict[str, Span | None] = {}
     for landing in landings:
-        spans = {name: join_spans(joined.spans.get(name), span) for name, span in landing.spans.items()}
-        joined = Landing(
-            {},
-            {},
-            joined.ledger,
-            joined.changes + landing.changes,
-            joined.bad + landing.bad,
-            joined.troubles + landing.troubles,
-            joined.spans | spans,
-        )
-    return joined
+        spans |= {table: join_spans(spans.get(table), span) for table, span in landing.spans.items()}
+    changes, bad, troubles = (
+        list(dict.fromkeys(each for landing in landings for each in getattr(landing, part)))
+        for part in ("changes", "bad", "troubles")
+    )
+    return Landing({}, {}, pl.DataFrame(schema=SCHEMA), changes, bad, troubles, spans)
 
 
 def find_lost(lost: pl.DataFrame) -> pl.DataFrame:

@@ -92,7 +92,6 @@ def end_consumption(rows: dict[str, int], troubles: list[str]) -> int:
     """
     told = ", ".join(f"{count:,} rows of {name}" for name, count in rows.items())
     if troubles:
-        announce("data.rejected", "data.landing", reason="; ".join(troubles))
         raise InputError(f"{'; '.join(troubles)}; landed: {told}")
     return end_as("Consumed" if any(rows.values()) else "NothingNew", f"landed: {told}", sum(rows.values()))
 

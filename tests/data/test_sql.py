@@ -170,8 +170,11 @@ def test_an_added_column_changes_nothing(pull, database, own_workspace):
         ("postgresql://nobody:s3cr3t@127.0.0.1:{port}/postgres", 'role "nobody" does not exist'),
         ("postgresql://postgres:s3cr3t@127.0.0.1:{port}/none", 'database "none" does not exist'),
         ("postgresql://postgres:s3cr3t@127.0.0.1:1/postgres", "Connection refused"),
-        ("postgresql://postgres:s3cr3t@127.0.0.1:{port}/postgres?s3cr3t=1", "look at the variable DATABASE_URL"),
-        ("s3cr3t", "look at the variable DATABASE_URL"),
+        (
+            "postgresql://postgres:s3cr3t@127.0.0.1:{port}/postgres?s3cr3t=1",
+            "look at the server and the variable DATABASE_URL",
+        ),
+        ("s3cr3t", "look at the server and the variable DATABASE_URL"),
     ],
 )
 def test_wrong_credentials_are_told_without_the_secret(uri, sentence, pull, postgres, monkeypatch):

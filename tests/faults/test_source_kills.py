@@ -24,7 +24,7 @@ STATES = [
     *both(LANDED, 2),
     *both("tasks.core.files:sync"),  # the content is written, and the file has not its name yet
     *both("tasks.core.files:sync", 2),
-    *both("tasks.data.sources.consuming:note_read"),
+    *both("tasks.data.sources.consuming:note_reading"),
 ]
 KILLS, WAIT = 30, 300  # seconds until a test gives up; nothing is measured in them
 
@@ -75,7 +75,7 @@ def check(folder: Path, rows: int) -> None:
     take_in_all(TABLES)
     assert stored(folder) == {(1, n): n for n in range(rows)}
     names = [path.name.split("-") for path in (folder / "landing" / "readings").glob("*-p*.parquet")]
-    offsets = [(name[1], n) for name in names for n in range(int(name[2]), int(name[3]) + 1)]
+    offsets = [(name[1], n) for name in names for n in range(int(name[3]), int(name[4]) + 1)]
     assert len(offsets) == len(set(offsets))
 
 

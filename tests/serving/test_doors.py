@@ -163,7 +163,7 @@ def test_its_pages_load_nothing_from_elsewhere(flights):
 def test_with_everything_on_s3_answers_and_rows_are_shipped_while_it_runs(
     s3_store, versions, snapshot, use_case, monkeypatch
 ):
-    monkeypatch.setenv("PARAMS_INGEST__SOURCE", "s3://shared/landing")
+    monkeypatch.setenv("PARAMS_INGEST__LANDING", "s3://shared/landing")
     row = as_requests(hand_over(snapshot, use_case).tail(1))[0]
     with running_endpoint(PARAMS_SERVE__SHIP="1s") as endpoint:
         first = endpoint.ask(row)

@@ -26,20 +26,20 @@ def take_in_all(tables=None, sources=None, **changes) -> Landing:
     params = params.model_copy(update=changed | {"sources": sources or {}})
     ledger = read_ledger(adopt_version.fn(params.data).files)
     landings = []
-    for troubles in read_sources(params, tables, ledger):
-        landing = take_in_once(params, tables)
-        landing.troubles.extend(troubles)
+    for part in read_sources(params, tables, ledger):
+        landing = take_in_once(params, tables, part.unread)
+        landing.troubles.extend(part.troubles)
         landings.append(landing)
     joined = join_landings(landings)
     return joined if len(landings) > 1 else landings[0]
 
 
-def take_in_once(params: Params, tables) -> Landing:
+def take_in_once(params: Params, tables, unread) -> Landing:
     """Take in what lies there."""
     while True:
         snapshot = adopt_version.fn(params.data)
         refuse_edits()
-        news = open_news(open_places(params), tables, read_ledger(snapshot.files))
+        news = open_news(open_places(params, tables), tables, read_ledger(snapshot.files), unread)
         landing = take_in.fn(snapshot, tables, news, params)
         published = publish_version.fn(snapshot, landing, "landed", params) if landing.changes else snapshot
         if published:

@@ -1,6 +1,5 @@
 """A consumer of a stream: messages become rows, rows become landed files, and only then offsets are committed."""
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -10,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import InputError
 from tasks.data.formats import Raw
+from tasks.data.sources.bookmarks import mark_streamed, next_offsets
 from tasks.data.sources.landed import Landed
 from tasks.data.sources.messages import Message, part_messages, quarantine_messages
-from tasks.data.sources.source import STAMP, Memory
+from tasks.data.sources.source import Memory
 from tasks.data.sources.stream import WAIT, Stream
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, TopicPartition
 
 AT_ONCE, PAUSE = 5_000, 0.5  # messages that are asked for, and seconds that they are waited for
-AGAIN = 5.0  # seconds until files that could not be written are tried again
+BLOCKED = 5.0  # seconds until files that could not be written are tried again
 
 
 class LostError(InputError):
@@ -31,9 +31,9 @@ class StreamConsumer:
 
     Args:
         stream: What is read.
-        memory: Its table; where it goes on is read from `recall`.
+        memory: What is known of its rows, and what is told of progress.
         group: The name of the group, where the stream does not say it.
-        recall: The files that were landed by now, by whichever member.
+        find_landed: The files that were landed by now, by whichever member.
         skip_lost: Go on after messages that the broker has dropped.
         once: End when all that is there has landed.
     """
@@ -43,20 +43,19 @@ class StreamConsumer:
         stream: Stream,
         memory: Memory,
         group: str,
-        recall: Callable[[], Landed],
+        find_landed: Callable[[], Landed],
         skip_lost: bool,
         once: bool,
     ) -> None:
-        self.stream, self.memory, self.recall = stream, memory, recall
+        self.stream, self.memory, self.find_landed = stream, memory, find_landed
         self.skip_lost, self.once = skip_lost, once
-        self.held: dict[int, list[Message]] = {}  # messages of each partition that have not landed
-        self.positions: dict[int, int] = {}  # the offset from which the next file of each partition counts
-        self.ended: set[int] = set()  # partitions of which nothing more is there
-        self.rows, self.poison = 0, 0
-        self._since, self._blocked_until = 0.0, 0.0
-        self._trouble: Exception | None = None
-        self._landed: Landed | None = None
-        self._consumer = stream.open(group, lambda error: memory.tell(stream.tell(error)))
+        self.rows, self.trouble = 0, ""  # that were landed; what hinders it just now
+        self._held: dict[int, list[Message]] = {}  # messages of each partition that have not landed
+        self._next: dict[int, int] = {}  # the offset from which the next file of each partition counts
+        self._ended: set[int] = set()  # partitions of which nothing more is there
+        self._landed: Landed | None = None  # since partitions were assigned
+        self._since, self._blocked_until, self._dropped = 0.0, 0.0, False
+        self._consumer = stream.open(group, lambda error: self._note(stream.tell(error)))
 
     def run(self, stop: Event) -> None:
         """Consume until it is told to stop, which lands what is held.
@@ -64,116 +63,118 @@ class StreamConsumer:
         Raises:
             InputError: The broker refuses, or has dropped messages.
         """
+        from confluent_kafka import KafkaException
+
         consumer = self._consumer
         try:
             self.stream.partitions(consumer)
             consumer.subscribe([self.stream.topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose)
             while not stop.is_set() and not self._is_done():
-                for message in consumer.consume(AT_ONCE, PAUSE):
+                for message in consumer.consume(self._room(), PAUSE):
                     self._take(message)
-                if self._trouble:
-                    raise self._trouble
+                if self._dropped:
+                    self._go_on_after_dropped()
                 if self._is_due():
-                    self._land()
-            self._land(give_up=True)
-        except Exception as error:
-            from confluent_kafka import KafkaException
-
-            if isinstance(error, KafkaException):
-                raise InputError(self.stream.tell(error.args[0])) from None
-            raise
+                    self._land_or_wait()
+            self._land(list(self._held))
+        except KafkaException as error:
+            raise InputError(self.stream.tell(error.args[0])) from None
         finally:
-            self.held = {}
+            self._held = {}
             consumer.close()
+
+    def _room(self) -> int:
+        """How many messages are asked for: so many that no more than max_rows are held."""
+        return max(1, min(AT_ONCE, self.stream.max_rows - sum(map(len, self._held.values()))))
 
     def _take(self, message: Any) -> None:
         from confluent_kafka import KafkaError
 
         partition, error = message.partition(), message.error()
         if error is None:
-            if partition in self.positions:
-                self._since = self._since or time.monotonic()
-                self.held.setdefault(partition, []).append(to_message(message))
-                self.ended.discard(partition)
+            if partition in self._next:
+                self._since, self.trouble = self._since or time.monotonic(), ""
+                self._held.setdefault(partition, []).append(to_message(message))
+                self._ended.discard(partition)
         elif error.code() == KafkaError._PARTITION_EOF:
-            self.ended.add(partition)
+            self._ended.add(partition)
+            self.trouble = ""
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
-            self._land(give_up=True)
-            others = [found for found in self._consumer.position(self._consumer.assignment())]
-            self._consumer.assign([*(p for p in others if p.partition != partition), self._place(partition)])
+            self._dropped = True
         elif error.fatal():
             raise InputError(self.stream.tell(error))
         else:
-            self.memory.tell(self.stream.tell(error))
+            self._note(self.stream.tell(error))
+
+    def _note(self, trouble: str) -> None:
+        """Tell what hinders it, once."""
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self.memory.tell(trouble)
 
     def _is_done(self) -> bool:
-        return self.once and bool(self.positions) and self.ended >= self.positions.keys()
+        return self.once and self._landed is not None and self._ended >= self._next.keys()
 
     def _is_due(self) -> bool:
         """Whether what is held is to be landed."""
         if not self._since or time.monotonic() < self._blocked_until:
             return False
-        full = sum(map(len, self.held.values())) >= self.stream.max_rows
+        full = sum(map(len, self._held.values())) >= self.stream.max_rows
         return full or time.monotonic() - self._since >= self.stream.land.total_seconds()
 
-    def _land(self, give_up: bool = False) -> None:
-        """Land what is held, or keep it and read no more until it can be written."""
+    def _land_or_wait(self) -> None:
+        """Land what is held; where it cannot be written keep it, and read no more until it can."""
         try:
-            self._land_partitions(list(self.held))
+            self._land(list(self._held))
         except InputError as error:
-            if give_up:
-                raise
-            self.memory.tell(f"source {self.stream.name}: {error}; nothing more is read until it can be")
-            self._blocked_until = time.monotonic() + AGAIN
+            self._note(f"source {self.stream.name}: {error}; nothing more is read until it can be")
+            self._blocked_until = time.monotonic() + BLOCKED
             self._consumer.pause(self._consumer.assignment())
             return
         if self._blocked_until:
-            self._blocked_until = 0.0
+            self._blocked_until, self.trouble = 0.0, ""
             self._consumer.resume(self._consumer.assignment())
         self._since = 0.0
 
-    def _land_partitions(self, partitions: Iterable[int]) -> None:
+    def _land(self, partitions: Iterable[int]) -> None:
+        """Land the messages of partitions, and commit their offsets."""
         from confluent_kafka import KafkaException, TopicPartition
 
         done = []
         for partition in partitions:
-            messages = self.held[partition]
+            messages = self._held[partition]
             self._land_messages(partition, messages)
-            self.positions[partition] = messages[-1].offset + 1
-            done.append(TopicPartition(self.stream.topic, partition, self.positions[partition]))
-            self.held.pop(partition)
+            self._next[partition] = messages[-1].offset + 1
+            done.append(TopicPartition(self.stream.topic, partition, self._next[partition]))
+            self._held.pop(partition)
         if done:
             with suppress(KafkaException):  # the files say where to go on; offsets are for those who look at the group
                 self._consumer.commit(offsets=done, asynchronous=False)
 
     def _land_messages(self, partition: int, messages: list[Message]) -> None:
+        assert self._landed is not None
         rows, poison = part_messages(messages, self.memory.table, self.memory.time_zone, self.stream.optional)
         quarantine_messages(self.stream.table, self.stream.topic, partition, poison)
         newest = datetime.fromtimestamp(max(message.sent for message in messages) / 1000, UTC)
-        mark = f"p{partition}-{self.positions[partition]}-{messages[-1].offset}-{newest:{STAMP}}"
-        assert self._landed is not None
-        name = self._landed.add(Raw(rows, frozenset()), mark)
-        self.rows, self.poison = self.rows + rows.height, self.poison + len(poison)
+        span = self._next[partition], messages[-1].offset
+        name = self._landed.add(Raw(rows, frozenset()), mark_streamed(self.stream.topic, partition, *span, newest))
+        self.rows += rows.height
         aside = f", {len(poison):,} in quarantine" if poison else ""
         self.memory.tell(f"{name}: {len(messages):,} messages, {rows.height:,} rows{aside}")
 
     def _assign(self, consumer: "Consumer", partitions: "list[TopicPartition]") -> None:
         """Go on after what was landed, by whichever member of the group."""
-        try:
-            self.positions, self.held, self.ended = {}, {}, set()
-            self._landed = self.recall()
-            marks = self._landed.marks
-            consumer.assign([self._place(found.partition, next_offset(marks, found.partition)) for found in partitions])
-        except Exception as error:  # raised by run: what a callback raises is lost
-            self._trouble = error
+        self._landed, self._next, self._held, self._ended = self.find_landed(), {}, {}, set()
+        known = next_offsets(self._landed.bookmarks, self.stream.topic)
+        consumer.assign([self._place(found.partition, known.get(found.partition)) for found in partitions])
 
     def _revoke(self, consumer: "Consumer", partitions: "list[TopicPartition]") -> None:
         """Land what is held before another member goes on."""
         mine = [found.partition for found in partitions]
         try:
-            self._land_partitions([partition for partition in mine if partition in self.held])
+            self._land([partition for partition in mine if partition in self._held])
         except InputError as error:
-            self.memory.tell(f"source {self.stream.name}: {error}; another consumer reads those messages again")
+            self._note(f"source {self.stream.name}: {error}; another consumer reads those messages again")
         self._forget(mine)
 
     def _lose(self, consumer: "Consumer", partitions: "list[TopicPartition]") -> None:
@@ -182,10 +183,16 @@ class StreamConsumer:
 
     def _forget(self, partitions: list[int]) -> None:
         for partition in partitions:
-            self.held.pop(partition, None)
-            self.positions.pop(partition, None)
+            self._held.pop(partition, None)
+            self._next.pop(partition, None)
 
-    def _place(self, partition: int, known: int | None = None) -> "TopicPartition":
+    def _go_on_after_dropped(self) -> None:
+        """Go on where something still is, after the broker dropped what comes next."""
+        self._land(list(self._held))
+        self._consumer.assign([self._place(partition, offset) for partition, offset in self._next.items()])
+        self._dropped = False
+
+    def _place(self, partition: int, known: int | None) -> "TopicPartition":
         """A partition with the offset to read from.
 
         Raises:
@@ -193,30 +200,22 @@ class StreamConsumer:
         """
         from confluent_kafka import TopicPartition
 
+        where = f"partition {partition} of topic {self.stream.topic}"
         low, high = self._consumer.get_watermark_offsets(TopicPartition(self.stream.topic, partition), timeout=WAIT)
-        known = self.positions.get(partition) if known is None else known
         wanted = known if known is not None else low if self.stream.begin == "earliest" else high
         if wanted > high:
             raise InputError(
-                f"source {self.stream.name}: partition {partition} of topic {self.stream.topic} ends at offset {high}, "
-                f"but {wanted} were landed: it was made anew; under another name the source begins anew, too"
+                f"source {self.stream.name}: {where} ends at offset {high}, but {wanted} messages of it were landed: "
+                "it was made anew; under another name the source begins anew, too"
             )
         if wanted < low:
-            told = (
-                f"source {self.stream.name}: the broker has dropped {low - wanted:,} messages of partition {partition} "
-                f"of topic {self.stream.topic}, offsets {wanted} to {low - 1}, before they were read"
-            )
+            dropped = f"{low - wanted:,} messages of {where}, offsets {wanted} to {low - 1}, before they were read"
+            told = f"source {self.stream.name}: the broker has dropped {dropped}"
             if not self.skip_lost:
                 raise LostError(f"{told}; send them again, and `ml consume {self.stream.name} --skip-lost` goes on")
             self.memory.tell(told)
-        self.positions[partition] = max(low, wanted)
-        return TopicPartition(self.stream.topic, partition, max(low, wanted))
-
-
-def next_offset(marks: list[str], partition: int) -> int | None:
-    """The offset after those that were landed of a partition; None if none was."""
-    found = [re.match(rf"p{partition}-\d+-(\d+)-", mark) for mark in marks]
-    return max((int(match[1]) + 1 for match in found if match), default=None)
+        self._next[partition] = max(low, wanted)
+        return TopicPartition(self.stream.topic, partition, self._next[partition])
 
 
 def to_message(message: Any) -> Message:

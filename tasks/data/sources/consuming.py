@@ -7,21 +7,18 @@ from datetime import timedelta
 from queue import Empty, Queue
 from threading import Event, Thread
 
-import polars as pl
-
 from tasks.core.errors import InputError, first_line
+from tasks.core.events import announce
 from tasks.core.params import Params
 from tasks.core.store import sha256
-from tasks.core.workspace import workspace
 from tasks.data.landing import LandingPlace
-from tasks.data.ledger import SCHEMA, read_current_ledger
+from tasks.data.ledger import recall_ledger
 from tasks.data.sources.consumer import LostError, StreamConsumer
 from tasks.data.sources.declared import open_source, open_sources
 from tasks.data.sources.landed import Landed
-from tasks.data.sources.reading import note_read, note_trouble
+from tasks.data.sources.readings import note_reading
 from tasks.data.sources.source import Memory
 from tasks.data.sources.stream import Stream
-from tasks.data.versions import known_versions
 from tasks.features.table import Tables
 
 AGAIN = 15.0  # seconds until a broker in trouble is asked again
@@ -43,18 +40,27 @@ class Consuming:
         self.params, self.tables, self.skip_lost, self.once = params, tables, skip_lost, once
         self.lines: Queue[str] = Queue()
         self.stopping = Event()
-        self.troubles: list[str] = []
-        self.rows = dict.fromkeys((stream.name for stream in streams), 0)
+        self.troubles: list[str] = []  # of streams that are consumed no more
+        self._consumers: dict[str, StreamConsumer] = {}
+        self._rows = dict.fromkeys((stream.name for stream in streams), 0)  # that consumers landed which are gone
         self._noted = time.monotonic()
         self.threads = [Thread(target=self._consume, args=(stream,), daemon=True) for stream in streams]
         for thread in self.threads:
             thread.start()
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows of each stream were landed."""
+        consumers = dict(self._consumers)
+        return {name: gone + (consumers[name].rows if name in consumers else 0) for name, gone in self._rows.items()}
 
     def wait(self, span: timedelta) -> bool:
         """Print what happens for some time; returns whether a stream is still consumed."""
         end = time.monotonic() + span.total_seconds()
         while time.monotonic() < end and any(thread.is_alive() for thread in self.threads):
             self.print_lines(0.5)
+            if time.monotonic() - self._noted > NOTE:
+                self._note()
         self.print_lines(0.0)
         return any(thread.is_alive() for thread in self.threads)
 
@@ -74,40 +80,48 @@ class Consuming:
 
     def _consume(self, stream: Stream) -> None:
         """Consume one stream until it is told to stop; a broker in trouble is asked again."""
-        while not self.stopping.is_set():
-            try:
-                self._consume_until_trouble(stream)
+        while True:
+            trouble, final = self._consume_until_trouble(stream)
+            note_reading(stream.name, trouble)
+            if not trouble:
                 return
-            except InputError as trouble:
-                sentence, again = str(trouble), not self.once and not isinstance(trouble, LostError)
-            except Exception as error:  # of a library
-                sentence, again = f"source {stream.name}: {type(error).__name__}: {first_line(error)}", False
-            with suppress(InputError):
-                note_trouble(stream.name, sentence)
-            if not again:
-                self.troubles.append(sentence)
+            if final or self.once or self.stopping.is_set():
+                self.lines.put(trouble)
+                self.troubles.append(trouble)
+                announce("data.rejected", "data.landing", reason=trouble)
                 return
-            self.lines.put(f"{sentence}; asked again in {AGAIN:g} s")
+            self.lines.put(f"{trouble}; asked again in {AGAIN:g} s")
             self.stopping.wait(AGAIN)
 
-    def _consume_until_trouble(self, stream: Stream) -> None:
-        def tell(line: str) -> None:
-            self.lines.put(line)
-            self.rows[stream.name] = consumer.rows
-            note_read(stream.name, consumer.rows)
+    def _consume_until_trouble(self, stream: Stream) -> tuple[str, bool]:
+        """Consume one stream; returns what ended it, if anything did, and whether to leave it at that."""
+        try:
+            consumer = self._consumers[stream.name] = self._open(stream)
+            consumer.run(self.stopping)
+        except InputError as error:
+            return str(error), isinstance(error, LostError)
+        except Exception as error:  # of a library
+            return f"source {stream.name}: {type(error).__name__}: {first_line(error)}", True
+        finally:
+            if consumer := self._consumers.pop(stream.name, None):
+                self._rows[stream.name] += consumer.rows
+        return "", True
 
-        memory = Memory([], self.tables[stream.table], self.params.ingest.time_zone, tell)
+    def _open(self, stream: Stream) -> StreamConsumer:
+        memory = Memory(self.tables[stream.table], self.params.ingest.time_zone, tell=self.lines.put)
         place = LandingPlace(self.params.ingest.landing)
-        consumer = StreamConsumer(
-            stream,
-            memory,
-            f"ml-{stream.name}-{sha256(place.address.encode())[:8]}",
-            lambda: Landed(place, stream.table, stream.name, recall_ledger()),
-            self.skip_lost,
-            self.once,
-        )
-        consumer.run(self.stopping)
-        note_read(stream.name, consumer.rows)
+        group = f"ml-{stream.name}-{sha256(place.address.encode())[:8]}"
+
+        def find_landed() -> Landed:
+            return Landed(place, stream.table, stream.name, recall_ledger())
+
+        return StreamConsumer(stream, memory, group, find_landed, self.skip_lost, self.once)
+
+    def _note(self) -> None:
+        """Note how each stream is."""
+        self._noted = time.monotonic()
+        for name, consumer in dict(self._consumers).items():
+            note_reading(name, consumer.trouble)
 
 
 @contextmanager
@@ -140,7 +154,7 @@ def choose_streams(params: Params, tables: Tables, name: str | None) -> list[Str
     if name is not None:
         source = open_source(name, params, tables)
         if not isinstance(source, Stream):
-            raise InputError(f"source {name} is of kind {params.sources[name]['kind']}: `ml ingest` reads it")
+            raise InputError(f"source {name} is of kind {source.kind}: `ml ingest` reads it")
         return [source]
     declared = open_sources(params, tables)
     streams = [source for source in declared.sources.values() if isinstance(source, Stream)]
@@ -151,10 +165,3 @@ def choose_streams(params: Params, tables: Tables, name: str | None) -> list[Str
     for sentence in hindered:
         print(sentence)
     return streams
-
-
-def recall_ledger() -> pl.DataFrame:
-    """The ledger of the current version; empty where there is none yet."""
-    if not workspace().data_dvc.is_file() and not known_versions():
-        return pl.DataFrame(schema=SCHEMA)
-    return read_current_ledger()

@@ -28,7 +28,7 @@ def find_deleted(params: Params, tables: Tables, snapshot: Snapshot) -> list[Unu
     found = []
     for source in open_sources(params, tables).sources.values():
         if isinstance(source, Sql) and source.count:
-            memory = Memory([], tables[source.table], params.ingest.time_zone, lambda text: None)
+            memory = Memory(tables[source.table], params.ingest.time_zone)
             try:
                 found += compare(source, source.count, memory, snapshot)
             except InputError as error:

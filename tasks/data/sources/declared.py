@@ -68,6 +68,11 @@ def open_source(name: str, params: Params, tables: Tables) -> Source:
         raise InputError(
             f"sources.{name}.optional: {min(odd)} is no nullable column of {source.table} in project/contract.py"
         )
+    shared = [other for other in params.sources if other != name and params.sources[other].get("table") == source.table]
+    if isinstance(source, Sql) and source.count and shared:
+        raise InputError(
+            f"sources.{name}.count: {shared[0]} gives rows of {source.table}, too, which would count as deleted"
+        )
     if isinstance(source, Sql) and source.count and source.cursor not in tables[source.table].columns:
         raise InputError(
             f"sources.{name}.count needs a cursor that is a column of {source.table} in project/contract.py"
@@ -75,18 +80,13 @@ def open_source(name: str, params: Params, tables: Tables) -> Source:
     return source
 
 
-def open_places(params: Params) -> Places:
+def open_places(params: Params, tables: Tables) -> Places:
     """The landing place, and those of the sources whose files are taken in where they lie.
 
     Args:
         params: The settings; `ingest`, `sources` and `data` count here.
+        tables: As the contract declares them.
     """
-    folders = {name: settings for name, settings in params.sources.items() if settings.get("kind") == "files"}
-    others = {}
-    for name, settings in folders.items():
-        try:
-            source = Files.model_validate(settings | {"name": name})
-            others[source.beginning] = source.place
-        except (ValidationError, InputError):
-            continue  # open_sources tells it
+    sources = open_sources(params, tables).sources.values()
+    others = {source.beginning: source.place for source in sources if isinstance(source, Files)}
     return Places(LandingPlace(params.ingest.landing), others, params.data.timeout)

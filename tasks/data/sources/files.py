@@ -1,13 +1,14 @@
 """Files of one table in a folder or object store of others, which are taken in where they lie."""
 
-from collections.abc import Iterator
 from typing import Literal
+
+from pydantic import field_validator
 
 from tasks.core.errors import InputError
 from tasks.core.sections import setting
 from tasks.data.formats import Raw, read_raw
 from tasks.data.landing import LandingPlace
-from tasks.data.sources.source import Batch, Memory, Source
+from tasks.data.sources.source import Memory, Source
 
 
 class Files(Source):
@@ -15,6 +16,13 @@ class Files(Source):
 
     kind: Literal["files"]
     path: str = setting(..., "a folder of the workspace, or s3://bucket/prefix", min_length=1)
+
+    @field_validator("path")
+    @classmethod
+    def _is_a_place(cls, path: str) -> str:
+        if "://" in path and not path.startswith("s3://"):
+            raise ValueError(f"{path} is neither a folder nor s3://bucket/prefix")
+        return path
 
     @property
     def place(self) -> LandingPlace:
@@ -24,10 +32,6 @@ class Files(Source):
     def beginning(self) -> str:
         """With what the names of its files begin in ledger and quarantine."""
         return f"{self.table}/{self.name}:/"
-
-    def read(self, memory: Memory) -> Iterator[Batch]:
-        """Nothing is landed: ingest reads its files beside those of the landing place."""
-        yield from ()
 
     def sample(self, count: int, memory: Memory) -> Raw:
         files = self.place.list().files

@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 
 from tasks.core.errors import DataError, first_line
 from tasks.core.store import sha256
-from tasks.data.conversion import convert
+from tasks.data.conversion import ColumnError, convert
 from tasks.data.formats import Raw, read_json
 from tasks.data.quarantine import insert
 from tasks.data.sources.source import fill_optional
@@ -64,6 +64,9 @@ def part_messages(
         frame = to_frame(good, list(table.columns))
         raw = fill_optional(Raw(frame, frozenset(frame.columns)), optional)
         converted = convert(raw, table, "a message", time_zone)
+    except ColumnError as error:
+        poison += [Poison(message, str(error)) for message in good]
+        return Parted(table.schema.create_empty(), poison)
     except (DataError, ValueError, pl.exceptions.PolarsError) as error:
         parted = part_halves(good, table, time_zone, optional, first_line(error))
         return parted._replace(poison=poison + parted.poison)

@@ -5,21 +5,20 @@ from datetime import UTC, datetime
 from queue import Empty, Queue
 from threading import Thread
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from tasks.core.errors import InputError, first_line
 from tasks.core.params import Params
 from tasks.data.landing import LandingPlace
-from tasks.data.ledger import SCHEMA
-from tasks.data.sources.consumer import next_offset
-from tasks.data.sources.consuming import recall_ledger
+from tasks.data.ledger import SCHEMA, recall_ledger
+from tasks.data.sources.bookmarks import find_bookmark, newest_moment, next_offsets
 from tasks.data.sources.declared import open_sources
 from tasks.data.sources.files import Files
 from tasks.data.sources.landed import Landed
-from tasks.data.sources.reading import find_reading
-from tasks.data.sources.source import Memory, Source, newest_moment
+from tasks.data.sources.readings import find_reading
+from tasks.data.sources.source import Memory, Source
 from tasks.data.sources.stream import Stream
 from tasks.features.table import Tables
 
@@ -36,7 +35,7 @@ class SourceState(NamedTuple):
     rows: int  # of its files in the current version
     landed_until: datetime | None  # the newest cursor, or time of a message
     usable_until: datetime | None  # the same of what is in the current version
-    behind: str  # what is not landed
+    behind: str  # messages of a stream that have not landed
     trouble: str
 
 
@@ -76,50 +75,38 @@ def look_at(
     source: Source, params: Params, tables: Tables, ledger: pl.DataFrame, answers: "Queue[SourceState]", ask: bool
 ) -> None:
     """How one source is."""
-    kind, reading = params.sources[source.name]["kind"], find_reading(source.name)
     beginning = source.beginning if isinstance(source, Files) else f"{source.table}/{source.name}-"
     mine = ledger.filter(pl.col("file").str.starts_with(beginning))
-    state = SourceState(
-        source.name,
-        kind,
-        source.table,
-        reading.read_at if reading else None,
-        int(mine["rows"].sum()),
-        None,
-        None,
-        "",
-        "",
-    )
+    state = SourceState(source.name, source.kind, source.table, None, int(mine["rows"].sum()), None, None, "", "")
     try:
-        answers.put(look_closer(source, state, params, tables, mine, ask))
+        if reading := find_reading(source.name):
+            state = state._replace(read_at=reading.read_at, trouble=reading.trouble)
+        state = state._replace(**find_progress(source, params, mine))
+        answers.put(state._replace(**ask_source(source, state, params, tables)) if ask else state)
     except Exception as error:  # of a library, too
         answers.put(state._replace(trouble=str(error) if isinstance(error, InputError) else first_line(error)))
 
 
-def look_closer(
-    source: Source, state: SourceState, params: Params, tables: Tables, ledger: pl.DataFrame, ask: bool
-) -> SourceState:
+def find_progress(source: Source, params: Params, ledger: pl.DataFrame) -> dict[str, Any]:
+    """How far a source is landed, and in the data."""
+    if isinstance(source, Files):
+        return {"usable_until": ledger["modified"].max()}
+    landed = Landed(LandingPlace(params.ingest.landing), source.table, source.name, ledger)
+    usable = [bookmark for name in ledger["file"] if (bookmark := find_bookmark(name))]
+    return {"landed_until": newest_moment(landed.bookmarks), "usable_until": newest_moment(usable)}
+
+
+def ask_source(source: Source, state: SourceState, params: Params, tables: Tables) -> dict[str, Any]:
     """What a source answers by itself.
 
     Raises:
         InputError: It does not.
     """
-    reading = find_reading(source.name)
-    landed = Landed(LandingPlace(params.ingest.landing), source.table, source.name, ledger)
-    usable = [name.rpartition("/")[2] for name in ledger["file"]]
-    state = state._replace(
-        landed_until=newest_moment(landed.marks),
-        usable_until=newest_moment(usable),
-        trouble=reading.trouble if reading else "",
-    )
-    if not ask:
-        return state
-    if isinstance(source, Stream):
-        partitions = {int(mark[1:].partition("-")[0]) for mark in landed.marks}
-        behind = source.count_behind({number: next_offset(landed.marks, number) or 0 for number in partitions})
-        return state._replace(behind=f"{behind:,} messages")
-    source.sample(1, Memory([], tables[source.table], params.ingest.time_zone, lambda text: None))
-    return state._replace(behind=tell_age(state.landed_until))
+    if not isinstance(source, Stream):
+        source.sample(1, Memory(tables[source.table], params.ingest.time_zone))
+        return {}
+    landed = Landed(LandingPlace(params.ingest.landing), source.table, source.name, recall_ledger())
+    return {"behind": f"{source.count_behind(next_offsets(landed.bookmarks, source.topic)):,} messages"}
 
 
 def tell_age(moment: datetime | None) -> str:

@@ -2,27 +2,22 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from queue import Empty, Queue
 from threading import Thread
 from typing import Literal, NamedTuple
 
 import polars as pl
-from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from tasks.core.errors import InputError, first_line
 from tasks.core.params import Params
-from tasks.core.store import store
 from tasks.data.landing import LandingPlace
 from tasks.data.sources.declared import open_sources
-from tasks.data.sources.files import Files
 from tasks.data.sources.landed import Landed
-from tasks.data.sources.source import Memory, Source
-from tasks.data.sources.stream import Stream
+from tasks.data.sources.readings import note_reading
+from tasks.data.sources.source import Memory, Pulled
 from tasks.features.table import Tables
 
 TELL = 10.0  # seconds between two lines of progress of a source
-FOLDER = "sources"  # of the store
 
 
 class Sign(NamedTuple):
@@ -44,7 +39,7 @@ class Reads:
         ledger: Of the current version.
     """
 
-    def __init__(self, sources: dict[str, Source], params: Params, tables: Tables, ledger: pl.DataFrame) -> None:
+    def __init__(self, sources: dict[str, Pulled], params: Params, tables: Tables, ledger: pl.DataFrame) -> None:
         self.params, self.tables, self.ledger = params, tables, ledger
         self.limit = params.data.timeout.total_seconds()
         self.signs: Queue[Sign] = Queue()
@@ -53,11 +48,11 @@ class Reads:
         for source in sources.values():
             Thread(target=self._read, args=(source,), daemon=True).start()
 
-    def wait(self) -> tuple[bool, dict[str, str]]:
+    def wait(self) -> dict[str, str]:
         """Wait for the end of all of them, or so long that what landed meanwhile should be taken in.
 
         Returns:
-            Whether one is still at work, and a sentence for each that ended in trouble.
+            A sentence for each that ended in trouble.
         """
         landed, begun, troubles = False, time.monotonic(), {}
         while self.alive and not (landed and time.monotonic() - begun > self.limit):
@@ -70,7 +65,7 @@ class Reads:
                 troubles[name] = (
                     f"source {name} gave no sign of life for data.timeout ({self.limit:g} s): look at it, or raise it"
                 )
-        return bool(self.alive), troubles
+        return troubles
 
     def _collect(self) -> Iterator[Sign]:
         """The signs that came, after a moment if none did."""
@@ -85,23 +80,31 @@ class Reads:
         self.alive[sign.name] = sign.at
         if sign.kind in ("ended", "failed"):
             self.alive.pop(sign.name)
-        if sign.kind == "failed":
+        if sign.kind == "ended":
+            note_reading(sign.name)
+        elif sign.kind == "failed":
             troubles[sign.name] = sign.text
         elif sign.text and sign.at - self.told[sign.name] > TELL:
             self.told[sign.name] = sign.at
             print(f"source {sign.name}: {sign.text}")
 
-    def _read(self, source: Source) -> None:
+    def _read(self, source: Pulled) -> None:
         """Land what is new at a source; whatever happens is told by a sign."""
         name, rows = source.name, 0
         try:
             landed = Landed(LandingPlace(self.params.ingest.landing), source.table, name, self.ledger)
-            memory = recall(source, landed, self.params, self.tables, self.signs)
+            memory = Memory(
+                self.tables[source.table],
+                self.params.ingest.time_zone,
+                landed.bookmarks,
+                lambda text: self._tell(name, "works", text),
+            )
             for batch in source.read(memory):
+                if name not in self.alive:  # it was given up: by now these rows may be old
+                    return
                 landed.add(*batch)
                 rows += batch.raw.rows.height
                 self._tell(name, "landed", f"{rows:,} rows landed")
-            note_read(name, rows)
             self._tell(name, "ended")
         except InputError as error:
             self._tell(name, "failed", str(error))
@@ -112,17 +115,15 @@ class Reads:
         self.signs.put(Sign(name, kind, text, time.monotonic()))
 
 
-def recall(source: Source, landed: Landed, params: Params, tables: Tables, signs: "Queue[Sign]") -> Memory:
-    """What a source knows when it is read."""
+class Round(NamedTuple):
+    """What landed so far is to be taken in."""
 
-    def tell(text: str) -> None:
-        signs.put(Sign(source.name, "works", text, time.monotonic()))
-
-    return Memory(landed.marks, tables[source.table], params.ingest.time_zone, tell)
+    troubles: list[str]  # a sentence for each source that was given up since the last round
+    unread: set[str]  # tables of sources that are still read
 
 
-def read_sources(params: Params, tables: Tables, ledger: pl.DataFrame) -> Iterator[list[str]]:
-    """Read all sources but streams; what is new lands.
+def read_sources(params: Params, tables: Tables, ledger: pl.DataFrame) -> Iterator[Round]:
+    """Read all sources that are pulled; what is new lands.
 
     Args:
         params: The settings; `sources`, `ingest` and `data` count here.
@@ -130,43 +131,16 @@ def read_sources(params: Params, tables: Tables, ledger: pl.DataFrame) -> Iterat
         ledger: Of the current version.
 
     Yields:
-        A sentence for each source in trouble: at the end, and before, whenever what landed should be taken in while
-        others are still read.
+        At the end, and before, whenever what landed should be taken in while others are still read.
     """
     declared = open_sources(params, tables)
-    pulled = {name: source for name, source in declared.sources.items() if not isinstance(source, Files | Stream)}
-    reads, troubles, at_work = Reads(pulled, params, tables, ledger), declared.troubles, True
-    while at_work:
-        at_work, new = reads.wait()
-        for name, sentence in new.items():
-            note_trouble(name, sentence)
-        yield [*troubles.values(), *new.values()]
+    pulled = {name: source for name, source in declared.sources.items() if isinstance(source, Pulled)}
+    reads, troubles = Reads(pulled, params, tables, ledger), declared.troubles
+    while True:
+        troubles = troubles | reads.wait()
+        for name, sentence in troubles.items():
+            note_reading(name, sentence)
+        yield Round(list(troubles.values()), {pulled[name].table for name in reads.alive})
         troubles = {}
-
-
-class Reading(BaseModel):
-    """How a source was read last; it is shown, nothing hangs on it."""
-
-    read_at: AwareDatetime
-    rows: int = 0
-    trouble: str = ""
-
-
-def note_read(name: str, rows: int) -> None:
-    """Note that a source was read."""
-    store().put(f"{FOLDER}/{name}.json", Reading(read_at=datetime.now(UTC), rows=rows).model_dump_json().encode())
-
-
-def note_trouble(name: str, sentence: str) -> None:
-    """Note that a source could not be read."""
-    noted = Reading(read_at=datetime.now(UTC), trouble=sentence)
-    store().put(f"{FOLDER}/{name}.json", noted.model_dump_json().encode())
-
-
-def find_reading(name: str) -> Reading | None:
-    """How a source was read last; None if it never was."""
-    try:
-        content = store().find(f"{FOLDER}/{name}.json")
-        return Reading.model_validate_json(content) if content else None
-    except ValidationError:
-        return None
+        if not reads.alive:
+            return

@@ -89,8 +89,8 @@ class Sql(Windowed):
         """One sentence about a database that does not do what it was asked."""
         why = next((line for line in said.splitlines() if "ERROR" in line or "FATAL" in line), said.splitlines()[0])
         why = why.rpartition("ERROR:")[2].rpartition("FATAL:")[2].strip().removeprefix("IO: [libpq] ")
-        if "connect" in said:
-            return f"the database does not let us in: {why}; look at the variable {self.uri_from}"
+        if "ERROR" not in said:
+            return f"the database cannot be reached: {why}; look at the server and the variable {self.uri_from}"
         if "statement timeout" in said:
             return "the query took longer than patience: give it more, or shorter windows and an index on the cursor"
         return f"the database refuses: {why}; mend relation, query or cursor, or the contract"

@@ -1,6 +1,6 @@
 """A topic of a broker that speaks Kafka's protocol; `ml consume` reads it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.core.errors import InputError
@@ -8,13 +8,14 @@ from tasks.core.secrets import read_secret
 from tasks.core.sections import Span, setting
 from tasks.data.formats import Raw, read_json
 from tasks.data.sources.messages import find_fault
-from tasks.data.sources.source import Batch, Memory, Source
+from tasks.data.sources.source import Memory, Source
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, TopicPartition
 
 WAIT = 10.0  # seconds for an answer of the broker
-FIXED = {"bootstrap.servers", "group.id", "enable.auto.commit", "auto.offset.reset", "enable.partition.eof"}
+FIXED = {"bootstrap.servers", "group.id", "group.protocol", "partition.assignment.strategy"}
+FIXED |= {"enable.auto.commit", "auto.offset.reset", "enable.partition.eof", "error_cb"}
 
 
 class Stream(Source):
@@ -32,10 +33,6 @@ class Stream(Source):
     options_from: dict[str, str] = setting(
         {}, "the same, each by the variable that holds it: {sasl.password: KAFKA_PASSWORD}"
     )
-
-    def read(self, memory: Memory) -> Iterator[Batch]:
-        """Nothing: what reads a stream stays, and is `ml consume`."""
-        yield from ()
 
     def sample(self, count: int, memory: Memory) -> Raw:
         from confluent_kafka import KafkaException, TopicPartition

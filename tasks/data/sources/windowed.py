@@ -15,15 +15,15 @@ from tasks.core.store import sha256
 from tasks.core.tables import as_json
 from tasks.data.conversion import Kind, UnfitError, bring, convert
 from tasks.data.formats import Raw
-from tasks.data.sources.source import STAMP, Batch, Memory, Source, newest_moment
+from tasks.data.sources.bookmarks import DIGITS, STAMP, mark_pulled, newest_moment, parse_pulled
+from tasks.data.sources.source import Batch, Memory, Pulled
 from tasks.features.table import TIME
 
-DIGITS = 16  # of a digest in a mark
 CURSOR = "\0cursor"  # a column that no table has
 Moment = Annotated[datetime, BeforeValidator(lambda given: parse_moment(str(given)))]
 
 
-class Windowed(Source):
+class Windowed(Pulled):
     """A kind of it is a class with `fetch` and `sample`."""
 
     cursor: str | None = setting(
@@ -58,23 +58,20 @@ class Windowed(Source):
         return since
 
     def read(self, memory: Memory) -> Iterator[Batch]:
-        number = max((int(mark[:6]) for mark in memory.marks), default=0)
-        known = {self._place_of(mark): mark[-DIGITS:] for mark in memory.marks}  # of each time the newest
+        before = parse_pulled(memory.bookmarks)
+        number = before[-1][0] if before else 0
+        known = {stamp if self.cursor else "": digest for _, stamp, digest in before}  # of each time the newest
         for raw in self._fetch_windows(memory):
             convert(raw, memory.table, f"source {self.name}", memory.time_zone)  # refuses columns that do not fit
             for rows, moment, digest in self._part(raw, memory):
-                mark = f"{number + 1:06}-{moment:{STAMP}}-{digest}"
-                if known.get(self._place_of(mark)) != digest:  # what is read again holds nothing new
-                    number, known[self._place_of(mark)] = number + 1, digest
-                    yield Batch(raw._replace(rows=rows), mark)
-
-    def _place_of(self, mark: str) -> str:
-        """What is the same for files that may hold other states of the same rows."""
-        return mark[7:-DIGITS] if self.cursor else ""
+                place = f"{moment:{STAMP}}" if self.cursor else ""
+                if known.get(place) != digest:  # what is read again holds nothing new
+                    number, known[place] = number + 1, digest
+                    yield Batch(raw._replace(rows=rows), mark_pulled(number, moment, digest))
 
     def _fetch_windows(self, memory: Memory) -> Iterator[Raw]:
         """The rows of each window that has some; the last has no end, so that no row hangs on this machine's clock."""
-        newest = newest_moment(memory.marks)
+        newest = newest_moment(memory.bookmarks)
         since = self.start and max(self.start, newest - self.lag if newest else self.start)
         while since is None or (since := self.skip(memory, since)) is not None:
             left = timedelta(0) if since is None or not self.has_windows else datetime.now(UTC) - since
