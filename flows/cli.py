@@ -42,6 +42,7 @@ for _name, _help in {
     "new": "Begin a model, with example features and settings that suit its data.",
 }.items():
     app.command(f"flows.{_name}:{_name}", name=_name, help=_help)
+app.command("flows.consume:start", name="consume", help="Land what streams bring, each minute, until Ctrl-C.")
 
 
 def main(*command: str) -> None:
@@ -120,27 +121,6 @@ def monitor(*, as_of: AsOf = None, data_rev: DataRev = None, model: Model = None
 def ingest(*, given: Given = None) -> None:
     """Read the sources, and take in what landed: into the data, or into quarantine."""
     run_flow("ingest", params=read_given("", given))
-
-
-@app.command
-def consume(
-    source: str | None = None,
-    /,
-    *,
-    ingest: bool = False,
-    skip_lost: bool = False,
-    once: bool = False,
-    given: Given = None,
-) -> None:
-    """Land what streams bring, each minute, until Ctrl-C.
-
-    Args:
-        source: The only one to consume; left out, all streams.
-        ingest: Take in what landed, too, every five minutes (ingest.every).
-        skip_lost: Go on after messages that the broker has dropped before they were read.
-        once: End when all that is there has landed.
-    """
-    run_flow("consume", source, ingest, skip_lost, once, params=read_given("", given))
 
 
 @app.command

@@ -9,6 +9,7 @@ from tasks.core.use_case import load_tables
 from tasks.data.sources.consuming import consuming
 from tasks.operations.landing_page import end_consumption
 from tasks.operations.naming import name_run
+from tasks.operations.options import Given, read_given
 
 
 @flow(log_prints=True, flow_run_name=name_run)
@@ -39,6 +40,28 @@ def consume(
     if with_ingest:
         take_in_now(params)
     return end_consumption(streams.rows, streams.troubles)
+
+
+def start(
+    source: str | None = None,
+    /,
+    *,
+    ingest: bool = False,
+    skip_lost: bool = False,
+    once: bool = False,
+    given: Given = None,
+) -> None:
+    """Land what streams bring, each minute, until Ctrl-C.
+
+    Args:
+        source: The only one to consume; left out, all streams.
+        ingest: Take in what landed, too, every five minutes (ingest.every).
+        skip_lost: Go on after messages that the broker has dropped before they were read.
+        once: End when all that is there has landed.
+    """
+    from flows.cli import run_flow
+
+    run_flow("consume", source, ingest, skip_lost, once, params=read_given("", given))
 
 
 def take_in_now(params: Params) -> None:

@@ -30,7 +30,7 @@ def quarantine(
         say("nothing in quarantine fits: `ml quarantine` lists all" if rule or file else "nothing is in quarantine")
     elif rule or file:
         for entry in entries.iter_rows(named=True):
-            say(describe(entry))
+            say(*describe(entry).split("\n"))
     else:
         say_table(list(map(sum_up, by_reason(entries))))
         say("`ml quarantine --file FILE` or `--rule RULE` shows all of it; `ml replay` checks again, after a mend")

@@ -2,12 +2,14 @@
 
 from typing import Literal
 
+from tasks.core.errors import InputError
 from tasks.core.params import Params
 from tasks.core.use_case import load_tables
 from tasks.data.sources.declared import open_source
 from tasks.data.sources.fit import broken_rules, fit_columns, undeclared
 from tasks.data.sources.overview import SourceState, look_at_sources, tell_age
 from tasks.data.sources.source import Memory
+from tasks.data.sources.windowed import Windowed
 from tasks.operations.options import Json, UsageError
 from tasks.operations.terminal import say, say_json, say_table
 
@@ -65,15 +67,22 @@ def tell_fit(name: str, params: Params, as_json: bool) -> None:
     if as_json:
         say_json({"columns": [fit._asdict() for fit in fits], "broken_rules": broken, "undeclared": more})
         return
+    if raw.rows.is_empty():
+        raise InputError(f"source {name} has no rows yet: they are what a test reads")
+    if isinstance(source, Windowed):
+        source.check_cursor(raw, Memory(table, zone))
     say(f"{raw.rows.height} rows of {source.table} from {name}")
     say_table([fit._asdict() for fit in fits])
     if more:
         say(f"not in the contract, so left out: {', '.join(more)}")
     for rule, count in broken.items():
         say(f"{count} of {raw.rows.height} rows break {rule}")
-    bad = sum(fit.fit != "ok" for fit in fits)
+    if bad := sum(fit.fit != "ok" for fit in fits):
+        raise InputError(f"{bad} of {len(fits)} columns do not fit")
+    if broken:
+        say("rows that break a rule go to quarantine; more than validation.max_bad_share of a file set it aside")
     reads = "ml consume" if source.kind == "stream" else "ml ingest"
-    say(f"{bad} of {len(fits)} columns do not fit" if bad else f"all {len(fits)} columns fit: `{reads}` reads it")
+    say(f"all {len(fits)} columns fit: `{reads}` reads it")
 
 
 if __name__ == "__main__":

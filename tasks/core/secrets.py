@@ -7,13 +7,14 @@ from typing import Any
 
 from tasks.core.errors import InputError, without_secrets
 
-ADDRESS = re.compile(r"//[^/?#\s]*@|[?&;]\s*(password|passwd|token|secret|sig|signature|api_?key)=", re.IGNORECASE)
-KEYWORDS = re.compile(r"\b(password|passwd)\s*=", re.IGNORECASE)  # as in "host=db password=..."
+KEY = r"(api|access|private|subscription|client|secret|shared)[-_.]?key"
+WORDS = rf"(auth|authorization|pass|passwd|password|pwd|secret|token|credentials?|signature|sig|cookie|appid|{KEY})"
+ADDRESS = re.compile(rf"//[^/?#\s]*@|[?&;](([^=&]*[-_.])?{WORDS}|key)=", re.IGNORECASE)
+VALUE = re.compile(r"(password|passwd|pwd|secret)\s*=|^(bearer|basic)\s|PRIVATE KEY|^[^/\s@]+:[^/\s@]+@", re.IGNORECASE)
 NAME = re.compile(
-    r"(auth|authorization|pass(word|wd)?|secret|token|credentials?|signature|cookie|(api|access|private)[-_.]?key)$",
-    re.I,
+    rf"^key$|(^|[-_.]){WORDS}$|[-_.]key[-_.](pem|password)$|(password|secret|token|apikey)$", re.IGNORECASE
 )
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 FROM = "_from"  # how the name of a setting ends that names a variable
 HIDDEN = 4  # characters from which on a value is hidden
 
@@ -32,14 +33,18 @@ def refuse_secrets(settings: Mapping[str, Any]) -> None:
         ValueError: It names the setting.
     """
     for path, value in leaves(settings):
-        name = path[-1]
         if any(part.endswith(FROM) for part in path):
             if not VARIABLE.fullmatch(value):
                 raise ValueError(f"{'.'.join(path)} must be the name of a variable, such as DATABASE_URL")
-        elif NAME.search(name) or ADDRESS.search(value) or KEYWORDS.search(value):
+        elif any(map(NAME.search, path)) or ADDRESS.search(value) or VALUE.search(value):
+            where = (
+                f"{path[0]}{FROM}"
+                if path[0] in ("params", "headers", "options")
+                else f"a setting that ends with {FROM}"
+            )
             raise ValueError(
-                f"{'.'.join(path)} holds a secret, which does not belong in a file: put it into a variable, and name "
-                f"that in {path[0]}{FROM}"
+                f"{'.'.join(path)} looks like a secret, which does not belong in a file: put it into a variable, "
+                f"and name that in {where}"
             )
 
 
@@ -65,8 +70,10 @@ def read_secret(variable: str, what: str) -> str:
     Raises:
         InputError: It is not set.
     """
-    if not (value := os.environ.get(variable)):
-        raise InputError(f"the variable {variable} is not set: it must hold {what}")
+    if not (value := os.environ.get(variable, "").strip()):
+        raise InputError(
+            f"the variable {variable} is not set: it must hold {what}; `set -a; . ./.env; set +a` reads .env"
+        )
     return value
 
 

@@ -16,6 +16,8 @@ from tasks.core.errors import FULL, InputError, StoreError, first_line, without_
 from tasks.core.store import store
 
 TRIES = 40
+DAY = 86_400_000_000  # microseconds
+CALENDAR = (-719_162, 2_932_896)  # days from 1970 of the years 1 to 9999
 KEPT = timedelta(days=7)  # how long files that a table no longer needs stay, for those who read it meanwhile
 
 
@@ -121,8 +123,23 @@ def as_json(rows: pl.DataFrame) -> pl.Series:
     times = pl.selectors.datetime().dt.cast_time_unit("us")
     text = rows.select(sorted(rows.columns)).with_columns(times, pl.selectors.binary().bin.encode("hex"))
     endless = [c.name for c in text.select(pl.selectors.float()) if not c.drop_nulls().is_finite().all()]
-    text = text.with_columns(pl.selectors.temporal().dt.to_string("iso:strict"), pl.col(endless).cast(pl.String))
+    odd = [spell_out(c) for c in text.select(pl.selectors.datetime() | pl.selectors.date()) if not is_in_calendar(c)]
+    text = text.with_columns(*odd, pl.col(endless).cast(pl.String))
+    text = text.with_columns(pl.selectors.temporal().dt.to_string("iso:strict"))
     return text.to_struct("row").struct.json_encode()
+
+
+def is_in_calendar(times: pl.Series) -> bool:
+    """Whether all times are of the years 1 to 9999; infinity of a database, for one, is not."""
+    days = times.to_physical() // (1 if times.dtype == pl.Date else DAY)
+    return bool(days.is_between(*CALENDAR).fill_null(True).all())
+
+
+def spell_out(times: pl.Series) -> pl.Series:
+    """Times as text; those of no calendar as the number that stands for them."""
+    days = times.to_physical() // (1 if times.dtype == pl.Date else DAY)
+    held = times.to_frame().select(pl.when(days.is_between(*CALENDAR)).then(pl.col(times.name))).to_series()
+    return held.dt.to_string("iso:strict").fill_null(times.to_physical().cast(pl.String))
 
 
 def bounds(table: Table, rows: pl.DataFrame) -> list[str]:

@@ -137,16 +137,13 @@ class LandingPlace:
                 os.utime(part, ns=(to_nanoseconds(modified), to_nanoseconds(modified)))
         return modified
 
-    def read_whole(self, name: str) -> bytes:
+    def open(self, name: str) -> bytes:
         """The content of a file, whatever it is by now.
 
         Raises:
-            InputError: It cannot be read.
+            OSError: It cannot be read.
         """
-        try:
-            return self._read(name)
-        except OSError as error:
-            raise InputError(f"{self.source}/{name} cannot be read: {first_line(error)}") from None
+        return self._read(name)
 
     def _read(self, name: str) -> bytes:
         if not self.remote:

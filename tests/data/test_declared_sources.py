@@ -66,10 +66,11 @@ def test_a_bucket_of_others_is_taken_in_and_a_source_lands_on_s3(own_workspace, 
     [
         (
             "gs://bucket/x",
-            "sources.exports: path: Value error, gs://bucket/x is neither a folder nor s3://shared/prefix",
+            "sources.exports: path: gs://bucket/x is neither a folder nor s3://bucket/prefix",
         ),
         ("nowhere", "path of source exports names nowhere, but there is no such folder"),
-        (".", "would take in"),
+        (".", "sources.exports.path: . and landing, where files land, overlap"),
+        ("landing/readings", "overlap"),
         ("s3://no-such-bucket/x", "there is no such bucket"),
     ],
 )
@@ -96,6 +97,19 @@ def test_a_folder_that_cannot_be_read_is_told_and_others_land(path, sentence, ow
         {"options": {"ssl.key.password": SECRET}},
         {"options_from": {"sasl.password": f"{SECRET} is not a name"}},
         {"password": 12345},
+        {"headers": {"Proxy-Authorization": "x"}},
+        {"headers": {"X-Trace": f"Bearer {SECRET}"}},
+        {"headers": {"Ocp-Apim-Subscription-Key": SECRET}},
+        {"params": {"key": SECRET}},
+        {"params": {"appid": SECRET}},
+        {"url": f"https://host/x?client_secret={SECRET}"},
+        {"url": f"https://host/x?X-Amz-Signature={SECRET}"},
+        {"url": f"https://host/x?key={SECRET}"},
+        {"options": {"ssl.key.pem": SECRET}},
+        {"options": {"sasl.oauthbearer.config": f"principal=x client_secret={SECRET}"}},
+        {"servers": f"me:{SECRET}@host:9092"},
+        {"password": {"value": SECRET}},
+        {"uri_from": SECRET},
         {"deep": [{"er": {"client_secret": SECRET}}]},
     ],
 )
@@ -111,6 +125,7 @@ def test_a_secret_in_params_yaml_is_refused_and_not_repeated(settings, own_works
 def test_what_is_no_secret_is_not_refused():
     refuse_secrets({"headers": {"Accept": "application/json"}, "next": "next_token", "pages": "token", "user": "me"})
     refuse_secrets({"options": {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.username": "me"}})
+    refuse_secrets({"params": {"sort_key": "id", "monkey": "1"}, "url": "https://host/x?monkey=1&author=me"})
     refuse_secrets({"uri_from": "DATABASE_URL", "headers_from": {"Authorization": "API_AUTH"}, "start": None})
 
 

@@ -1,5 +1,6 @@
 """An API as a source: every way of paging, a server that is busy, broken, slow or gone."""
 
+import json
 import random
 import time
 from datetime import UTC, datetime
@@ -115,6 +116,37 @@ def test_a_source_without_a_sign_of_life_holds_up_no_other(pull, api, own_worksp
     landing = take_in_all(TABLES, sources, timeout="2s")
     assert landing.changes[0].added == 250
     assert "source hanging gave no sign of life for data.timeout (2 s)" in landing.troubles[0]
+
+
+def test_a_row_that_moves_to_another_page_while_pages_are_read_is_not_missed(pull, api, own_workspace):
+    def move(number: int) -> None:
+        if number == 2:
+            api.rows.append(api.rows.pop(0) | {"updated_at": "2013-05-02T00:00:00Z"})
+
+    api.fails = move
+    assert pull().changes[0].added == 250 and len(stored(own_workspace)) == 250
+
+
+@pytest.mark.parametrize("answer", [(204, {}, b""), (200, {}, b""), (200, {}, b'\xef\xbb\xbf{"data": {"items": []}}')])
+def test_an_answer_without_rows_is_nothing_new(answer, pull, api):
+    api.fails = lambda number: answer
+    landing = pull()
+    assert landing.troubles == [] and landing.changes == []
+
+
+def test_values_that_json_should_not_hold_are_bad_rows_and_keep_no_other_out(pull, api, own_workspace):
+    api.style = "none"
+    rows = json.dumps([as_json(reading(n)) for n in range(20)])
+    odd = rows.replace('"value": 3,', '"value": NaN,').replace('"value": 4,', f'"value": {"9" * 400},')
+    odd = odd.replace('"n5"', '"\\ud800"').replace('"value": 6,', '"value": {"deep": [1]},')
+    api.fails = lambda number: (200, {}, odd.encode())
+    change = pull(pages="none", items="").changes[0]
+    assert (change.added, change.quarantined) == (17, 3)
+
+
+def test_a_secret_with_the_end_of_a_line_is_used_without_it(pull, api, monkeypatch):
+    monkeypatch.setenv("API_AUTH", "Bearer s3cr3t\n")
+    assert pull(headers_from={"Authorization": "API_AUTH"}).changes and api.asked[0]["authorization"] == "Bearer s3cr3t"
 
 
 def test_pages_that_never_end_are_told(pull, api):

@@ -54,7 +54,8 @@ def test_a_first_read_goes_by_windows_and_goes_on_where_it_stopped(pull, databas
     database.fill("readings", frame([reading(n * 60) for n in range(500)]))
     assert len(pull(window="100h").changes) == 5
     (own_workspace / "landing" / "readings" / landed(own_workspace)[-1]).unlink()
-    assert pull(window="100h").changes == []  # what was taken in is remembered, too
+    (again,) = pull(window="100h").changes  # what was taken in is remembered; its last hour lands again, once
+    assert again.read == again.unchanged == 2 and pull(window="100h").changes == []
     assert len(stored(own_workspace)) == 500
 
 
@@ -157,6 +158,55 @@ def test_a_schema_that_changed_under_way_is_told_and_the_next_run_goes_on(
     assert pull().changes[0].added == 5
 
 
+def test_what_was_read_again_lands_only_where_it_changed(pull, database, own_workspace):
+    database.fill("readings", frame([reading(n) for n in range(50)] + [reading(50, 9_999_999)]))
+    assert pull().changes[0].quarantined == 1
+    database.run("update readings set value = 7 where note = 'n9'")
+    database.fill("readings", frame([reading(60)]))
+    change = pull().changes[0]
+    assert (change.read, change.added, change.corrections, change.quarantined) == (2, 1, 1, 0)
+
+
+def test_a_state_that_comes_back_with_its_old_cursor_arrives(pull, database, own_workspace):
+    database.fill("readings", frame([reading(n) for n in range(10)]))
+    pull()
+    for value, minute in ((500, 14), (9, 9), (500, 14), (9, 9)):
+        moment = START + timedelta(minutes=minute)
+        database.run(f"update readings set value = {value}, updated_at = '{moment.isoformat()}' where note = 'n9'")
+        assert pull().changes[0].corrections == 1 and stored(own_workspace)[1, 9] == value
+
+
+def test_times_of_no_calendar_are_bad_rows_and_stop_nothing(pull, database, own_workspace):
+    database.fill("readings", frame([reading(n) for n in range(30)]))
+    database.run("update readings set at = 'infinity' where note = 'n3'")
+    database.run("update readings set updated_at = 'infinity' where note = 'n4'")
+    database.run("update readings set at = '-infinity' where note = 'n29'")
+    landing = pull()
+    assert landing.troubles == [] and sum(change.quarantined for change in landing.changes) == 3
+    assert len(stored(own_workspace)) == 27 and pull().changes == []
+
+
+def test_a_day_is_the_midnight_of_the_zone_that_is_named(database, own_workspace):
+    database.run(TABLE.replace("updated_at timestamptz", "updated_at date"))
+    database.run("insert into readings values (1, '2013-05-01T00:00Z', 1, 'x', '2013-07-03')")
+    sources = {"meters": SOURCE}
+    zone = {"time_zone": "Europe/Berlin"}
+    day = TABLES["readings"]
+    from dataclasses import replace
+
+    tables = {"readings": replace(day, dates=["updated_at"])}
+    assert take_in_all(tables, sources, **zone).changes[0].added == 1
+    database.run("insert into readings values (1, '2013-05-01T00:01Z', 1, 'y', '2013-07-03')")
+    assert take_in_all(tables, sources, **zone).changes[0].added == 1
+
+
+def test_types_that_come_as_bytes_are_refused_with_the_mend(pull, database):
+    database.fill("readings", frame([reading(1)]))
+    (told,) = pull(query="select meter, at, value, updated_at, '10.0.0.1'::inet as note from readings").troubles
+    assert told == "source meters: note is of the type inet, which cannot be read: cast it to text in a query"
+    assert pull(query="select meter, at, value, updated_at, gen_random_uuid() as note from readings -- all").changes
+
+
 def test_an_added_column_changes_nothing(pull, database, own_workspace):
     database.fill("readings", frame([reading(1)]))
     database.run("alter table readings add more money default 3")
@@ -175,6 +225,9 @@ def test_an_added_column_changes_nothing(pull, database, own_workspace):
             "look at the server and the variable DATABASE_URL",
         ),
         ("s3cr3t", "look at the server and the variable DATABASE_URL"),
+        ("postgresql://postgres:s3cr/3t@127.0.0.1/postgres", "its address cannot be used"),
+        ("postgresql://postgres:x@s3cr3t@127.0.0.1/postgres", "could not translate host name"),
+        ("host=127.0.0.1 port=1 password=s3cr3t", "Connection refused"),
     ],
 )
 def test_wrong_credentials_are_told_without_the_secret(uri, sentence, pull, postgres, monkeypatch):

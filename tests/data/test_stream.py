@@ -1,13 +1,17 @@
 """A stream as a source: nothing lost or doubled through restarts and rebalances, and what is no row is kept."""
 
 import json
+import os
+import signal
 import time
 from datetime import timedelta
 
 import polars as pl
 import pytest
+from kills import processes
 from landings import take_in_all
 from meters import TABLES, as_json, reading, stored
+from stores import use_workspace
 
 from tasks.core.errors import InputError
 from tasks.core.params import Params
@@ -300,3 +304,37 @@ def test_every_message_is_a_row_or_in_quarantine_whatever_is_in_it(own_workspace
     parted = part_messages(messages, TABLES["readings"], None)
     assert parted.rows.height == 1  # the last state of one reading
     assert len({found.message.offset for found in parted.poison}) == len(parted.poison) >= 14
+
+
+@pytest.mark.slow
+def test_a_consumer_that_was_stopped_for_long_lets_no_older_state_win(broker, topic, own_workspace):
+    """It holds messages when another goes on with its partitions; when it wakes up, they are old."""
+    params = declare(broker, topic, land="3s")
+    child = processes.Process(target=consume_here, args=(own_workspace, params.sources))
+    child.start()
+    give_up = time.monotonic() + WAIT
+    send(broker, topic, [1], partition=0)
+    while not landed(own_workspace):
+        time.sleep(0.1)
+        assert time.monotonic() < give_up
+    broker.send(topic, [as_json(reading(2, value)) for value in range(20)], partition=0)
+    time.sleep(1)  # it may have read them by now, or not: both must end well
+    os.kill(child.pid, signal.SIGSTOP)
+    broker.send(topic, [as_json(reading(2, 999))], partition=0)
+    drain(params)
+    os.kill(child.pid, signal.SIGCONT)
+    broker.send(topic, [as_json(reading(3))], partition=1)
+    while not any(name.startswith("meters-p1") for name in landed(own_workspace)):
+        time.sleep(0.1)
+        assert time.monotonic() < give_up
+    child.kill()
+    child.join()
+    assert values(own_workspace) == {(1, 1): 1, (1, 2): 999, (1, 3): 3}
+
+
+def consume_here(folder, sources) -> None:
+    """Consume in a process of its own, until it is killed."""
+    use_workspace(folder)
+    with consuming(Params.load().model_copy(update={"sources": sources}), TABLES, None, False, False) as streams:
+        while streams.wait(timedelta(seconds=1)):
+            pass

@@ -41,7 +41,7 @@ def mark_pulled(number: int, moment: datetime, digest: str) -> str:
 
 def mark_streamed(topic: str, partition: int, first: int, last: int, moment: datetime) -> str:
     """The bookmark of a file of a stream, with the offsets that it stands for and the time of its newest message."""
-    return f"p{partition}-{digest_topic(topic)}-{first}-{last}-{moment:{STAMP}}"
+    return f"p{partition}-{digest_topic(topic)}-{first:012}-{last:012}-{moment:{STAMP}}"  # in the order of offsets
 
 
 def digest_topic(topic: str) -> str:

@@ -141,7 +141,7 @@ class StreamConsumer:
         from confluent_kafka import KafkaException, TopicPartition
 
         done = []
-        for partition in partitions:
+        for partition in self._require_mine(partitions):
             messages = self._held[partition]
             self._land_messages(partition, messages)
             self._next[partition] = messages[-1].offset + 1
@@ -150,6 +150,17 @@ class StreamConsumer:
         if done:
             with suppress(KafkaException):  # the files say where to go on; offsets are for those who look at the group
                 self._consumer.commit(offsets=done, asynchronous=False)
+
+    def _require_mine(self, partitions: Iterable[int]) -> list[int]:
+        """The partitions that are still this member's; one that was stopped for long may not know that it lost them."""
+        assert self._landed is not None
+        mine = [partition for partition in partitions if partition in self._next]
+        known = next_offsets(self._landed.look_again(), self.stream.topic) if mine else {}
+        lost = [partition for partition in mine if known.get(partition, 0) > self._next[partition]]
+        if lost:
+            self.memory.tell(f"source {self.stream.name}: another consumer went on with partitions {lost}")
+            self._forget(lost)
+        return [partition for partition in mine if partition not in lost]
 
     def _land_messages(self, partition: int, messages: list[Message]) -> None:
         assert self._landed is not None

@@ -138,7 +138,12 @@ def consuming(params: Params, tables: Tables, name: str | None, skip_lost: bool,
     Raises:
         InputError: There is none.
     """
-    streams = Consuming(choose_streams(params, tables, name), params, tables, skip_lost, once)
+    chosen = choose_streams(params, tables, name)
+    for stream in chosen:
+        print(
+            f"{stream.name}: topic {stream.topic} at {stream.servers}, landed every {stream.land.total_seconds():g} s"
+        )
+    streams = Consuming(chosen, params, tables, skip_lost, once)
     try:
         yield streams
     finally:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from tasks.core.errors import InputError
 from tasks.core.params import Params
 from tasks.core.params_files import explain
+from tasks.core.workspace import workspace
 from tasks.data.landing import LandingPlace
 from tasks.data.places import Places
 from tasks.data.sources.files import Files
@@ -57,12 +58,15 @@ def open_source(name: str, params: Params, tables: Tables) -> Source:
     try:
         source = KINDS[kind].model_validate(settings | {"name": name})
     except ValidationError as error:
-        raise InputError(f"sources.{name}: {explain(error, KINDS[kind])}") from None
+        told = f"sources.{name}: {explain(error, KINDS[kind])}".replace(": : ", ": ").replace("Value error, ", "")
+        raise InputError(told) from None
     if source.table not in tables:
         raise InputError(
             f"sources.{name}.table: there is no table {source.table!r} in project/contract.py: "
             f"it declares {', '.join(tables)}"
         )
+    if isinstance(source, Files) and overlap(source.path, params.ingest.landing):
+        raise InputError(f"sources.{name}.path: {source.path} and {params.ingest.landing}, where files land, overlap")
     nullable = {column for column, declared in tables[source.table].columns.items() if declared.nullable}
     if odd := set(getattr(source, "optional", ())) - nullable:
         raise InputError(
@@ -78,6 +82,17 @@ def open_source(name: str, params: Params, tables: Tables) -> Source:
             f"sources.{name}.count needs a cursor that is a column of {source.table} in project/contract.py"
         )
     return source
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether one of two places lies in the other."""
+    if ("://" in one) != ("://" in other):
+        return False
+    if "://" in one:
+        first, second = f"{one.rstrip('/')}/", f"{other.rstrip('/')}/"
+        return first.startswith(second) or second.startswith(first)
+    here, there = ((workspace().root / place).resolve() for place in (one, other))
+    return here.is_relative_to(there) or there.is_relative_to(here)
 
 
 def open_places(params: Params, tables: Tables) -> Places:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, first_line
 from tasks.core.sections import setting
 from tasks.data.formats import Raw, read_raw
 from tasks.data.landing import LandingPlace
@@ -38,6 +38,8 @@ class Files(Source):
         if files.is_empty():
             raise InputError(f"source {self.name}: there are no files in {self.path}")
         name = files["file"][-1]
-        content = self.place.read_whole(name)
-        raw = read_raw(content, name, memory.table.columns)
+        try:
+            raw = read_raw(self.place.open(name), name, memory.table.columns)
+        except OSError as error:
+            raise InputError(f"source {self.name}: {self.path}/{name} cannot be read: {first_line(error)}") from None
         return raw._replace(rows=raw.rows.head(count))

@@ -1,5 +1,6 @@
 """Rows of an API that answers with JSON, page by page."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal, Self
@@ -8,12 +9,11 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import polars as pl
 from pydantic import model_validator
-from pydantic_core import from_json, to_json
 
-from tasks.core.errors import DataError, InputError, first_line
+from tasks.core.errors import InputError, first_line
 from tasks.core.secrets import read_secret
 from tasks.core.sections import Span, setting
-from tasks.data.formats import Raw, read_json
+from tasks.data.formats import Raw
 from tasks.data.sources.patient import Patient
 from tasks.data.sources.source import Memory, fill_optional
 from tasks.data.sources.windowed import Windowed
@@ -56,24 +56,25 @@ class Http(Windowed):
         return self.until_param is not None
 
     def fetch(self, memory: Memory, since: datetime | None, until: datetime | None) -> Raw:
-        rows = [row for page in self._read_pages(since, until, memory) for row in page]
-        raw = self._to_raw(rows, [*memory.table.columns, *([self.cursor] if self.cursor else [])])
+        rows, pages = self._read_once(since, until, memory)
+        while self.cursor and pages > 1 and self.pages in ("number", "offset"):  # rows may have moved to a page before
+            again, pages = self._read_once(since, until, memory)
+            if not (missed := {text: row for text, row in again.items() if text not in rows}):
+                break
+            rows |= missed
+        raw = to_raw(list(rows.values()), [*memory.table.columns, *([self.cursor] if self.cursor else [])])
         return fill_optional(raw, self.optional)
 
     def sample(self, count: int, memory: Memory) -> Raw:
         rows = next(self._read_pages(self.start, None, memory))[:count]
-        return self._to_raw(rows, [name for row in rows for name in row])
+        return to_raw(rows, [name for row in rows for name in row])
 
-    def _to_raw(self, rows: list[dict[str, Any]], columns: list[str]) -> Raw:
-        """The rows, each value as text that may stand for any type."""
-        columns = list(dict.fromkeys(columns))
-        if not rows:
-            return Raw(pl.DataFrame(schema=dict.fromkeys(columns, pl.String)), frozenset(columns))
-        try:
-            found = read_json(b"\n".join(map(to_json, rows)), columns)
-        except Exception as error:  # whatever the reader raises
-            raise DataError(f"source {self.name}: {first_line(error)}; look at items") from None
-        return Raw(found, frozenset(found.columns))
+    def _read_once(
+        self, since: datetime | None, until: datetime | None, memory: Memory
+    ) -> tuple[dict[str, dict[str, Any]], int]:
+        """All rows of all pages, by their content, and the number of pages."""
+        pages = list(self._read_pages(since, until, memory))
+        return {json.dumps(row): row for page in pages for row in page}, len(pages)
 
     def _read_pages(
         self, since: datetime | None, until: datetime | None, memory: Memory
@@ -104,7 +105,8 @@ class Http(Windowed):
         held = f"a secret of source {self.name}"
         headers = self.headers | {name: read_secret(value, held) for name, value in self.headers_from.items()}
         client = httpx.Client(timeout=self.timeout.total_seconds(), headers=headers)
-        return Patient(client, self.name, self.patience.total_seconds(), self.rate)
+        secrets = [headers[name] for name in self.headers_from]
+        return Patient(client, self.name, self.patience.total_seconds(), self.rate, secrets)
 
     def _first_params(self, since: datetime | None, until: datetime | None) -> dict[str, str]:
         held = f"a secret of source {self.name}"
@@ -117,9 +119,11 @@ class Http(Windowed):
         return params | ({self.page_param: first} if first else {})
 
     def _parse(self, answer: httpx.Response) -> Any:
+        if not answer.content:  # as 204 has none
+            return nest(self.items)
         try:
-            return from_json(answer.content)
-        except ValueError as error:
+            return json.loads(answer.content.decode("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
             raise InputError(
                 f"source {self.name} answers with what is no JSON: {first_line(error)}; look at url"
             ) from None
@@ -143,12 +147,36 @@ class Http(Windowed):
             return (address, params | {self.page_param: str(token)}) if token not in (None, "", False) else None
         if self.pages == "none" or not (link := answer.links.get("next", {}).get("url") or dig(body, self.next)):
             return None
-        there = urljoin(str(answer.url), str(link))
+        try:
+            there = urljoin(str(answer.url), str(link))
+        except ValueError:
+            raise InputError(f"source {self.name}: its next page has an address that is none; look at next") from None
         if urlsplit(there)[:2] != urlsplit(self.url)[:2]:
             raise InputError(
                 f"source {self.name}: its next page lies on another host, which gets no secrets; look at url"
             )
         return there, {name: params[name] for name in self.params_from}
+
+
+def to_raw(rows: list[dict[str, Any]], columns: list[str]) -> Raw:
+    """The columns that rows have, each value as text that may stand for any type."""
+    present = [column for column in dict.fromkeys(columns) if not rows or any(column in row for row in rows)]
+    values = {column: [spell(row.get(column)) for row in rows] for column in present}
+    return Raw(pl.DataFrame(values, schema=dict.fromkeys(present, pl.String)), frozenset(present))
+
+
+def spell(value: Any) -> str | None:
+    """A value of JSON as text."""
+    text = value if value is None or isinstance(value, str) else json.dumps(value)
+    return text if text is None else text.encode("utf-8", "replace").decode()
+
+
+def nest(path: str) -> Any:
+    """An answer without rows."""
+    body: Any = []
+    for name in reversed([name for name in path.split(".") if name]):
+        body = {name: body}
+    return body
 
 
 def dig(body: Any, path: str) -> Any:

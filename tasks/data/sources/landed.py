@@ -2,6 +2,8 @@
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 
 import polars as pl
@@ -9,7 +11,7 @@ import polars as pl
 from tasks.core.errors import InputError
 from tasks.data.formats import TEXTS, Raw
 from tasks.data.landing import LandingPlace
-from tasks.data.sources.bookmarks import find_bookmark, is_of_source
+from tasks.data.sources.bookmarks import find_bookmark, is_of_source, moment_of
 
 
 class Landed:
@@ -37,6 +39,22 @@ class Landed:
     def newest(self) -> datetime | None:
         """When it landed something last."""
         return max((modified for modified in self.known.values() if modified is not None), default=None)
+
+    def look_again(self) -> list[str]:
+        """The bookmarks, with those of files that others landed meanwhile."""
+        self.known |= self.place.find(self.beginning)
+        return self.bookmarks
+
+    def recall(self, since: datetime | None) -> Iterator[pl.DataFrame]:
+        """The rows of the files whose newest cursor is not before a moment, in the order in which they were landed.
+
+        Of a source without a cursor they are those of the newest file; a file that was removed is left out.
+        """
+        files = sorted(name for name in self.known if find_bookmark(name))
+        chosen = files[-1:] if since is None else [name for name in files if (moment_of(name) or since) >= since]
+        for name in chosen:
+            with suppress(OSError, pl.exceptions.PolarsError):
+                yield pl.read_parquet(self.place.open(name))
 
     def add(self, raw: Raw, bookmark: str) -> str:
         """Land rows in a file, which counts as newer than all that the source landed before; returns its name.

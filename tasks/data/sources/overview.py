@@ -54,13 +54,11 @@ def look_at_sources(params: Params, tables: Tables, ask: bool = True) -> list[So
     for source in declared.sources.values():
         args = (source, params, tables, ledger, answers, ask)
         Thread(target=look_at, args=args, daemon=True).start()
-    found, end = {}, monotonic() + PATIENCE
-    while len(found) < len(declared.sources) and monotonic() < end:
-        try:
+    found, left, end = {}, (1 + ask) * len(declared.sources), monotonic() + PATIENCE
+    while left and monotonic() < end:
+        with suppress(Empty):
             state = answers.get(timeout=0.5)
-            found[state.name] = state
-        except Empty:
-            continue
+            found[state.name], left = state, left - 1
     lost = dict.fromkeys(declared.sources, f"did not answer within {PATIENCE:g} s") | declared.troubles
     return [found.get(name) or hopeless(name, params, lost[name]) for name in params.sources]
 
@@ -82,7 +80,10 @@ def look_at(
         if reading := find_reading(source.name):
             state = state._replace(read_at=reading.read_at, trouble=reading.trouble)
         state = state._replace(**find_progress(source, params, mine))
-        answers.put(state._replace(**ask_source(source, state, params, tables)) if ask else state)
+        if ask:
+            answers.put(state._replace(trouble=f"did not answer within {PATIENCE:g} s"))  # until it does
+            state = state._replace(**ask_source(source, params, tables))
+        answers.put(state)
     except Exception as error:  # of a library, too
         answers.put(state._replace(trouble=str(error) if isinstance(error, InputError) else first_line(error)))
 
@@ -96,7 +97,7 @@ def find_progress(source: Source, params: Params, ledger: pl.DataFrame) -> dict[
     return {"landed_until": newest_moment(landed.bookmarks), "usable_until": newest_moment(usable)}
 
 
-def ask_source(source: Source, state: SourceState, params: Params, tables: Tables) -> dict[str, Any]:
+def ask_source(source: Source, params: Params, tables: Tables) -> dict[str, Any]:
     """What a source answers by itself.
 
     Raises:

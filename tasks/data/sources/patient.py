@@ -2,11 +2,13 @@
 
 import random
 import time
+from collections.abc import Sequence
 from typing import Self
 
 import httpx
 
 from tasks.core.errors import InputError, first_line
+from tasks.core.secrets import hide
 
 AGAIN = {408, 425, 429, 500, 502, 503, 504}  # answers that may be others a moment later
 FIRST_WAIT, LONGEST_WAIT = 0.1, 10.0  # seconds between two tries
@@ -20,9 +22,13 @@ class Patient:
         name: Of the source, for sentences.
         patience: Seconds that one page may take, with all tries.
         rate: Requests a second, at most.
+        secrets: What no sentence may show.
     """
 
-    def __init__(self, client: httpx.Client, name: str, patience: float, rate: float | None) -> None:
+    def __init__(
+        self, client: httpx.Client, name: str, patience: float, rate: float | None, secrets: Sequence[str] = ()
+    ) -> None:
+        self.secrets = secrets
         self.client, self.name, self.patience, self.pause = client, name, patience, 1 / rate if rate else 0.0
         self._asked = float("-inf")
 
@@ -45,12 +51,11 @@ class Patient:
             if isinstance(answer, httpx.Response) and answer.is_success:
                 return answer
             if isinstance(answer, httpx.Response) and answer.status_code not in AGAIN:
-                raise InputError(f"source {self.name} {describe(answer)}")
+                raise InputError(hide(f"source {self.name} {describe(answer)}", *self.secrets))
             wait = wait_before(answer, tries)
             if time.monotonic() + wait > give_up:
-                raise InputError(
-                    f"source {self.name} {describe(answer)}; {tries} tries in patience ({self.patience:g} s)"
-                )
+                told = f"source {self.name} {describe(answer)}; {tries} tries in patience ({self.patience:g} s)"
+                raise InputError(hide(told, *self.secrets))
             time.sleep(wait)
 
     def _try(self, address: str, params: dict[str, str]) -> httpx.Response | httpx.TransportError:
@@ -61,7 +66,8 @@ class Patient:
         except httpx.TransportError as error:
             return error
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            raise InputError(f"source {self.name} cannot be asked: {first_line(error)}; look at url") from None
+            told = hide(f"source {self.name} cannot be asked: {first_line(error)}; look at url", *self.secrets)
+            raise InputError(told) from None
 
 
 def wait_before(answer: httpx.Response | httpx.TransportError, tries: int) -> float:

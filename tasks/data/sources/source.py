@@ -1,7 +1,8 @@
 """What a source is: rows of one table from elsewhere."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import polars as pl
@@ -24,6 +25,7 @@ class Memory(NamedTuple):
     table: Table  # that its rows are of
     time_zone: str | None  # of times that have none
     bookmarks: Sequence[str] = ()  # of the files that it landed
+    recall: Callable[[datetime | None], Iterable[pl.DataFrame]] = lambda since: ()  # rows that it landed since a moment
     tell: Callable[[str], None] = lambda text: None  # progress of long work; also a sign that the source does not hang
 
 

@@ -7,12 +7,15 @@ import polars as pl
 import pyarrow as pa
 from pydantic import model_validator
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, first_line
+from tasks.core.moments import POSSIBLE
 from tasks.core.secrets import hide, read_secret
 from tasks.core.sections import Span, setting
 from tasks.data.formats import Raw, in_utc, to_polars
 from tasks.data.sources.source import Memory
 from tasks.data.sources.windowed import Windowed
+
+UNREACHED = ("Connection refused", "timeout expired", "could not translate host name", "server closed the connection")
 
 
 class Sql(Windowed):
@@ -43,7 +46,9 @@ class Sql(Windowed):
     def skip(self, memory: Memory, since: datetime) -> datetime | None:
         first = f"min({quote(self.cursor or '')})::timestamptz as first"
         query = f"select {first} from {self._whence()}{self._between(since, None)}"  # noqa: S608
-        return self.ask(query, ["first"], memory).rows["first"][0]
+        found = self.ask(query, ["first"], memory).rows["first"].drop_nulls()
+        possible = found.filter(found.is_between(*POSSIBLE))  # infinity is no time of Python's
+        return possible[0] if len(possible) else since if len(found) else None
 
     def sample(self, count: int, memory: Memory) -> Raw:
         order = f" order by {quote(self.cursor)} desc nulls last" if self.cursor else ""
@@ -57,7 +62,7 @@ class Sql(Windowed):
 
     def _whence(self) -> str:
         if self.query:
-            return f"({self.query.strip().rstrip(';')}) as source"
+            return f"({self.query.strip().rstrip(';')}\n) as source"  # it may end with a comment
         return ".".join(map(quote, (self.relation or self.table).split(".")))
 
     def _between(self, since: datetime | None, until: datetime | None) -> str:
@@ -83,17 +88,20 @@ class Sql(Windowed):
                 cursor.execute(query)
                 return to_raw(cursor.fetch_arrow_table(), columns)
         except (Error, ValueError, OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
-            raise InputError(f"source {self.name}: {self._tell(hide(str(error), uri))}") from None
+            told = self._tell(hide(str(error), uri)) if isinstance(error, Error) else first_line(error)
+            raise InputError(f"source {self.name}: {told}") from None
 
     def _tell(self, said: str) -> str:
         """One sentence about a database that does not do what it was asked."""
-        why = next((line for line in said.splitlines() if "ERROR" in line or "FATAL" in line), said.splitlines()[0])
-        why = why.rpartition("ERROR:")[2].rpartition("FATAL:")[2].strip().removeprefix("IO: [libpq] ")
-        if "ERROR" not in said:
-            return f"the database cannot be reached: {why}; look at the server and the variable {self.uri_from}"
+        line = next((line for line in said.splitlines() if "ERROR:" in line or "FATAL:" in line), "")
+        why = line.rpartition("ERROR:")[2].rpartition("FATAL:")[2].strip()
         if "statement timeout" in said:
             return "the query took longer than patience: give it more, or shorter windows and an index on the cursor"
-        return f"the database refuses: {why}; mend relation, query or cursor, or the contract"
+        if "ERROR:" in line:
+            return f"the database refuses: {why}; look at relation, query and cursor"
+        known = [words for words in UNREACHED if words in said]  # other words may hold parts of the address
+        why = why or (known[0] if known else "its address cannot be used")
+        return f"the database cannot be reached: {why}; look at the server and the variable {self.uri_from}"
 
 
 def quote(name: str) -> str:
@@ -109,18 +117,39 @@ def with_timeout(uri: str) -> str:
 
 
 def to_raw(table: pa.Table, columns: list[str] | None) -> Raw:
-    """The rows of a result; numbers of any size, JSON and the like come as text that may stand for any type."""
+    """The rows of a result; numbers of any size, JSON and the like come as text that may stand for any type.
+
+    Raises:
+        ValueError: A column that is asked for has a type that cannot be read.
+    """
     for number, field in enumerate(table.schema):
-        table = table.set_column(number, field.name, plain(table.column(number)))
+        kind = field.metadata and field.metadata.get(b"POSTGRESQL:type", b"").decode()
+        if is_odd(field.type) and (columns is None or field.name in columns):
+            if columns is not None:
+                raise ValueError(
+                    f"{field.name} is of the type {kind}, which cannot be read: cast it to text in a query"
+                )
+            table = table.set_column(number, field.name, pa.array([f"a {kind}"] * len(table), pa.string()))
+        elif isinstance(field.type, pa.BaseExtensionType):
+            table = table.set_column(number, field.name, plain(table.column(number)))
     rows = to_polars(in_utc(table), columns or table.column_names)
     return Raw(rows, frozenset(name for name, kind in rows.schema.items() if kind == pl.String))
 
 
+def is_odd(kind: pa.DataType) -> bool:
+    """Whether it is a type of PostgreSQL's own that comes as bytes nobody can read."""
+    if not isinstance(kind, pa.BaseExtensionType):
+        return pa.types.is_interval(kind)
+    return not (is_text(kind.storage_type) or isinstance(kind, pa.UuidType))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
 def plain(column: pa.ChunkedArray) -> Any:
     """A column of a type of PostgreSQL's own as text."""
-    if not isinstance(column.type, pa.BaseExtensionType):
-        return column
     storage = column.type.storage_type
-    if pa.types.is_string(storage) or pa.types.is_large_string(storage):
+    if is_text(storage):
         return pa.chunked_array([part.storage for part in column.chunks], storage)
     return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())

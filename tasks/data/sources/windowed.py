@@ -1,7 +1,7 @@
 """Sources that are read from a time on: the first time by windows, then from a lag before what was landed last."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 
@@ -9,13 +9,13 @@ import polars as pl
 from pydantic import BeforeValidator, model_validator
 
 from tasks.core.errors import DataError, InputError
-from tasks.core.moments import parse_moment
+from tasks.core.moments import POSSIBLE, parse_moment
 from tasks.core.sections import Span, setting
 from tasks.core.store import sha256
 from tasks.core.tables import as_json
 from tasks.data.conversion import Kind, UnfitError, bring, convert
 from tasks.data.formats import Raw
-from tasks.data.sources.bookmarks import DIGITS, STAMP, mark_pulled, newest_moment, parse_pulled
+from tasks.data.sources.bookmarks import mark_pulled, newest_moment, parse_pulled
 from tasks.data.sources.source import Batch, Memory, Pulled
 from tasks.features.table import TIME
 
@@ -57,23 +57,38 @@ class Windowed(Pulled):
         """The first cursor from a time on, where that can be asked for; None if there is none."""
         return since
 
-    def read(self, memory: Memory) -> Iterator[Batch]:
-        before = parse_pulled(memory.bookmarks)
-        number = before[-1][0] if before else 0
-        known = {stamp if self.cursor else "": digest for _, stamp, digest in before}  # of each time the newest
-        for raw in self._fetch_windows(memory):
-            convert(raw, memory.table, f"source {self.name}", memory.time_zone)  # refuses columns that do not fit
-            for rows, moment, digest in self._part(raw, memory):
-                place = f"{moment:{STAMP}}" if self.cursor else ""
-                if known.get(place) != digest:  # what is read again holds nothing new
-                    number, known[place] = number + 1, digest
-                    yield Batch(raw._replace(rows=rows), mark_pulled(number, moment, digest))
+    def check_cursor(self, raw: Raw, memory: Memory) -> None:
+        """Try what a first read would do.
 
-    def _fetch_windows(self, memory: Memory) -> Iterator[Raw]:
-        """The rows of each window that has some; the last has no end, so that no row hangs on this machine's clock."""
+        Raises:
+            InputError: The cursor cannot be used.
+        """
+        if self.start:
+            self._times(raw, memory)
+            self.skip(memory, self.start)
+
+    def read(self, memory: Memory) -> Iterator[Batch]:
+        numbers = [number for number, _, _ in parse_pulled(memory.bookmarks)]
+        number, since = max(numbers, default=0), self._since(memory)
+        states = newest_states(memory.recall(since), memory.table.key)
+        for raw in self._fetch_windows(memory, since):
+            convert(raw, memory.table, f"source {self.name}", memory.time_zone)  # refuses columns that do not fit
+            for rows, moment in self._part(raw, memory):
+                fresh = rows.filter(~is_known(rows, memory.table.key, states))
+                if fresh.height:
+                    number += 1
+                    digest = sha256(fresh.hash_rows().to_numpy().tobytes())
+                    yield Batch(raw._replace(rows=fresh), mark_pulled(number, moment, digest))
+
+    def _since(self, memory: Memory) -> datetime | None:
+        """The cursor from which on is read; None is all."""
         newest = newest_moment(memory.bookmarks)
-        since = self.start and max(self.start, newest - self.lag if newest else self.start)
+        return self.start and max(self.start, newest - self.lag if newest else self.start)
+
+    def _fetch_windows(self, memory: Memory, since: datetime | None) -> Iterator[Raw]:
+        """The rows of each window that has some; the last has no end, so that no row hangs on this machine's clock."""
         while since is None or (since := self.skip(memory, since)) is not None:
+            memory.tell("looks for what is new")
             left = timedelta(0) if since is None or not self.has_windows else datetime.now(UTC) - since
             until = since + self.window if since is not None and left > self.window else None
             raw = self.fetch(memory, since, until)
@@ -84,15 +99,11 @@ class Windowed(Pulled):
                 return
             since = until
 
-    def _part(self, raw: Raw, memory: Memory) -> Iterator[tuple[pl.DataFrame, datetime, str]]:
-        """The newest state of each row: of rows until now, and of those with a cursor to come.
-
-        Yields:
-            Rows, their newest cursor, and a digest of those that will be read again.
-        """
+    def _part(self, raw: Raw, memory: Memory) -> Iterator[tuple[pl.DataFrame, datetime]]:
+        """The newest state of each row, of rows until now and of those with a cursor to come; and the newest cursor."""
         now = datetime.now(UTC)
         if self.cursor is None:
-            yield raw.rows, now, digest_of(raw.rows)
+            yield raw.rows, now
             return
         rows = raw.rows.with_columns(self._times(raw, memory).alias(CURSOR))
         time, key = pl.col(CURSOR), memory.table.key
@@ -101,21 +112,24 @@ class Windowed(Pulled):
         later = (time > now).fill_null(False)
         for part in (part for part in (rows.filter(~later), rows.filter(later)) if part.height):
             newest = part[CURSOR].max()
-            moment = newest if isinstance(newest, datetime) else now
-            again = part.filter((time < min(moment, now) - self.lag).fill_null(False).not_()).drop(CURSOR)
-            yield part.drop(CURSOR), moment, digest_of(again)
+            yield part.drop(CURSOR), newest if isinstance(newest, datetime) else self._since(memory) or now
 
     def _times(self, raw: Raw, memory: Memory) -> pl.Series:
         """The cursor of each row, in UTC; null where it is no time."""
         assert self.cursor is not None
         if self.cursor not in raw.rows.columns:
             raise DataError(f"source {self.name} gives no column {self.cursor!r}, which is its cursor")
-        kind = Kind(raw.rows.schema[self.cursor], TIME, self.cursor in raw.texts, True, memory.time_zone)
+        given, value = raw.rows.schema[self.cursor], pl.col(self.cursor)
+        if given == pl.Date:  # which the database compares as the midnight of its session's zone
+            given, value = pl.Datetime("us"), value.cast(pl.Datetime("us"))
+        zone = memory.time_zone or ("UTC" if raw.rows.schema[self.cursor] == pl.Date else None)
+        kind = Kind(given, TIME, self.cursor in raw.texts, True, zone)
         try:
-            times = raw.rows.select(bring(pl.col(self.cursor), kind)).to_series()
+            times = raw.rows.select(bring(value, kind).alias(CURSOR)).to_series()
+            times = times.set(~times.is_between(*POSSIBLE), None)
         except UnfitError as why:
             raise DataError(f"source {self.name}: its cursor {self.cursor} {why}") from None
-        if times.null_count() == len(times):
+        if times.null_count() == len(times) and self.cursor in raw.texts:
             raise InputError(f"source {self.name}: its cursor {self.cursor} holds no times: name another column")
         return times
 
@@ -124,6 +138,23 @@ def describe(first: datetime | None, end: datetime | None) -> str:
     return f" since {first:%Y-%m-%d %H:%M}{f' until {end:%Y-%m-%d %H:%M}' if end else ''}" if first else ""
 
 
-def digest_of(rows: pl.DataFrame) -> str:
-    """What tells some rows from others, in whatever order they come."""
-    return sha256("\n".join(as_json(rows).sort()).encode())[:DIGITS]
+def newest_states(landed: Iterable[pl.DataFrame], key: list[str]) -> dict[str, str]:
+    """The newest state of each row that was landed, by its key; both as JSON."""
+    found: dict[str, str] = {}
+    for rows in landed:
+        found |= zip(keys_of(rows, key), as_json(rows), strict=True)
+    return found
+
+
+def is_known(rows: pl.DataFrame, key: list[str], states: Mapping[str, str]) -> pl.Series:
+    """Whether each row was landed as it is."""
+    if not states:
+        return pl.repeat(False, rows.height, eager=True)
+    pairs = zip(keys_of(rows, key), as_json(rows), strict=True)
+    return pl.Series([states.get(one) == row for one, row in pairs], dtype=pl.Boolean)
+
+
+def keys_of(rows: pl.DataFrame, key: list[str]) -> pl.Series:
+    """What tells rows apart: their keys, or all of a row whose key is not whole."""
+    whole = rows.select(pl.all_horizontal(pl.col(key).is_not_null())).to_series()
+    return rows.select(pl.when(whole).then(as_json(rows.select(key))).otherwise(as_json(rows))).to_series()
