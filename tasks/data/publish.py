@@ -12,6 +12,7 @@ from prefect import task
 from tasks.core.errors import InputError
 from tasks.core.files import atomic_write
 from tasks.core.params import Data, Params
+from tasks.core.workspace import workspace
 from tasks.data.arrivals import ARRIVED, OF, arrivals_file
 from tasks.data.fetch import object_path, read_listing
 from tasks.data.ledger import LEDGER, OLD_LEDGER, landed_files, read_ledger
@@ -26,7 +27,7 @@ from tasks.data.working_copy import place_version, refuse_edits
 
 @task
 def adopt_version(data: Data) -> Snapshot:
-    """The current version; one that `dvc add data` made becomes an entry.
+    """The current version; one that `dvc add data` made becomes an entry, and where there is no data an empty one.
 
     Args:
         data: How long a fetch may take.
@@ -34,6 +35,8 @@ def adopt_version(data: Data) -> Snapshot:
     Raises:
         InputError: It was made of an older version, so that it lacks what landed since.
     """
+    if not workspace().data_dvc.exists() and not known_versions() and not refuse_edits():
+        begin_empty()
     while (version := find_current()) not in (known := known_versions()):
         snapshot = pull_snapshot.fn(version, data)
         if known:
@@ -41,6 +44,13 @@ def adopt_version(data: Data) -> Snapshot:
         if record_version(version, known, "adopted", {}, []):
             return snapshot
     return pull_snapshot.fn(version, data)
+
+
+def begin_empty() -> None:
+    """Let the line of versions begin with one that holds no file, where all data is still to land."""
+    version = f"{keep_object(b'[]', cache_folder(), '.dir')}.dir"
+    if record_version(version, [], "adopted", {}, []):
+        print("there is no data yet: what lands now is the first")
 
 
 def refuse_loss(made: Snapshot, newest: Snapshot) -> None:

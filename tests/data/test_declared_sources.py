@@ -150,6 +150,15 @@ def test_files_of_a_table_wait_for_the_tables_that_they_refer_to():
     assert waiting(tables, {"a"}) == {"b", "c"} and waiting(tables, set()) == set()
 
 
+def test_a_project_whose_data_is_only_at_a_source_begins_with_its_first_read(own_workspace, database):
+    (own_workspace / "data.dvc").unlink()
+    database.fill("readings", frame([reading(n) for n in range(30)]), mode="create")
+    sources = {"meters": {"kind": "sql", "table": "readings", "cursor": "updated_at", "start": "2013-05-01"}}
+    assert take_in_all(TABLES, sources).changes[0].added == 30
+    assert len(stored(own_workspace)) == 30 and (own_workspace / "data.dvc").is_file()
+    assert take_in_all(TABLES, sources).changes == []
+
+
 def test_a_fit_tells_of_each_column_what_is_wrong():
     rows = pl.DataFrame(
         {"meter": ["1", "many"], "at": ["2013-05-01T00:00:00Z", None], "value": [True, False], "odd": [1, 2]}
