@@ -1,6 +1,6 @@
 """Rows of a PostgreSQL database, read by ADBC: columns, not rows, and in exact types."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
 import polars as pl
@@ -48,7 +48,7 @@ class Sql(Windowed):
         query = f"select {first} from {self._whence()}{self._between(since, None)}"  # noqa: S608
         found = self.ask(query, ["first"], memory).rows["first"].drop_nulls()
         possible = found.filter(found.is_between(*POSSIBLE))  # infinity is no time of Python's
-        return possible[0] if len(possible) else since if len(found) else None
+        return possible[0] if len(possible) else max(since, datetime.now(UTC)) if len(found) else None
 
     def sample(self, count: int, memory: Memory) -> Raw:
         order = f" order by {quote(self.cursor)} desc nulls last" if self.cursor else ""

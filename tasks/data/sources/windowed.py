@@ -19,6 +19,7 @@ from tasks.data.sources.bookmarks import mark_pulled, newest_moment, parse_pulle
 from tasks.data.sources.source import Batch, Memory, Pulled
 from tasks.features.table import TIME
 
+LOOKED_AT = 1_000  # rows
 CURSOR = "\0cursor"  # a column that no table has
 Moment = Annotated[datetime, BeforeValidator(lambda given: parse_moment(str(given)))]
 
@@ -74,11 +75,11 @@ class Windowed(Pulled):
         for raw in self._fetch_windows(memory, since):
             convert(raw, memory.table, f"source {self.name}", memory.time_zone)  # refuses columns that do not fit
             for rows, moment in self._part(raw, memory):
-                fresh = rows.filter(~is_known(rows, memory.table.key, states))
-                if fresh.height:
+                known = is_known(rows, memory.table.key, states)
+                if not known.all():
                     number += 1
-                    digest = sha256(fresh.hash_rows().to_numpy().tobytes())
-                    yield Batch(raw._replace(rows=fresh), mark_pulled(number, moment, digest))
+                    fresh = rows.filter(~known) if self.cursor else rows  # without a cursor the newest file has all
+                    yield Batch(raw._replace(rows=fresh), mark_pulled(number, moment, digest_of(fresh)))
 
     def _since(self, memory: Memory) -> datetime | None:
         """The cursor from which on is read; None is all."""
@@ -130,12 +131,18 @@ class Windowed(Pulled):
         except UnfitError as why:
             raise DataError(f"source {self.name}: its cursor {self.cursor} {why}") from None
         if times.null_count() == len(times) and self.cursor in raw.texts:
-            raise InputError(f"source {self.name}: its cursor {self.cursor} holds no times: name another column")
+            told = f"source {self.name}: its cursor {self.cursor} holds no times with a zone"
+            raise InputError(f"{told}; look at cursor and ingest.time_zone")
         return times
 
 
 def describe(first: datetime | None, end: datetime | None) -> str:
     return f" since {first:%Y-%m-%d %H:%M}{f' until {end:%Y-%m-%d %H:%M}' if end else ''}" if first else ""
+
+
+def digest_of(rows: pl.DataFrame) -> str:
+    """What tells a file from one that another machine lands under the same number."""
+    return sha256(f"{rows.height} {''.join(as_json(rows.head(LOOKED_AT)))}".encode())
 
 
 def newest_states(landed: Iterable[pl.DataFrame], key: list[str]) -> dict[str, str]:
