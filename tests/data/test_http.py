@@ -44,12 +44,14 @@ def test_all_pages_are_read_however_they_are_asked_for(style, pull, api, own_wor
     assert stored(own_workspace) == {(1, n): n for n in range(300)}
 
 
+@pytest.mark.slow
 def test_a_fifth_of_the_answers_503_costs_nothing_but_time(pull, api, own_workspace):
     api.size, chance = 10, random.Random(3)
     api.fails = lambda number: BUSY if chance.random() < 0.2 else None
     assert pull().changes[0].added == 250 and len(api.asked) > 28
 
 
+@pytest.mark.slow
 def test_a_first_read_goes_by_windows_where_the_api_takes_an_end(pull, api, own_workspace):
     window = {"until_param": "until", "window": "100d"}
     api.rows = [as_json(reading(n * 60 * 24 * 60)) for n in range(10)]
@@ -57,6 +59,7 @@ def test_a_first_read_goes_by_windows_where_the_api_takes_an_end(pull, api, own_
     assert set(stored(own_workspace)) == {(1, n * 60 * 24 * 60) for n in range(10)} and pull(**window).changes == []
 
 
+@pytest.mark.slow
 def test_a_page_that_fails_for_ever_lands_nothing_and_the_next_run_goes_on(pull, api, own_workspace):
     api.fails = lambda number: BUSY if api.asked[-1].get("page") == "2" else None
     landing = pull()
@@ -93,6 +96,7 @@ def test_an_answer_that_is_none_is_one_sentence(answer, sentence, pull, api):
     assert sentence in told and "\n" not in told
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_or_is_gone_is_told_and_other_sources_land(pull, api, own_workspace, database):
     database.run("create table readings (meter int, at timestamptz, value int, note text, updated_at timestamptz)")
     database.run("insert into readings values (7, '2013-05-01Z', 1, 'x', '2013-05-01Z')")
@@ -110,6 +114,7 @@ def test_a_server_that_hangs_or_is_gone_is_told_and_other_sources_land(pull, api
     assert "sources.wrong: cursr: no such setting; did you mean cursor?" in told
 
 
+@pytest.mark.slow
 def test_a_source_without_a_sign_of_life_holds_up_no_other(pull, api, own_workspace):
     api.hangs = lambda number: "page" not in api.asked[-1]
     sources = {"hanging": declare(api, pages="none", timeout="1h", patience="1h"), "good": declare(api)}

@@ -41,6 +41,7 @@ def test_a_row_that_was_committed_late_is_found_within_lag(pull, database, own_w
     assert pull(lag="2h").changes[0].added == 1
 
 
+@pytest.mark.slow
 def test_a_correction_arrives_and_so_does_its_return_to_the_old_value(pull, database, own_workspace):
     database.fill("readings", frame([reading(n) for n in range(10)]))
     pull()
@@ -50,6 +51,7 @@ def test_a_correction_arrives_and_so_does_its_return_to_the_old_value(pull, data
         assert (change.added, change.corrections) == (0, 1) and stored(own_workspace)[1, 5] == value
 
 
+@pytest.mark.slow
 def test_a_first_read_goes_by_windows_and_goes_on_where_it_stopped(pull, database, own_workspace):
     database.fill("readings", frame([reading(n * 60) for n in range(500)]))
     assert len(pull(window="100h").changes) == 5
@@ -59,6 +61,7 @@ def test_a_first_read_goes_by_windows_and_goes_on_where_it_stopped(pull, databas
     assert len(stored(own_workspace)) == 500
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_moved_back_loses_no_correction(pull, database, own_workspace):
     database.fill("readings", frame([reading(n) for n in range(10)]))
     pull()
@@ -78,6 +81,7 @@ def test_a_cursor_in_the_future_does_not_hide_what_comes_before_it(pull, databas
     assert set(stored(own_workspace)) == {(1, 1), (1, 2), (1, 3)} and pull().changes == []
 
 
+@pytest.mark.slow
 def test_without_a_cursor_all_is_read_and_lands_when_it_changed(pull, database, own_workspace):
     whole = {"cursor": None, "start": None}
     database.fill("readings", frame([reading(1), reading(2)]))
@@ -171,6 +175,7 @@ def test_what_was_read_again_lands_only_where_it_changed(pull, database, own_wor
     assert (change.read, change.added, change.corrections, change.quarantined) == (2, 1, 1, 0)
 
 
+@pytest.mark.slow
 def test_a_state_that_comes_back_with_its_old_cursor_arrives(pull, database, own_workspace):
     database.fill("readings", frame([reading(n) for n in range(10)]))
     pull()
@@ -240,6 +245,7 @@ def test_wrong_credentials_are_told_without_the_secret(uri, sentence, pull, post
     assert sentence in told and "s3cr3t" not in told and "\n" not in told
 
 
+@pytest.mark.slow
 def test_a_query_that_takes_too_long_is_given_up(pull, database):
     (told,) = pull(query="select *, pg_sleep(60) from readings, (select 1) as one", patience="1s").troubles or [""]
     assert told == ""  # there are no rows, so nothing sleeps

@@ -98,6 +98,7 @@ POISON = {
 }
 
 
+@pytest.mark.slow
 def test_what_is_no_row_is_in_quarantine_with_topic_and_offset_and_keeps_no_other_out(broker, topic, own_workspace):
     params = declare(broker, topic)
     send(broker, topic, range(5), partition=0)
@@ -242,6 +243,7 @@ def test_what_hinders_a_stream_is_one_sentence(changes, sentence, broker, topic,
     assert sentence in told and "\n" not in told
 
 
+@pytest.mark.slow
 def test_a_sample_and_what_is_behind(broker, topic, own_workspace):
     from tasks.data.sources.source import Memory
 
