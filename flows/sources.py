@@ -7,7 +7,7 @@ from tasks.core.params import Params
 from tasks.core.use_case import load_tables
 from tasks.data.sources.declared import open_source
 from tasks.data.sources.fit import broken_rules, fit_columns, undeclared
-from tasks.data.sources.overview import SourceState, look_at_sources, tell_age
+from tasks.data.sources.overview import SourceState, look_at_sources
 from tasks.data.sources.source import Memory
 from tasks.data.sources.windowed import Windowed
 from tasks.operations.options import Json, UsageError
@@ -43,7 +43,6 @@ def sources(action: Literal["test"] | None = None, name: str | None = None, /, *
 
 def describe(state: SourceState) -> dict[str, str]:
     """A line for a source."""
-    usable = tell_age(state.usable_until)
     return {
         "source": state.name,
         "kind": state.kind,
@@ -52,7 +51,7 @@ def describe(state: SourceState) -> dict[str, str]:
         "rows": f"{state.rows:,}",
         "landed until": f"{state.landed_until:%Y-%m-%d %H:%M:%S}" if state.landed_until else "",
         "behind": state.behind,
-        "usable": f"until {usable} ago" if usable else "",
+        "in the data": state.tell_usable(),
         "state": "in trouble, see below" if state.trouble else "ok",
     }
 

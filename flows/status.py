@@ -1,18 +1,20 @@
 """How each model is: ml status"""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from tasks.core.params import Params
 from tasks.core.use_case import list_models, load_tables
 from tasks.data.copies import tell_copies, tell_quarantine
-from tasks.data.sources.overview import look_at_sources, tell_age
 from tasks.operations.next_runs import NextRun, next_runs
 from tasks.operations.options import Json, Model
 from tasks.operations.overview import Overview, look_over
 from tasks.operations.terminal import say, say_json, say_table
 from tasks.registry.decision_log import read_log
+
+if TYPE_CHECKING:
+    from tasks.data.sources.overview import SourceState
 
 SHOWN, WHY = 4, 160  # windows of each model, and characters of a reason
 
@@ -32,8 +34,7 @@ def status(
         return
     models = [look_over(read_log(name)) for name in ([model] if model else list_models())]
     runs, data, held = next_runs(), tell_copies(), tell_quarantine()
-    params = Params.load("")
-    found_sources = look_at_sources(params, load_tables(), ask=False) if params.sources else []
+    found_sources = look_at_declared()
     if as_json:
         say_json(
             {
@@ -53,9 +54,18 @@ def status(
     if held:
         say(f"      {held}")
     for source in found_sources:
-        usable = f"usable until {tell_age(source.usable_until)} ago" if source.usable_until else "not in the data yet"
-        say(f"      {source.name}: {source.trouble or usable}")
+        say(f"      {source.name}: {source.trouble or source.tell_usable()}")
     tell_runs(runs)
+
+
+def look_at_declared() -> "list[SourceState]":
+    """How far each source is read, where one is declared; it is asked nothing."""
+    params = Params.load("")
+    if not params.sources:
+        return []
+    from tasks.data.sources.overview import look_at_sources  # it loads what reads them
+
+    return look_at_sources(params, load_tables(), ask=False)
 
 
 def describe(found: Overview) -> dict:

@@ -174,7 +174,7 @@ def test_a_typo_or_a_violated_bound_is_refused_by_name(given, named):
         ("gate: 28d", "gate: 999999999999d", "split.gate: "),
         ("sampler: tpe", "sampler: best", "tuning.sampler: Input should be 'tpe', 'random' or 'grid'"),
         ("clock: data", "clock: never", "clock: Input should be 'data' or 'wall'"),
-        ("source: landing", "source: s3://key:SECRET@bucket", "a secret does not belong in an address"),
+        ("landing: landing", "landing: s3://key:SECRET@bucket", "a secret does not belong in an address"),
         ("seed: 0", "seed: [", "is not valid YAML"),
         ("seed: 0", "- seed", "is not valid YAML"),
     ],

@@ -13,6 +13,7 @@ from landings import set_back, take_in_all
 from tasks.data.deliveries import open_news
 from tasks.data.landing import LandingPlace
 from tasks.data.ledger import SCHEMA
+from tasks.data.places import Places
 from tasks.features.table import Table
 
 START = datetime(2013, 5, 1, tzinfo=UTC)
@@ -178,7 +179,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_for_the_next_run(own_works
 
     monkeypatch.setattr(LandingPlace, "_read", read_while_it_grows)
     empty = pl.DataFrame(schema=SCHEMA)
-    assert list(open_news(LandingPlace("landing"), TABLES, empty, timedelta(seconds=60))) == []
+    assert list(open_news(Places(LandingPlace("landing"), {}, timedelta(seconds=60)), TABLES, empty)) == []
     assert capsys.readouterr().out.count("is being written or was taken away: the next run looks again") == 2
 
 

@@ -26,6 +26,7 @@ from tasks.data.deliveries import open_news
 from tasks.data.fetch import object_path
 from tasks.data.landing import LandingPlace
 from tasks.data.ledger import SCHEMA
+from tasks.data.places import Places
 from tasks.data.publish import adopt_version, publish_version
 from tasks.data.push import commit_and_push
 from tasks.data.snapshot import Snapshot, pull_snapshot, resolve_version
@@ -285,7 +286,7 @@ def put_back(workspace) -> None:
 
 def take_in_from(source: str, limit: timedelta) -> list:
     """What lies there."""
-    return list(open_news(LandingPlace(source), load_tables(), pl.DataFrame(schema=SCHEMA), limit))
+    return list(open_news(Places(LandingPlace(source), {}, limit), load_tables(), pl.DataFrame(schema=SCHEMA)))
 
 
 def some_flights(rows: int) -> bytes:

@@ -130,9 +130,11 @@ def test_a_row_that_a_killed_run_quarantined_and_that_is_valid_by_now_is_not_cou
     snapshot = adopt_version.fn(params.data)
     from tasks.data.deliveries import open_news
     from tasks.data.landing import LandingPlace
+    from tasks.data.places import Places
     from tasks.data.take_in import take_in
 
-    news = open_news(LandingPlace("landing"), load_tables(), read_ledger(snapshot.files), params.data.timeout)
+    places = Places(LandingPlace("landing"), {}, params.data.timeout)
+    news = open_news(places, load_tables(), read_ledger(snapshot.files))
     take_in.fn(snapshot, load_tables(), news, params)  # and then it is killed
     assert quarantined().height == 3
     take_in_all(mended)

@@ -38,6 +38,10 @@ class SourceState(NamedTuple):
     behind: str  # messages of a stream that have not landed
     trouble: str
 
+    def tell_usable(self) -> str:
+        """How old the newest row is that runs and endpoints can use."""
+        return f"usable until {tell_age(self.usable_until)} ago" if self.usable_until else "not in the data yet"
+
 
 def look_at_sources(params: Params, tables: Tables, ask: bool = True) -> list[SourceState]:
     """All declared sources, all at once.
