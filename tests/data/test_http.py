@@ -35,6 +35,7 @@ def declare(api, **changes):
     return SOURCE | {"url": f"{api.address}/rows"} | STYLES[api.style] | changes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES)
 def test_all_pages_are_read_however_they_are_asked_for(style, pull, api, own_workspace):
     api.style = style
@@ -123,6 +124,7 @@ def test_a_source_without_a_sign_of_life_holds_up_no_other(pull, api, own_worksp
     assert "source hanging gave no sign of life for data.timeout (2 s)" in landing.troubles[0]
 
 
+@pytest.mark.slow
 def test_a_row_that_moves_to_another_page_while_pages_are_read_is_not_missed(pull, api, own_workspace):
     def move(number: int) -> None:
         if number == 2:
@@ -139,6 +141,7 @@ def test_an_answer_without_rows_is_nothing_new(answer, pull, api):
     assert landing.troubles == [] and landing.changes == []
 
 
+@pytest.mark.slow
 def test_values_that_json_should_not_hold_are_bad_rows_and_keep_no_other_out(pull, api, own_workspace):
     api.style = "none"
     rows = json.dumps([as_json(reading(n)) for n in range(20)])
@@ -154,6 +157,7 @@ def test_a_secret_with_the_end_of_a_line_is_used_without_it(pull, api, monkeypat
     assert pull(headers_from={"Authorization": "API_AUTH"}).changes and api.asked[0]["authorization"] == "Bearer s3cr3t"
 
 
+@pytest.mark.slow
 def test_pages_that_never_end_are_told(pull, api):
     api.size = 1000
     same = b'{"data": {"items": [{"meter": 1}]}, "next": "7"}'
@@ -165,6 +169,7 @@ def test_pages_that_never_end_are_told(pull, api):
     assert "its pages lead round in a circle" in pull().troubles[0]
 
 
+@pytest.mark.slow
 def test_secrets_come_from_variables_and_go_to_no_other_host(pull, api, monkeypatch):
     monkeypatch.setenv("API_AUTH", "Bearer s3cr3t")
     monkeypatch.setenv("API_KEY", "k3y")

@@ -73,6 +73,7 @@ def test_a_clock_that_is_moved_back_loses_no_correction(pull, database, own_work
         assert pull().changes[0].corrections == 1 and stored(own_workspace)[1, 5] == value
 
 
+@pytest.mark.slow
 def test_a_cursor_in_the_future_does_not_hide_what_comes_before_it(pull, database, own_workspace):
     database.fill("readings", frame([reading(1), reading(2, updated_at=datetime(2199, 1, 1, tzinfo=UTC))]))
     pull()
@@ -94,6 +95,7 @@ def test_without_a_cursor_all_is_read_and_lands_when_it_changed(pull, database, 
     assert pull(**whole).changes == []
 
 
+@pytest.mark.slow
 def test_of_several_states_of_a_row_the_newest_counts(pull, database, own_workspace):
     states = [reading(1, value, updated_at=START + timedelta(minutes=value)) for value in (3, 9, 5)]
     database.fill("readings", frame(states))
@@ -124,6 +126,7 @@ def test_a_fraction_and_a_null_key_are_bad_rows_and_keep_no_other_out(pull, data
     assert (change.added, change.quarantined) == (18, 2)
 
 
+@pytest.mark.slow
 def test_times_without_a_zone_are_of_the_zone_that_is_named_whatever_the_session_says(pull, database, own_workspace):
     database.run(
         "alter database current_database_name set timezone to 'Asia/Tokyo'".replace(
@@ -138,6 +141,7 @@ def test_times_without_a_zone_are_of_the_zone_that_is_named_whatever_the_session
     assert set(stored(own_workspace)) == {(1, n) for n in range(2, 5)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -185,6 +189,7 @@ def test_a_state_that_comes_back_with_its_old_cursor_arrives(pull, database, own
         assert pull().changes[0].corrections == 1 and stored(own_workspace)[1, 9] == value
 
 
+@pytest.mark.slow
 def test_times_of_no_calendar_are_bad_rows_and_stop_nothing(pull, database, own_workspace):
     database.fill("readings", frame([reading(n) for n in range(30)]))
     database.run("update readings set at = 'infinity' where note = 'n3'")
@@ -195,6 +200,7 @@ def test_times_of_no_calendar_are_bad_rows_and_stop_nothing(pull, database, own_
     assert len(stored(own_workspace)) == 28 and pull().changes == []
 
 
+@pytest.mark.slow
 def test_a_day_is_the_midnight_of_the_zone_that_is_named(database, own_workspace):
     database.run(TABLE.replace("updated_at timestamptz", "updated_at date"))
     database.run("insert into readings values (1, '2013-05-01T00:00Z', 1, 'x', '2013-07-03')")
@@ -209,6 +215,7 @@ def test_a_day_is_the_midnight_of_the_zone_that_is_named(database, own_workspace
     assert take_in_all(tables, sources, **zone).changes[0].added == 1
 
 
+@pytest.mark.slow
 def test_types_that_come_as_bytes_are_refused_with_the_mend(pull, database):
     database.fill("readings", frame([reading(1)]))
     (told,) = pull(query="select meter, at, value, updated_at, '10.0.0.1'::inet as note from readings").troubles
@@ -254,6 +261,7 @@ def test_a_query_that_takes_too_long_is_given_up(pull, database):
     assert "the query took longer than patience" in told
 
 
+@pytest.mark.slow
 def test_deleted_rows_are_told_where_rows_are_counted(own_workspace, database):
     from tasks.core.params import Params
     from tasks.data.publish import adopt_version

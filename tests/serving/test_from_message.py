@@ -14,7 +14,7 @@ from endpoints import WAIT, as_requests, running_endpoint
 
 from stack.local_stack import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.prove
 EVERY = "30s"
 
 
