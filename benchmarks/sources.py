@@ -112,7 +112,7 @@ def measure_database(folder: Path) -> None:
 
         def read() -> None:
             landed = Landed(place, "readings", "meters", pl.DataFrame(schema=SCHEMA))
-            for batch in source.read(Memory(TABLES["readings"], None, landed.bookmarks, print)):
+            for batch in source.read(Memory(TABLES["readings"], None, landed.bookmarks, landed.recall)):
                 landed.add(*batch)
 
         def fetch() -> None:
