@@ -109,13 +109,14 @@ def deploy(environment: dict[str, str]) -> None:
 
 @contextmanager
 def worker(environment: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
-    """A worker of the pool; at the end, runs in flight are cancelled before it is stopped."""
-    process = start_worker(environment)
+    """A worker of the pool; at the end, runs in flight are cancelled before it is stopped, and once more after it."""
+    process, stop_runs = start_worker(environment), [sys.executable, "-m", "tasks.operations.stop_runs"]
     try:
         yield process
     finally:
-        subprocess.run([sys.executable, "-m", "tasks.operations.stop_runs"], cwd=ROOT, env=environment)
+        subprocess.run(stop_runs, cwd=ROOT, env=environment)
         stop(process)
+        subprocess.run(stop_runs, cwd=ROOT, env=environment)  # a schedule may have started one meanwhile
 
 
 def start_worker(environment: dict[str, str]) -> subprocess.Popen[bytes]:
