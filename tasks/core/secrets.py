@@ -77,6 +77,15 @@ def read_secret(variable: str, what: str) -> str:
     return value
 
 
+def read_secrets(variables: Mapping[str, str], source: str) -> dict[str, str]:
+    """The values of the variables that settings of a source name, by the names that they are for.
+
+    Raises:
+        InputError: One is not set.
+    """
+    return {name: read_secret(variable, f"a secret of source {source}") for name, variable in variables.items()}
+
+
 def hide(text: str, *secrets: str) -> str:
     """The text without secrets, nor the passwords of addresses among them."""
     passwords = [

@@ -284,6 +284,14 @@ def test_a_whole_batch_of_unfit_messages_is_told_at_once(own_workspace):
     assert len(parted.poison) == 20_000 and "is a time without a zone" in parted.poison[0].reason
 
 
+def test_a_consumer_that_is_stopped_before_it_has_a_partition_ends_well(broker, topic, own_workspace):
+    params = declare(broker, topic)
+    send(broker, topic, range(3))
+    streams = Consuming(choose_streams(params, TABLES, None), params, TABLES, False, False)
+    streams.stop()
+    assert streams.troubles == []
+
+
 def test_every_message_is_a_row_or_in_quarantine_whatever_is_in_it(own_workspace):
     """No broker: what parts messages is asked alone, with all that JSON can be."""
     from tasks.data.sources.messages import Message, part_messages

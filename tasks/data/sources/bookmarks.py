@@ -48,10 +48,9 @@ def digest_topic(topic: str) -> str:
     return sha256(topic.encode())[:SHORT]
 
 
-def parse_pulled(bookmarks: Iterable[str]) -> list[tuple[int, str, str]]:
-    """Number, time and digest of each file, in the order in which they were landed."""
-    found = [PULLED.fullmatch(bookmark) for bookmark in bookmarks]
-    return sorted((int(match[1]), match[2], match[3]) for match in found if match)
+def newest_number(bookmarks: Iterable[str]) -> int:
+    """The number of the file that a source landed last; 0 before the first."""
+    return max((int(match[1]) for match in map(PULLED.fullmatch, bookmarks) if match), default=0)
 
 
 def next_offsets(bookmarks: Iterable[str], topic: str) -> dict[int, int]:

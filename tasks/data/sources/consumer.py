@@ -85,7 +85,10 @@ class StreamConsumer:
 
     def _room(self) -> int:
         """How many messages are asked for: so many that no more than max_rows are held."""
-        return max(1, min(AT_ONCE, self.stream.max_rows - sum(map(len, self._held.values()))))
+        return max(1, min(AT_ONCE, self.stream.max_rows - self._count_held()))
+
+    def _count_held(self) -> int:
+        return sum(map(len, self._held.values()))
 
     def _take(self, message: Any) -> None:
         from confluent_kafka import KafkaError
@@ -119,8 +122,10 @@ class StreamConsumer:
         """Whether what is held is to be landed."""
         if not self._since or time.monotonic() < self._blocked_until:
             return False
-        full = sum(map(len, self._held.values())) >= self.stream.max_rows
-        return full or time.monotonic() - self._since >= self.stream.land.total_seconds()
+        return (
+            self._count_held() >= self.stream.max_rows
+            or time.monotonic() - self._since >= self.stream.land.total_seconds()
+        )
 
     def _land_or_wait(self) -> None:
         """Land what is held; where it cannot be written keep it, and read no more until it can."""
@@ -153,9 +158,11 @@ class StreamConsumer:
 
     def _require_mine(self, partitions: Iterable[int]) -> list[int]:
         """The partitions that are still this member's; one that was stopped for long may not know that it lost them."""
-        assert self._landed is not None
         mine = [partition for partition in partitions if partition in self._next]
-        known = next_offsets(self._landed.look_again(), self.stream.topic) if mine else {}
+        if not mine:  # as when it is stopped before it was assigned any
+            return []
+        assert self._landed is not None
+        known = next_offsets(self._landed.look_again(), self.stream.topic)
         lost = [partition for partition in mine if known.get(partition, 0) > self._next[partition]]
         if lost:
             self.memory.tell(f"source {self.stream.name}: another consumer went on with partitions {lost}")

@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import model_validator
 
 from tasks.core.errors import InputError, first_line
-from tasks.core.secrets import read_secret
+from tasks.core.secrets import read_secrets
 from tasks.core.sections import Span, setting
 from tasks.data.formats import Raw
 from tasks.data.sources.patient import Patient
@@ -102,15 +102,12 @@ class Http(Windowed):
                 before, page = rows, self._find_next(answer, body, rows, page)
 
     def _open(self) -> Patient:
-        held = f"a secret of source {self.name}"
-        headers = self.headers | {name: read_secret(value, held) for name, value in self.headers_from.items()}
-        client = httpx.Client(timeout=self.timeout.total_seconds(), headers=headers)
-        secrets = [headers[name] for name in self.headers_from]
-        return Patient(client, self.name, self.patience.total_seconds(), self.rate, secrets)
+        secrets = read_secrets(self.headers_from, self.name)
+        client = httpx.Client(timeout=self.timeout.total_seconds(), headers=self.headers | secrets)
+        return Patient(client, self.name, self.patience.total_seconds(), self.rate, list(secrets.values()))
 
     def _first_params(self, since: datetime | None, until: datetime | None) -> dict[str, str]:
-        held = f"a secret of source {self.name}"
-        params = self.params | {name: read_secret(value, held) for name, value in self.params_from.items()}
+        params = self.params | read_secrets(self.params_from, self.name)
         if since and self.cursor:
             params[self.since_param] = since.strftime(self.time_format)
         if until and self.until_param:

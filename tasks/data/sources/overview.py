@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from queue import Empty, Queue
 from threading import Thread
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
@@ -83,35 +83,33 @@ def look_at(
     try:
         if reading := find_reading(source.name):
             state = state._replace(read_at=reading.read_at, trouble=reading.trouble)
-        state = state._replace(**find_progress(source, params, mine))
+        usable = [bookmark for name in mine["file"] if (bookmark := find_bookmark(name))]
+        landed: list[str] = []
+        if isinstance(source, Files):
+            state = state._replace(usable_until=mine["modified"].max())
+        else:
+            landed = Landed(LandingPlace(params.ingest.landing), source.table, source.name, mine).bookmarks
+            state = state._replace(landed_until=newest_moment(landed), usable_until=newest_moment(usable))
         if ask:
             answers.put(state._replace(trouble=f"did not answer within {PATIENCE:g} s"))  # until it does
-            state = state._replace(**ask_source(source, params, tables))
+            state = state._replace(
+                behind=ask_source(source, Memory(tables[source.table], params.ingest.time_zone), landed)
+            )
         answers.put(state)
     except Exception as error:  # of a library, too
         answers.put(state._replace(trouble=str(error) if isinstance(error, InputError) else first_line(error)))
 
 
-def find_progress(source: Source, params: Params, ledger: pl.DataFrame) -> dict[str, Any]:
-    """How far a source is landed, and in the data."""
-    if isinstance(source, Files):
-        return {"usable_until": ledger["modified"].max()}
-    landed = Landed(LandingPlace(params.ingest.landing), source.table, source.name, ledger)
-    usable = [bookmark for name in ledger["file"] if (bookmark := find_bookmark(name))]
-    return {"landed_until": newest_moment(landed.bookmarks), "usable_until": newest_moment(usable)}
-
-
-def ask_source(source: Source, params: Params, tables: Tables) -> dict[str, Any]:
-    """What a source answers by itself.
+def ask_source(source: Source, memory: Memory, landed: list[str]) -> str:
+    """Ask a source for a row, or a stream how many messages have not landed; returns these, "" where there are none.
 
     Raises:
-        InputError: It does not.
+        InputError: It does not answer.
     """
-    if not isinstance(source, Stream):
-        source.sample(1, Memory(tables[source.table], params.ingest.time_zone))
-        return {}
-    landed = Landed(LandingPlace(params.ingest.landing), source.table, source.name, recall_ledger())
-    return {"behind": f"{source.count_behind(next_offsets(landed.bookmarks, source.topic)):,} messages"}
+    if isinstance(source, Stream):
+        return f"{source.count_behind(next_offsets(landed, source.topic)):,} messages"
+    source.sample(1, memory)
+    return ""
 
 
 def tell_age(moment: datetime | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.core.errors import InputError
-from tasks.core.secrets import read_secret
+from tasks.core.secrets import read_secrets
 from tasks.core.sections import Span, setting
 from tasks.data.formats import Raw, read_json
 from tasks.data.sources.messages import find_fault
@@ -89,8 +89,7 @@ class Stream(Source):
 
         if fixed := FIXED & {*self.options, *self.options_from}:
             raise InputError(f"source {self.name}: {min(fixed)} is not among options: servers, group and begin say it")
-        held = f"a secret of source {self.name}"
-        options = self.options | {name: read_secret(value, held) for name, value in self.options_from.items()}
+        options = self.options | read_secrets(self.options_from, self.name)
         ours = {
             "bootstrap.servers": self.servers,
             "group.id": self.group or group or f"ml-{self.name}",

@@ -15,7 +15,7 @@ from tasks.core.store import sha256
 from tasks.core.tables import as_json
 from tasks.data.conversion import Kind, UnfitError, bring, convert
 from tasks.data.formats import Raw
-from tasks.data.sources.bookmarks import mark_pulled, newest_moment, parse_pulled
+from tasks.data.sources.bookmarks import mark_pulled, newest_moment, newest_number
 from tasks.data.sources.source import Batch, Memory, Pulled
 from tasks.features.table import TIME
 
@@ -69,8 +69,7 @@ class Windowed(Pulled):
             self.skip(memory, self.start)
 
     def read(self, memory: Memory) -> Iterator[Batch]:
-        numbers = [number for number, _, _ in parse_pulled(memory.bookmarks)]
-        number, since = max(numbers, default=0), self._since(memory)
+        number, since = newest_number(memory.bookmarks), self._since(memory)
         states = newest_states(memory.recall(since), memory.table.key)
         for raw in self._fetch_windows(memory, since):
             convert(raw, memory.table, f"source {self.name}", memory.time_zone)  # refuses columns that do not fit
