@@ -86,7 +86,7 @@ def look_at(
         usable = [bookmark for name in mine["file"] if (bookmark := find_bookmark(name))]
         landed: list[str] = []
         if isinstance(source, Files):
-            state = state._replace(usable_until=mine["modified"].max())
+            state = state._replace(usable_until=max(mine["modified"].drop_nulls(), default=None))
         else:
             landed = Landed(LandingPlace(params.ingest.landing), source.table, source.name, mine).bookmarks
             state = state._replace(landed_until=newest_moment(landed), usable_until=newest_moment(usable))
