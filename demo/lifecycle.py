@@ -13,7 +13,7 @@ from tasks.core.errors import exit_on_input_error
 from tasks.core.params import Params
 from tasks.core.use_case import load_use_case
 from tasks.data.snapshot import pull_snapshot
-from tasks.monitoring.window_check import WindowCheck
+from tasks.monitoring.window import WindowCheck
 from tasks.operations.terminal import show_own_lines
 from tasks.registry.decision_log import read_log
 

@@ -21,7 +21,8 @@ from tasks.monitoring.check_records import (
 )
 from tasks.monitoring.evidently_report import render_report, wants_report
 from tasks.monitoring.late_features import tell_late_features
-from tasks.monitoring.window_check import Window, WindowCheck, check_window, newest_window, reject_window
+from tasks.monitoring.window import Window, WindowCheck, newest_window, reject_window
+from tasks.monitoring.window_check import check_window
 from tasks.operations.check_page import check_page
 from tasks.operations.home_page import refresh_home_page
 from tasks.operations.naming import name_run

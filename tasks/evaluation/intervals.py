@@ -1,7 +1,6 @@
 """Intervals of the difference between two models on the same rows; a gain above 0 speaks for the new one."""
 
 import numpy as np
-from scipy import stats
 
 from tasks.evaluation.verdict import Interval
 
@@ -46,7 +45,9 @@ def day_block_interval(difference: float, influence: np.ndarray, days: np.ndarra
         days: The block of each row.
         confidence: One-sided.
     """
+    from scipy.special import stdtrit  # takes a third of a second to import
+
     sums = np.bincount(np.unique(days, return_inverse=True)[1], influence)
     k = len(sums)
-    half = stats.t.ppf(confidence, k - 1) * np.sqrt((sums @ sums) * k / (k - 1)) if k > 1 else np.inf
+    half = stdtrit(k - 1, confidence) * np.sqrt((sums @ sums) * k / (k - 1)) if k > 1 else np.inf
     return Interval(float(difference - half), float(difference), float(difference + half))

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tasks.core.errors import InputError
 from tasks.core.events import announce
 from tasks.core.store import keep_json, read_json
-from tasks.monitoring.window_check import Window, WindowCheck, reject_window
+from tasks.monitoring.window import Window, WindowCheck, reject_window
 from tasks.registry.decision_log import record, resource_of
 from tasks.registry.entries import Checked
 from tasks.registry.refusals import was_answered

@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tasks.core.errors import InputError
 from tasks.data.feature_frame import watched_columns
+from tasks.monitoring.window import Finding
 from tasks.training.split import Sets
 
 BINS = 10
@@ -69,21 +70,6 @@ class Reference(BaseModel):
     bins: NumericBins | CategoryBins
     shares: list[float]
     threshold: float
-
-
-class Finding(BaseModel):
-    """What a check found of one column."""
-
-    column: str
-    psi: float
-    threshold: float
-    missing: float  # share of the window
-    missing_before: float
-    new_categories: list[str]
-
-    @property
-    def drifted(self) -> bool:
-        return self.psi > self.threshold
 
 
 REFERENCES = TypeAdapter(dict[str, Reference])

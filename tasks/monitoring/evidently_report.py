@@ -6,7 +6,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import polars as pl
 from prefect import task
 
@@ -15,8 +14,8 @@ from tasks.core.files import atomic_write
 from tasks.core.params import Monitor
 from tasks.core.workspace import workspace
 from tasks.data.feature_frame import watched_columns
-from tasks.monitoring.drift import SAMPLE_ROWS, Finding
-from tasks.monitoring.window_check import Window, WindowCheck
+from tasks.monitoring.drift import SAMPLE_ROWS
+from tasks.monitoring.window import Finding, Window, WindowCheck
 from tasks.registry.versions import Champion
 
 METHOD = "calibrated_psi"
@@ -75,6 +74,7 @@ def make_html(reference: pl.DataFrame, current: pl.DataFrame, findings: list[Fin
 
 def register_score(findings: dict[str, Finding]) -> None:
     """Register our PSI with Evidently, returning scores already computed on all rows; its sample gives others."""
+    import pandas as pd
     from evidently.legacy.calculations.stattests.registry import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
 

@@ -24,7 +24,7 @@ from tasks.data.snapshot import Snapshot
 from tasks.evaluation.metrics import compute_metrics
 from tasks.inference.prediction_log import key_text, read_predictions
 from tasks.inference.scorer import to_inputs
-from tasks.monitoring.window_check import Window
+from tasks.monitoring.window import Window
 from tasks.registry.versions import Champion
 
 FEWEST = 100  # logged rows of a window

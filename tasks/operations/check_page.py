@@ -1,7 +1,7 @@
 """The page of a window check: quality first, then each column, then the windows before."""
 
 from tasks.monitoring.evidently_report import report_path
-from tasks.monitoring.window_check import WindowCheck
+from tasks.monitoring.window import WindowCheck
 from tasks.operations.markdown import LOOK, report_link, to_table
 from tasks.operations.overview import look_over
 from tasks.operations.pictures import draw_drift

@@ -5,7 +5,7 @@ import io
 from datetime import date, timedelta
 from typing import Any
 
-from tasks.monitoring.drift import Finding
+from tasks.monitoring.window import Finding
 
 MARGIN = timedelta(days=15)  # beside the first and the last window
 

@@ -8,7 +8,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from tasks.monitoring.window_check import WindowCheck
+from tasks.monitoring.window import WindowCheck
 from tasks.operations.markdown import BAD, GOOD, LOOK, NOTHING, home_link, inert
 from tasks.registry.state import Log
 from tasks.registry.versions import Challenger

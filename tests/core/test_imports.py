@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from stack.local_stack import clean_environment
+from stack.local_stack import ROOT, clean_environment
 
 WALK = """
 import importlib, pkgutil, sys
@@ -52,6 +52,14 @@ def test_no_module_lets_polars_work_when_imported_whose_threads_a_forked_process
     threads = "[thread.read_text().strip() for thread in pathlib.Path('/proc/self/task').glob('*/comm')]"
     tell = f"import pathlib, re\nprint([name for name in {threads} if re.fullmatch('polars-[0-9]+', name)])"
     assert walk(package, tell, tmp_path) == "[]"
+
+
+def test_no_flow_but_train_loads_what_trains_or_draws(tmp_path):
+    flows = [f"flows.{file.stem}" for file in (ROOT / "flows").glob("[a-z]*.py") if file.stem != "train"]
+    heavy = "{'sklearn', 'scipy', 'pandas', 'mlflow', 'optuna', 'evidently', 'matplotlib'}"
+    code = f"import sys, {', '.join(flows)}\nprint(len(sys.modules) > 500, sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("True []", "")
 
 
 def test_the_endpoint_loads_nothing_that_trains(tmp_path):

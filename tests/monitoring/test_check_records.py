@@ -7,7 +7,7 @@ import pytest
 from tasks.core.errors import InputError
 from tasks.evaluation.verdict import Interval
 from tasks.monitoring.check_records import read_check, record_check, says_more
-from tasks.monitoring.window_check import Quality, WindowCheck
+from tasks.monitoring.window import Quality, WindowCheck
 from tasks.registry.decision_log import read_log, resource_of
 from tasks.registry.entries import Refused
 from tasks.registry.promotion import promote_by_hand, roll_back

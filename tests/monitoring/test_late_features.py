@@ -18,7 +18,7 @@ from tasks.features.index import Index
 from tasks.inference.prediction_log import PREDICTIONS, key_text
 from tasks.inference.scorer import Scorer, to_inputs
 from tasks.monitoring.late_features import find_late_features
-from tasks.monitoring.window_check import Window
+from tasks.monitoring.window import Window
 from tasks.training.estimators import DEFAULT
 from tasks.training.fit import fit_model, to_bytes
 

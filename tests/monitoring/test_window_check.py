@@ -16,7 +16,8 @@ from tasks.monitoring import evidently_report
 from tasks.monitoring.check_records import find_checked, read_check, record_check
 from tasks.monitoring.drift import describe_reference, find_drift, fit_references
 from tasks.monitoring.evidently_report import arrange, make_html
-from tasks.monitoring.window_check import check_window, newest_window, read_references
+from tasks.monitoring.window import newest_window
+from tasks.monitoring.window_check import check_window, read_references
 from tasks.registry.decision_log import read_log
 from tasks.registry.versions import Champion
 from tasks.training.estimators import DEFAULT

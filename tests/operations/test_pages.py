@@ -21,8 +21,8 @@ from tasks.data.take_in import Landing
 from tasks.evaluation.verdict import Check, Interval, Verdict
 from tasks.monitoring import evidently_report
 from tasks.monitoring.check_records import record_check
-from tasks.monitoring.drift import Finding, find_drift, fit_references
-from tasks.monitoring.window_check import WindowCheck
+from tasks.monitoring.drift import find_drift, fit_references
+from tasks.monitoring.window import Finding, WindowCheck
 from tasks.operations.check_page import check_page as page_of_check
 from tasks.operations.landing_page import landing_page
 from tasks.operations.markdown import inert

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tasks.evaluation.verdict import Check, Interval, Verdict
-from tasks.monitoring.window_check import Quality, WindowCheck
+from tasks.monitoring.window import Quality, WindowCheck
 from tasks.operations.run_end import end_as, name_check, name_training
 from tasks.registry.entries import Answered, Asked, Judged, Move
 from tasks.registry.state import Log

@@ -1,0 +1,90 @@
+"""A window and what its check found: the 28 days that end on the first of a month."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from pydantic import BaseModel
+
+from tasks.evaluation.verdict import Interval
+
+LENGTH = timedelta(days=28)
+
+
+class Window(NamedTuple):
+    """Event times in [start, end)."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def name(self) -> str:
+        """Its name in records and events: the day it ends."""
+        return f"{self.end:%Y-%m-%d}"
+
+
+def newest_window(as_of: datetime) -> Window:
+    """The newest window that is over at as_of."""
+    end = as_of.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return Window(end - LENGTH, end)
+
+
+class Finding(BaseModel):
+    """What a check found of one column."""
+
+    column: str
+    psi: float
+    threshold: float
+    missing: float  # share of the window
+    missing_before: float
+    new_categories: list[str]
+
+    @property
+    def drifted(self) -> bool:
+        return self.psi > self.threshold
+
+
+class Quality(BaseModel):
+    """Realised quality of the champion's logged predictions, and its gain over the predecessor on the same rows."""
+
+    rows: int
+    metrics: dict[str, float]
+    predecessor: str | None
+    gain: Interval | None  # mean loss of the predecessor less that of the champion
+
+    @property
+    def degraded(self) -> bool:
+        """Worse than the predecessor, with confidence."""
+        return self.gain is not None and self.gain.high < 0
+
+
+class WindowCheck(BaseModel):
+    """What a check found; it is recorded before its events are emitted."""
+
+    window: str
+    version: str
+    rows: int
+    findings: list[Finding]
+    drifted: list[str]
+    alarm: bool
+    missing: list[str]
+    quality: Quality | None
+    rejected: str | None = None
+
+    def __str__(self) -> str:
+        """The outcome in one line."""
+        if self.rejected:
+            return f"window {self.window} rejected: {self.rejected}"
+        names = f": {', '.join(self.drifted)}" if self.drifted else ""
+        columns = "column" if len(self.drifted) == 1 else "columns"
+        line = f"window {self.window}, version {self.version}: {len(self.drifted)} {columns} drifted{names}"
+        if self.quality:
+            measured = ", ".join(f"{name} {self.quality.metrics[name]:.4f}" for name in list(self.quality.metrics)[-3:])
+            line += f"; {self.quality.rows:,} labelled predictions, {measured}"
+            line += "; DEGRADED" if self.quality.degraded else ""
+        return line + ("; ALARM" if self.alarm else "")
+
+
+def reject_window(window: str, version: str, why: str, alarm: bool = False) -> WindowCheck:
+    """The check of a window, by its name, that cannot be compared, or not be read any more."""
+    empty = {"rows": 0, "findings": [], "drifted": [], "missing": [], "quality": None}
+    return WindowCheck(window=window, version=version, rejected=why, alarm=alarm, **empty)
