@@ -82,16 +82,13 @@ class Timeline:
     """
 
     def __init__(self, table: Table, frame: pl.DataFrame, key: tuple[str, ...]) -> None:
-        keys = list(keys_of(frame, key))
-        groups = {values: number for number, values in enumerate(dict.fromkeys(keys))}
-        group = np.fromiter(map(groups.__getitem__, keys), np.int64, len(keys))
-        self._groups = {values: number for values, number in groups.items() if None not in values}
-        self._order = np.argsort(group, kind="stable")
+        keys, sizes, self._order = group_rows(frame, key)
+        self._groups = {values: number for number, values in enumerate(keys) if None not in values}
         self._table, self._frame = table, frame
-        self._moments = frame[KNOWN_AT].to_physical().to_numpy()
+        self._moments = frame.get_column(KNOWN_AT).to_physical().to_numpy()
         self.known_at = np.append(self._moments[self._order], 0)
-        self._codes = self._code(group, self._moments)[self._order]
-        self.first = np.append(np.searchsorted(group[self._order], np.arange(len(groups))), 0)
+        self._codes = self._code(np.repeat(np.arange(len(sizes)), sizes), self.known_at[:-1])
+        self.first = np.append(np.cumsum(sizes) - sizes, 0)
         self._kept: dict[Any, Any] = {}
 
     def _code(self, group: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -166,9 +163,20 @@ class Timeline:
         return self._kept[name]
 
 
+def group_rows(frame: pl.DataFrame, key: tuple[str, ...]) -> tuple[Any, np.ndarray, np.ndarray]:
+    """The values of each group, how many rows it has, and the places of the rows group by group, in their order."""
+    if not key:
+        return [()], np.array([frame.height]), np.arange(frame.height)
+    columns = {str(number): frame.get_column(column) for number, column in enumerate(key)}
+    place = pl.int_range(frame.height, dtype=pl.Int64, eager=True)
+    groups = pl.DataFrame(columns | {"place": place}).group_by(*columns, maintain_order=True).agg("place")
+    places = groups.get_column("place")
+    return keys_of(groups, tuple(columns)), places.list.len().to_numpy().astype(np.int64), places.explode().to_numpy()
+
+
 def keys_of(frame: pl.DataFrame, key: tuple[str, ...]) -> Any:
     """The values of some columns row by row; of no column, nothing for each row."""
-    return zip(*(frame[column].to_list() for column in key), strict=True) if key else [()] * frame.height
+    return zip(*(frame.get_column(column).to_list() for column in key), strict=True) if key else [()] * frame.height
 
 
 def as_values(column: pl.Series, end: bool = False) -> np.ndarray | pl.Series:
