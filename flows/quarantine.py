@@ -5,11 +5,13 @@ from typing import Annotated
 import polars as pl
 from cyclopts import Parameter
 
+from tasks.core.errors import InputError
 from tasks.data.ledger import read_current_ledger
-from tasks.data.quarantine import FILE, Chosen, read_quarantine
+from tasks.data.quarantine import FILE, Chosen, dismiss, read_quarantine
 from tasks.operations.options import Json
 from tasks.operations.terminal import say, say_json, say_table
 
+NOTHING_FITS = "nothing in quarantine fits: `ml quarantine` lists all"
 WIDTH = 120  # characters of a reason or an example
 
 
@@ -17,6 +19,10 @@ def quarantine(
     *,
     rule: Annotated[str | None, Parameter(help="only rows that break this one, each of them")] = None,
     file: Annotated[str | None, Parameter(help="only this one, and each row that came with it")] = None,
+    dismiss_as: Annotated[
+        str | None,
+        Parameter(name="--dismiss", help="why these need no mend: no longer listed or replayed, kept on record"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The rows and files that are in no data version, by reason, with counts and examples.
@@ -24,16 +30,34 @@ def quarantine(
     `ml replay` checks them again after a rule or a source was mended.
     """
     entries = read_quarantine(read_current_ledger(), Chosen(rule, file and file.removeprefix("landing/")))
-    if as_json:
+    if dismiss_as is not None:
+        dismiss_entries(entries, dismiss_as, rule or file)
+    elif as_json:
         say_json(entries.rows(named=True))
     elif entries.is_empty():
-        say("nothing in quarantine fits: `ml quarantine` lists all" if rule or file else "nothing is in quarantine")
+        say(NOTHING_FITS if rule or file else "nothing is in quarantine")
     elif rule or file:
         for entry in entries.iter_rows(named=True):
             say(*describe(entry).split("\n"))
     else:
         say_table(list(map(sum_up, by_reason(entries))))
         say("`ml quarantine --file FILE` or `--rule RULE` shows all of it; `ml replay` checks again, after a mend")
+
+
+def dismiss_entries(entries: pl.DataFrame, reason: str, chosen: str | None) -> None:
+    """Dismiss what is shown.
+
+    Raises:
+        InputError: Nothing was chosen, nothing fits, or no reason is given.
+    """
+    if not chosen:
+        raise InputError("say what to dismiss: --rule RULE or --file FILE, as `ml quarantine` lists them")
+    if not reason.strip():
+        raise InputError("say why they need no mend: --dismiss REASON")
+    if entries.is_empty():
+        raise InputError(NOTHING_FITS)
+    dismissed = counted(dismiss(entries, reason), "entry", "entries")
+    say(f"{dismissed} dismissed: no longer listed or replayed, kept in the tables quarantine and dismissed")
 
 
 def by_reason(entries: pl.DataFrame) -> list[dict]:
@@ -47,15 +71,19 @@ def by_reason(entries: pl.DataFrame) -> list[dict]:
 
 def sum_up(found: dict) -> dict[str, str]:
     """A line for a reason."""
-    count, example = f"{found['count']:,} {'files' if found['whole'] else 'rows'}", found["row"] or found["file"]
+    count = counted(found["count"], *(("file", "files") if found["whole"] else ("row", "rows")))
     since = f"{found['since']:%Y-%m-%d %H:%M}"
     return {
         "table": found["table"],
         "count": count,
         "since": since,
         "reason": cut(found["reason"]),
-        "example": cut(example),
+        "example": cut(found["row"] or found["file"]),
     }
+
+
+def counted(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"
 
 
 def describe(entry: dict) -> str:

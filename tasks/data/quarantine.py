@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from tasks.core.provenance import who
 from tasks.core.store import sha256
 from tasks.core.tables import Table, as_json, insert_new, literal, read_rows
 
@@ -25,6 +26,17 @@ QUARANTINE = Table(
         "found_at": pl.Datetime("us", "UTC"),
     },
     key=("table", "digest", "position", "file"),  # what cannot be read under one name may be under another
+    partition=("table",),
+)
+DISMISSED = Table(
+    "dismissed",
+    {
+        **{name: QUARANTINE.schema[name] for name in QUARANTINE.key},
+        "reason": pl.String,
+        "by": pl.String,
+        "dismissed_at": pl.Datetime("us", "UTC"),
+    },
+    key=QUARANTINE.key,
     partition=("table",),
 )
 
@@ -101,13 +113,28 @@ def read_entries(files: Iterable[tuple[str, str]]) -> pl.DataFrame:
     return rows.unique(ENTRY).join(these, on=["table", "digest"], how="semi")
 
 
-def read_quarantine(ledger: pl.DataFrame, chosen: Chosen = Chosen()) -> pl.DataFrame:  # noqa: B008
-    """The entries whose rows and files are not in the version of a ledger, the oldest first.
+def dismiss(entries: pl.DataFrame, reason: str) -> int:
+    """Leave entries out of what is listed and checked again; they stay in the table. Returns how many."""
+    facts = {"reason": reason, "by": who(), "dismissed_at": datetime.now(UTC)}
+    return insert_new(DISMISSED, entries.select(DISMISSED.key).with_columns(**{k: pl.lit(v) for k, v in facts.items()}))
 
-    Of a file that has a chosen row all rows are chosen: whether two share a key shows only together. A file that
-    landed anew under the name of one that was set aside takes its place.
+
+def read_quarantine(
+    ledger: pl.DataFrame,
+    chosen: Chosen = Chosen(),  # noqa: B008
+    whole_files: bool = False,
+) -> pl.DataFrame:
+    """The entries whose rows and files are not in the version of a ledger, the oldest first, without dismissed ones.
+
+    A file that landed anew under the name of one that was set aside takes its place.
+
+    Args:
+        ledger: Of the version.
+        chosen: Only these.
+        whole_files: Of a file that has a chosen row, all rows: whether two share a key shows only together.
     """
-    entries = read_rows(QUARANTINE).join(ledger, on=ENTRY, how="anti")
+    dismissed = read_rows(DISMISSED, columns=DISMISSED.key)
+    entries = read_rows(QUARANTINE).join(ledger, on=ENTRY, how="anti").join(dismissed, on=DISMISSED.key, how="anti")
     landed = ledger.filter(position=FILE).group_by("table", "file").agg(pl.max("modified").alias("anew"))
     entries = entries.join(landed, on=["table", "file"], how="left").filter(
         (pl.col("position") != FILE) | pl.col("anew").is_null() | (pl.col("anew") < pl.col("arrived_at"))
@@ -115,7 +142,7 @@ def read_quarantine(ledger: pl.DataFrame, chosen: Chosen = Chosen()) -> pl.DataF
     rows, files = entries.filter(pl.col("position") != FILE).unique(ENTRY), entries.filter(position=FILE)
     if chosen.rule is not None:
         mine = rows.filter(pl.col("reason").str.split(", ").list.contains(chosen.rule))
-        rows = rows.join(mine, on=["table", "digest"], how="semi")
+        rows = rows.join(mine, on=["table", "digest"] if whole_files else ENTRY, how="semi")
         files = files.filter(pl.col("reason").str.contains(chosen.rule, literal=True))
     found = pl.concat([rows, files]).drop("anew").sort("arrived_at", "file", "position", nulls_last=True)
     return found if chosen.file is None else found.filter(file=chosen.file)

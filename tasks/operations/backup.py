@@ -20,7 +20,7 @@ from tasks.core.store import store
 from tasks.core.tables import Table, options
 from tasks.core.workspace import CODE, workspace
 from tasks.data.fetch import object_path, read_listing
-from tasks.data.quarantine import QUARANTINE
+from tasks.data.quarantine import DISMISSED, QUARANTINE
 from tasks.data.snapshot import cache_folder, pull_snapshot
 from tasks.data.versions import DATA_VERSIONS
 from tasks.inference.prediction_log import PREDICTIONS
@@ -29,7 +29,7 @@ from tasks.operations.places import Place, copy_missing, open_place, told_where
 from tasks.registry.decision_log import DECISIONS
 
 # What a table refers to is copied after it, so that it is in the backup whatever is written meanwhile.
-TABLES = (PREDICTIONS, DECISIONS, DATA_VERSIONS, QUARANTINE)
+TABLES = (PREDICTIONS, DECISIONS, DATA_VERSIONS, QUARANTINE, DISMISSED)
 SETTINGS = ("params.yaml", "data.dvc", ".dvc/config")
 SHARED, DONE = "shared", "backup.json"  # what all backups share; the last file of one, which says that it is whole
 ELSEWHERE = ("reports/", f"{HANDED_OVER}/", f"{ANSWERS}/")  # made again, or copied before the tables

@@ -8,10 +8,11 @@ from odd_files import make_rows, to_bytes
 
 from project.contract import Flights
 from tasks.core.params import Params
+from tasks.core.tables import read_rows
 from tasks.core.use_case import check_tables, load_tables
 from tasks.data.ledger import read_current_ledger, read_ledger
 from tasks.data.publish import adopt_version, publish_version
-from tasks.data.quarantine import FILE, Chosen, read_quarantine
+from tasks.data.quarantine import DISMISSED, FILE, QUARANTINE, Chosen, dismiss, read_quarantine
 from tasks.data.replay import replay
 from tasks.data.validation import validate_rows
 from tasks.data.working_copy import place_version
@@ -87,6 +88,27 @@ def test_only_the_rows_of_a_rule_or_of_a_file_are_looked_at(own_workspace, mende
         replay_all(mended, Chosen(rule="distance|max", file="flights/b.parquet")).changes[0].file == "flights/b.parquet"
     )
     assert set(quarantined()["file"]) == {"flights/a.parquet"}
+
+
+def test_dismissed_entries_are_neither_listed_nor_looked_at_and_stay_in_the_table(own_workspace, mended):
+    land(own_workspace, "a.parquet", too_far(1))
+    land(own_workspace, "b.parquet", too_far(2))
+    land(own_workspace, "c.parquet", too_far(3, 15))
+    take_in_all()
+    assert dismiss(quarantined(Chosen(file="flights/a.parquet")), "of a test") == 3
+    assert dismiss(quarantined(Chosen(file="flights/c.parquet")), "of a test") == 1
+    assert set(quarantined()["file"]) == {"flights/b.parquet"} and take_in_all().bad == []
+    assert [change.added for change in replay_all(mended).changes] == [3] and quarantined().is_empty()
+    assert read_rows(QUARANTINE).height == 7 and set(read_rows(DISMISSED)["reason"]) == {"of a test"}
+
+
+def test_a_rule_chooses_its_own_rows_alone_which_are_replayed_with_the_rows_that_came_with_them(own_workspace, mended):
+    odd = pl.when(pl.int_range(pl.len()) == 3).then(pl.lit("??")).otherwise("origin")
+    land(own_workspace, "a.parquet", too_far(1).with_columns(origin=odd))
+    take_in_all()
+    assert quarantined(Chosen(rule="distance|max"))["reason"].to_list() == ["distance|max"] * 3
+    (change,) = replay_all(mended, Chosen(rule="distance|max")).changes
+    assert (change.read, change.added) == (4, 3)
 
 
 def test_a_correction_that_landed_meanwhile_is_not_undone_by_an_older_row(own_workspace, mended):
