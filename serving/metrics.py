@@ -1,6 +1,7 @@
 """What is counted, for Prometheus."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -12,18 +13,17 @@ class Metrics:
     """The counts of this process."""
 
     def __init__(self) -> None:
-        r = self.registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
         one, table = ["model"], ["table"]
-        self.latency = Histogram("predict_seconds", "From request to answer", one, buckets=SECONDS, registry=r)
-        self.rows = Counter("predicted_rows", "Rows that were answered", one, registry=r)
-        self.refusals = Counter("refusals", "Requests that were refused", ["path", "rule"], registry=r)
-        self.scores = Histogram("score", "Scores that were answered", one, buckets=TENTHS, registry=r)
-        self.ages = Gauge(
-            "context_age_seconds", "From a table's newest row to the prediction", [*one, *table], registry=r
-        )
-        self.switches = Counter("switches", "Versions that began to answer", one, registry=r)
-        self.trouble = Gauge("trouble", "1 while what was handed over cannot be used", one, registry=r)
-        self.received = Counter("received_rows", "Rows of tables that were taken in", table, registry=r)
+        ours: dict[str, Any] = {"namespace": "serving", "registry": self.registry}
+        self.latency = Histogram("predict_seconds", "From request to answer", one, buckets=SECONDS, **ours)
+        self.rows = Counter("predicted_rows", "Rows that were answered", one, **ours)
+        self.refusals = Counter("refusals", "Requests that were refused", ["path", "rule"], **ours)
+        self.scores = Histogram("score", "Scores that were answered", one, buckets=TENTHS, **ours)
+        self.ages = Gauge("context_age_seconds", "From a table's newest row to the prediction", [*one, *table], **ours)
+        self.switches = Counter("switches", "Versions that began to answer", one, **ours)
+        self.trouble = Gauge("trouble", "1 while what was handed over cannot be used", one, **ours)
+        self.received = Counter("received_rows", "Rows of tables that were taken in", table, **ours)
 
     def answered(self, model: str, scores: Iterable[float], ages: Mapping[str, float | None]) -> None:
         """Count the rows of a batch."""

@@ -53,7 +53,7 @@ def test_an_answer_says_what_it_is_made_of_and_is_on_record_once(flights, use_ca
     row = as_requests(flights)[-1]
     with running_endpoint() as endpoint:
         first, again = endpoint.ask(row), endpoint.ask([row])
-        assert endpoint.get("/metrics").body.count("predicted_rows_total") == 3  # help, type and value
+        assert endpoint.get("/metrics").body.count("serving_predicted_rows_total") == 3  # help, type and value
     assert (first.body["model"], first.body["version"], first.body["data_version"]) == (MODEL, "1", snapshot.version)
     assert again.body["scores"] == [first.body["score"]]
     assert first.body["context_age"]["planes"] is None and first.body["context_age"]["weather"] >= 0

@@ -65,7 +65,7 @@ def test_under_load_every_answer_is_whole_and_of_one_version(flights, second):
         over.set()
         for thread in threads:
             thread.join()
-        assert f'switches_total{{model="{MODEL}"}} {SWITCHES + 1}.0' in endpoint.get("/metrics").body
+        assert f'serving_switches_total{{model="{MODEL}"}} {SWITCHES + 1}.0' in endpoint.get("/metrics").body
     assert {reply.status for reply in replies} == {200} and len(replies) > SWITCHES * CLIENTS
     scores = {version: {r.body["score"] for r in replies if r.body["version"] == version} for version in ("1", second)}
     assert [len(found) for found in scores.values()] == [1, 1] and not scores["1"] & scores[second]
