@@ -25,5 +25,6 @@ for name, value in {
     # A tracking server that hangs is given up on after a minute or two, not after a quarter of an hour.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }.items():
     os.environ.setdefault(name, value)

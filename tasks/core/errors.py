@@ -1,11 +1,13 @@
 """A user's mistake ends with one sentence, never a traceback."""
 
+import errno
 import logging
 import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 FULL = ("No space left on device", "database or disk is full", "disk I/O error")
 
 
@@ -42,6 +44,8 @@ def tell(error: Exception) -> str | None:
         return str(error)
     if any(words in str(error) for words in FULL):
         return "the disk is full: free some space and run it again; what is on record stands"
+    if isinstance(error, OSError) and error.errno in FORBIDDEN:
+        return f"{error.filename} cannot be written or read: {error.strerror}; look at its permissions"
     kinds = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     if "httpx" in kinds or "Failed to reach API" in str(error):
         return tell_server(error)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -29,7 +30,8 @@ class Store:
         """Why this can be no store."""
         folder = Path(self.address)
         if self.address.startswith("s3://"):
-            return None
+            endpoint = os.environ.get("AWS_ENDPOINT_URL") or "https://"
+            return None if "://" in endpoint else f"AWS_ENDPOINT_URL is {endpoint}: begin it with http:// or https://"
         if ":/" in self.address:
             return f"{self.address} is neither a folder nor s3://bucket/prefix"
         if set("[]") & set(self.address):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -153,7 +154,9 @@ def ends(column: pl.Series) -> list[tuple[str, Any]]:
 
 
 def open_table(table: Table) -> DeltaTable:
-    """The table, which is made on first use; one of an earlier version gets the columns that it lacks."""
+    """The table to write to, made on first use; one of an earlier version gets the columns that it lacks."""
+    if not store().remote and Path(table.address).exists() and not os.access(table.address, os.W_OK):
+        raise PermissionError(f"{table.address} cannot be written")  # the library would panic
     try:
         found = DeltaTable(table.address, storage_options=options())
         if lacking := lacks(table, found):

@@ -3,10 +3,15 @@
 A process of its own, so that a remote that never answers can be given up on.
 """
 
+import atexit
 import json
 import os
 import re
+import shutil
 import sys
+import tempfile
+from contextlib import suppress
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from dvc.repo import Repo
@@ -19,9 +24,22 @@ from tasks.core.workspace import workspace
 
 def open_repo() -> Repo:
     """The workspace as DVC sees it, with or without git."""
-    os.environ.setdefault("DVC_SITE_CACHE_DIR", str(workspace().cache / "dvc"))  # /var/tmp may be read-only
+    os.environ.setdefault("DVC_SITE_CACHE_DIR", find_site_cache())  # /var/tmp may be read-only
     os.environ.setdefault("LOGNAME", who())  # DVC asks for the name of the account, which a container may lack
     return Repo(str(workspace().root), config={"core": {"no_scm": True}})
+
+
+@cache
+def find_site_cache() -> str:
+    """Where DVC keeps its locks: beside our caches; where nothing can be written, in a folder of this process."""
+    place = workspace().cache / "dvc"
+    with suppress(OSError):
+        place.mkdir(parents=True, exist_ok=True)
+    if os.access(place, os.W_OK):
+        return str(place)
+    made = tempfile.mkdtemp(prefix="dvc-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def find_remote(repo: Repo) -> Path | None:

@@ -52,6 +52,8 @@ def told_plainly() -> Generator[None]:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, stop)
+    # A process may be begun with closed streams.
+    sys.stdout, sys.stderr = (s or Path(os.devnull).open("w") for s in (sys.stdout, sys.stderr))  # noqa: SIM115
     try:
         with exit_on_input_error():
             yield

@@ -64,7 +64,11 @@ def read_head(model: str) -> Head:
         return Head(int(found.tags["mirrored"]), found.tags["log_digest"])
     except Exception as error:
         what = without_secrets(first_line(error))[:300]
-        raise InputError(f"MLflow keeps no head of the log of {model} ({what}): verify without --mirror") from None
+        there = without_secrets(MLFLOW_TRACKING_URI.get() or "") or "of this workspace"
+        raise InputError(
+            f"MLflow {there} (MLFLOW_TRACKING_URI) cannot be compared with, or keeps no head of the log of {model}: "
+            f"{what}; verify without --mirror, or let `ml tidy` mirror the record first"
+        ) from None
 
 
 def prepare_database() -> str:

@@ -1,4 +1,4 @@
-"""A full disk ends a run with one sentence, and after some space is freed the next run does the work."""
+"""A run on a full disk ends with one sentence and goes on with free space; on a read-only disk what reads works."""
 
 import shlex
 import subprocess
@@ -9,10 +9,10 @@ from disks import PRIVATE, can_mount
 
 from stack.local_stack import ROOT, clean_environment, make_workspace
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+MOUNTS = pytest.mark.skipif(not can_mount(), reason="no mount namespaces: run it as root, or allow unprivileged ones")
+pytestmark = [pytest.mark.server, pytest.mark.slow, MOUNTS]
 
 
-@pytest.mark.skipif(not can_mount(), reason="no mount namespaces: run it as root, or allow unprivileged ones")
 def test_a_full_disk_is_one_sentence_and_the_next_run_goes_on(tmp_path, server):
     workspace = make_workspace(tmp_path / "workspace")
     variables = {"PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path), "PARAMS_TUNING__N_TRIALS": "1"}
@@ -29,3 +29,22 @@ def test_a_full_disk_is_one_sentence_and_the_next_run_goes_on(tmp_path, server):
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr.count("error: the disk is full: free some space and run it again") == 1
     assert "version 1, verdict: promote" in done.stdout + done.stderr
+
+
+def test_in_a_workspace_to_read_only_what_reads_works_and_what_writes_is_one_sentence(tmp_path, server):
+    workspace = make_workspace(tmp_path / "workspace")
+    variables = {"PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path), "PARAMS_TUNING__N_TRIALS": "1"}
+    environment = clean_environment(workspace, **variables)
+    ml = f"{shlex.quote(sys.executable)} -m flows.cli"
+    commands = f"""
+        {ml} train --as-of 2013-02-20 > /dev/null
+        {ml} quarantine > /dev/null
+        mount --bind {workspace} {workspace}; mount -o remount,ro,bind {workspace}
+        for reads in status quarantine versions audit features; do {ml} $reads > /dev/null; done
+        for writes in predict monitor ingest "train --as-of 2013-03-20" "promote 1 again" "audit 1"; do
+          {ml} $writes > /dev/null && echo "$writes went through"; done; true
+    """
+    done = subprocess.run([*PRIVATE, commands], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.stdout == "audit 1 went through\n", done.stdout + done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == 5 and all(line.startswith("error: ") for line in lines), done.stderr
