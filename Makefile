@@ -51,7 +51,7 @@ alerts: .venv  ## bring the server in line with automations.yaml, and remove dep
 test: .venv  ## run the tests
 	.venv/bin/pytest -n 2 --dist loadfile
 
-test-slow: .venv  ## kills, races, planted leaks, copies of the repository (about 15 minutes)
+test-slow: .venv  ## kills, races, planted leaks, copies of the repository (about 30 minutes)
 	.venv/bin/pytest -n 2 --dist loadfile -m 'slow and not chaos and not prove' || [ $$? -eq 5 ]  # 5: your own project has none yet
 
 test-chaos: .venv  ## 20 kills of worker, flow and server while the loop runs (about 5 minutes)

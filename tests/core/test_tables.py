@@ -77,6 +77,7 @@ def test_two_processes_insert_each_row_once_beside_a_third_that_compacts(own_wor
     assert sorted(map(int, read_rows(NUMBERS)["key"])) == list(range(29))
 
 
+@pytest.mark.slow
 def test_two_machines_on_one_s3_store_insert_each_row_once(s3_store, two_workspaces):
     assert insert_together(*two_workspaces) == [0, 0]
     for folder in two_workspaces:

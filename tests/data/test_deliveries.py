@@ -183,6 +183,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_for_the_next_run(own_works
     assert capsys.readouterr().out.count("is being written or was taken away: the next run looks again") == 2
 
 
+@pytest.mark.slow
 def test_deliveries_by_another_machine_go_into_one_line_of_versions(s3_store, two_workspaces, tmp_path):
     from stores import use_workspace
 

@@ -249,6 +249,7 @@ def test_a_push_to_the_remote_inside_the_repository_is_refused(workspace):
         commit_and_push.fn(Snapshot(resolve_version(None), {}), ingest, DEADLINE)
 
 
+@pytest.mark.slow
 def test_a_landing_place_that_is_not_there_or_never_answers_is_one_sentence_in_time(bucket, monkeypatch):
     assert LandingPlace("s3://bucket/nothing").list().files.is_empty()
     for source, sentence in {

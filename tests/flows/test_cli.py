@@ -163,6 +163,7 @@ def test_the_command_of_one_clone_does_not_work_on_another(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_control_characters_of_a_reason_or_a_file_name_are_shown_and_not_obeyed(versions, store, own_workspace):
     promote_by_hand("late-arrivals", "1", "fine\x1b[2J\nerror: forged", "data")
     for command in ("status", "audit", "status --json"):

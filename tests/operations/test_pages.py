@@ -78,6 +78,7 @@ def test_the_check_would_see_a_script_that_runs(tmp_path):
 
 @needs_browser
 @pytest.mark.server
+@pytest.mark.slow
 def test_in_the_prefect_ui_nothing_of_it_runs(server, store):
     findings = [
         Finding(column=evil[:999], psi=1.0, threshold=0.1, missing=0.0, missing_before=0.0, new_categories=[evil])
@@ -131,6 +132,7 @@ def test_in_the_prefect_ui_nothing_of_it_runs(server, store):
 
 @needs_browser
 @pytest.mark.server
+@pytest.mark.slow
 def test_in_runs_and_events_of_the_prefect_ui_nothing_of_it_runs(server):
     evil = " ".join(payload[:99] for payload in PAYLOADS)
 

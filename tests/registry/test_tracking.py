@@ -117,6 +117,7 @@ def flip(file) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut, flip, os.unlink], ids=["cut", "flipped", "lost"])
+@pytest.mark.slow
 def test_a_lost_or_damaged_database_is_made_again_and_the_damaged_one_is_kept(versions, damage):
     promote_by_hand(MODEL, "2", "first", "data")
     database = workspace().tracking_database

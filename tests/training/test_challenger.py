@@ -121,6 +121,7 @@ def test_training_as_of_a_day_equals_training_on_data_cut_at_that_day(snapshot, 
 
 
 @pytest.mark.parametrize("hyperparameters", [DEFAULT | {"max_iter": 30}, LINEAR])
+@pytest.mark.slow
 def test_the_same_model_in_two_processes_with_one_and_two_threads(year, use_case, params, tmp_path, hyperparameters):
     fit = year.filter(pl.col("label_time") < datetime(2013, 1, 20, tzinfo=UTC))
     fit.write_parquet(tmp_path / "fit.parquet")
