@@ -44,7 +44,7 @@ def tell(error: Exception) -> str | None:
         return str(error)
     if any(words in str(error) for words in FULL):
         return "the disk is full: free some space and run it again; what is on record stands"
-    if isinstance(error, OSError) and error.errno in FORBIDDEN:
+    if isinstance(error, OSError) and error.errno in FORBIDDEN and error.filename:
         return f"{error.filename} cannot be written or read: {error.strerror}; look at its permissions"
     kinds = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     if "httpx" in kinds or "Failed to reach API" in str(error):

@@ -11,7 +11,6 @@ import shutil
 import sys
 import tempfile
 from contextlib import suppress
-from functools import cache
 from pathlib import Path, PurePosixPath
 
 from dvc.repo import Repo
@@ -24,13 +23,13 @@ from tasks.core.workspace import workspace
 
 def open_repo() -> Repo:
     """The workspace as DVC sees it, with or without git."""
-    os.environ.setdefault("DVC_SITE_CACHE_DIR", find_site_cache())  # /var/tmp may be read-only
+    if "DVC_SITE_CACHE_DIR" not in os.environ:  # /var/tmp may be read-only
+        os.environ["DVC_SITE_CACHE_DIR"] = make_site_cache()
     os.environ.setdefault("LOGNAME", who())  # DVC asks for the name of the account, which a container may lack
     return Repo(str(workspace().root), config={"core": {"no_scm": True}})
 
 
-@cache
-def find_site_cache() -> str:
+def make_site_cache() -> str:
     """Where DVC keeps its locks: beside our caches; where nothing can be written, in a folder of this process."""
     place = workspace().cache / "dvc"
     with suppress(OSError):

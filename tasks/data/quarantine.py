@@ -115,8 +115,8 @@ def read_entries(files: Iterable[tuple[str, str]]) -> pl.DataFrame:
 
 def dismiss(entries: pl.DataFrame, reason: str) -> int:
     """Leave entries out of what is listed and checked again; they stay in the table. Returns how many."""
-    facts = {"reason": reason, "by": who(), "dismissed_at": datetime.now(UTC)}
-    return insert_new(DISMISSED, entries.select(DISMISSED.key).with_columns(**{k: pl.lit(v) for k, v in facts.items()}))
+    facts = {"reason": pl.lit(reason), "by": pl.lit(who()), "dismissed_at": pl.lit(datetime.now(UTC))}
+    return insert_new(DISMISSED, entries.select(DISMISSED.key).with_columns(**facts))
 
 
 def read_quarantine(
@@ -142,7 +142,7 @@ def read_quarantine(
     rows, files = entries.filter(pl.col("position") != FILE).unique(ENTRY), entries.filter(position=FILE)
     if chosen.rule is not None:
         mine = rows.filter(pl.col("reason").str.split(", ").list.contains(chosen.rule))
-        rows = rows.join(mine, on=["table", "digest"] if whole_files else ENTRY, how="semi")
+        rows = rows.join(mine, on=["table", "digest"], how="semi") if whole_files else mine
         files = files.filter(pl.col("reason").str.contains(chosen.rule, literal=True))
     found = pl.concat([rows, files]).drop("anew").sort("arrived_at", "file", "position", nulls_last=True)
     return found if chosen.file is None else found.filter(file=chosen.file)

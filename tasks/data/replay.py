@@ -35,10 +35,8 @@ def replay(snapshot: Snapshot, tables: Tables, chosen: Chosen, params: Params) -
         chosen: Which entries are looked at.
         params: The settings; `ingest`, `data` and `validation` count here.
     """
-    entries, intake = (
-        read_quarantine(read_ledger(snapshot.files), chosen, whole_files=True),
-        Intake(snapshot, tables, params),
-    )
+    entries = read_quarantine(read_ledger(snapshot.files), chosen, whole_files=True)
+    intake = Intake(snapshot, tables, params)
     known = entries.filter(pl.col("table").is_in(list(tables)))
     order = depths(tables)
     opened = [*open_files(entries, tables, params), *open_rows(known, tables)]
