@@ -69,16 +69,15 @@ def repeat(folder: Path) -> None:
 def read_months(folder: Path) -> Iterator[tuple]:
     """Each month's name and rows, and what lies in reach of it by table."""
     from tasks.core.use_case import load_use_case
-    from tasks.data.context import ALWAYS, NEVER, cut_to_reach, lies_in, reach_of
+    from tasks.data.context import ALWAYS, NEVER, lies_in, reach_of, read_timed_tables
     from tasks.data.reader import months, read_table
     from tasks.data.snapshot import Snapshot
 
     files = {str(path.relative_to(folder)): path for path in folder.rglob("*.parquet") if "out-" not in str(path)}
     snapshot, use_case = Snapshot("repeated", files), load_use_case("late-arrivals")
-    planes, weather = (read_table(snapshot, use_case, name, ALWAYS, NEVER) for name in ("planes", "weather"))
-    for span in months(snapshot, use_case):
+    planes = read_table(snapshot, use_case, "planes", ALWAYS, NEVER)
+    for span, near in read_timed_tables(snapshot, use_case, months(snapshot, use_case)):
         flights = read_table(snapshot, use_case, "flights", *reach_of(use_case, span))
-        near = cut_to_reach(use_case, {"weather": weather}, span)
         rows = flights.filter(lies_in(use_case.event_time, span))
         yield f"{span[0]:%Y-%m}", use_case, rows, near | {"flights": flights, "planes": planes}
 

@@ -1,6 +1,8 @@
 """The rows of a month, as they were known at a moment, and the context that their features may be made of."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import NamedTuple
 
 import polars as pl
@@ -39,21 +41,26 @@ def read_fixed_tables(
 def read_month(snapshot: Snapshot, use_case: UseCase, span: Month, as_of: datetime, validation: Validation) -> Context:
     """The rows of one month with all that their features may be made of."""
     fixed, _ = read_fixed_tables(snapshot, use_case, validation)
-    near = cut_to_reach(use_case, read_timed_tables(snapshot, use_case), span)
+    [(_, near)] = read_timed_tables(snapshot, use_case, [span])
     return read_context(snapshot, use_case, fixed | near, span, as_of, validation)
 
 
-def read_timed_tables(snapshot: Snapshot, use_case: UseCase) -> dict[str, pl.DataFrame]:
-    """The tables whose rows became known at some time, other than that whose rows are predicted, as on disk."""
+def read_timed_tables(
+    snapshot: Snapshot, use_case: UseCase, spans: list[Month]
+) -> Iterator[tuple[Month, dict[str, pl.DataFrame]]]:
+    """Each month, and in reach of it the rows of the tables that became known at some time, as on disk.
+
+    They are read a year at a time, so that no more of a long table is in memory; the table of the rows that are
+    predicted is not among them.
+    """
     timed = [name for name, table in use_case.tables.items() if table.row_known_at is not None]
-    return {name: read_table(snapshot, use_case, name, ALWAYS, NEVER) for name in timed if name != use_case.rows}
-
-
-def cut_to_reach(use_case: UseCase, timed: dict[str, pl.DataFrame], span: Month) -> dict[str, pl.DataFrame]:
-    """The rows of these tables that the features of a month's rows may be made of."""
-    return {
-        name: rows.filter(lies_in(time_of(use_case, name), reach_of(use_case, span))) for name, rows in timed.items()
-    }
+    for _, months in groupby(spans, key=lambda span: span[0].year):
+        year = list(months)
+        reach = reach_of(use_case, (year[0][0], year[-1][1]))
+        tables = {name: read_table(snapshot, use_case, name, *reach) for name in timed if name != use_case.rows}
+        for span in year:
+            near = reach_of(use_case, span)
+            yield span, {name: rows.filter(lies_in(time_of(use_case, name), near)) for name, rows in tables.items()}
 
 
 def reach_of(use_case: UseCase, span: Month) -> Month:

@@ -17,7 +17,6 @@ from tasks.core.workspace import workspace
 from tasks.data.context import (
     ALWAYS,
     Context,
-    cut_to_reach,
     reach_of,
     read_context,
     read_fixed_tables,
@@ -69,10 +68,8 @@ def build_feature_frame(
             f"as_of {as_of:%Y-%m-%d %H:%M} lies outside the data, which reaches from {first:%Y-%m} to {last:%Y-%m}"
         )
     fixed, counts = read_fixed_tables(snapshot, use_case, validation)
-    timed = read_timed_tables(snapshot, use_case)
     partitions, built, checked = [], 0, False
-    for span in wanted:
-        near = cut_to_reach(use_case, timed, span)
+    for span, near in read_timed_tables(snapshot, use_case, wanted):
         key = partition_key(snapshot, use_case, span, near, validation)
         found = find_partition(key, as_of)
         if found is None:

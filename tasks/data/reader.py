@@ -1,9 +1,10 @@
 """Reading the tables of a snapshot as of a moment."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 import polars as pl
@@ -17,6 +18,7 @@ from tasks.data.snapshot import Snapshot
 from tasks.features.table import Table, Tables, as_known, to_plain
 
 Month = tuple[datetime, datetime]  # its first moment, and that of the month after it
+AT_ONCE = 262_144  # rows of a file in memory at once, where few may be asked for: a row group of polars
 
 
 def months(snapshot: Snapshot, use_case: UseCase) -> list[Month]:
@@ -72,9 +74,10 @@ def read_table(snapshot: Snapshot, use_case: UseCase, table: str, start: datetim
     """
     if table == use_case.rows:
         return read_event_rows(snapshot, use_case, start, end)
-    frames = [read_file(snapshot, use_case.tables, file) for file in table_files(snapshot, table)]
-    rows, time = pl.concat(frames, how="vertical_relaxed"), use_case.tables[table].row_known_at
-    return rows if time is None else keep(rows, table, time >= start, time < end)
+    time = use_case.tables[table].row_known_at
+    asked = [] if time is None else [time >= start, time < end]
+    parts = (part for file in table_files(snapshot, table) for part in read_parts(snapshot, use_case.tables, file))
+    return pl.concat([keep(part, table, *asked) for part in parts], how="vertical_relaxed")
 
 
 def know(use_case: UseCase, table: str, rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
@@ -127,31 +130,44 @@ def read_file(snapshot: Snapshot, tables: Tables, file: str) -> pl.DataFrame:
     return read_declared(snapshot.files[file], tables[table_of(file)], f"data/{file}")
 
 
+def read_parts(snapshot: Snapshot, tables: Tables, file: str) -> Iterator[pl.DataFrame]:
+    """The declared columns of one file of a snapshot, some rows at a time; at least one part, though it be empty."""
+    for first in count(0, AT_ONCE):
+        part = read_declared(snapshot.files[file], tables[table_of(file)], f"data/{file}", (first, AT_ONCE))
+        yield part
+        if part.height < AT_ONCE:
+            return
+
+
 def table_of(file: str) -> str:
     """The table that a file of data/ belongs to."""
     return file.removesuffix(".parquet").split("/")[0]
 
 
-def read_declared(source: Path | bytes, table: Table, name: str) -> pl.DataFrame:
+def read_declared(
+    source: Path | bytes, table: Table, name: str, rows: tuple[int, int | None] = (0, None)
+) -> pl.DataFrame:
     """The columns that the contract declares for a table, of the declared kind.
 
     Args:
         source: A parquet file; it may lack columns that may be null, since a contract grows.
         table: As the contract declares it.
         name: What messages call the file.
+        rows: The first row that is read, and how many from there; None is all.
 
     Raises:
         DataError: The file cannot be read, or its values cannot be those of the declared types.
     """
     try:
         present = pl.read_parquet_schema(source)
-        rows = pl.read_parquet(source, columns=[column for column in table.columns if column in present])
+        columns = [column for column in table.columns if column in present]
+        found = pl.scan_parquet(source, glob=False).select(columns).slice(*rows).collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DataError(f"{name} is no parquet file: {first_line(error)}") from None
     new = [column for column, kind in table.columns.items() if column not in present and kind.nullable]
-    converted = convert(Raw(rows.with_columns(pl.lit(None).alias(name) for name in new), frozenset()), table, name)
+    converted = convert(Raw(found.with_columns(pl.lit(None).alias(name) for name in new), frozenset()), table, name)
     for column in converted.lost:
-        kind = f"{rows.schema[column.name]}, but project/contract.py declares {converted.rows.schema[column.name]}"
-        example = rows[column.name].filter(column)[0]
+        kind = f"{found.schema[column.name]}, but project/contract.py declares {converted.rows.schema[column.name]}"
+        example = found[column.name].filter(column)[0]
         raise DataError(f"{name}: {column.name} is {kind}, which {column.sum():,} values are not, such as {example}")
     return to_plain(converted.rows)

@@ -1,6 +1,6 @@
 """How far before and after the rows asked for the tables are read: it follows from windows and contract."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any, NamedTuple
@@ -65,17 +65,20 @@ def find_delays(name: str, table: Table, start: pl.Expr | None, end: pl.Expr, wh
     """The least and the longest time between two times of a row, by the bounds of the columns they are made of."""
     assert start is not None
     try:
-        rows = make_extremes(table, start, end)
+        delays = pl.concat(
+            rows.select(least=(end - start).min(), longest=(end - start).max())
+            for rows in make_extremes(table, start, end)
+        )
     except ValueError as error:
         raise ValueError(
             f"{name}: how far {what} may lie from the event does not follow from the contract, {error}: give its "
             "columns min and max" + ("" if what == ASKED else ', or declare known_within="30d" for instance')
         ) from None
-    return rows.select(least=(end - start).min(), longest=(end - start).max()).row(0)
+    return delays.select(pl.min("least"), pl.max("longest")).row(0)
 
 
-def make_extremes(table: Table, start: pl.Expr, end: pl.Expr) -> pl.DataFrame:
-    """Rows with the least and the largest value of each column, in all combinations, around each hour of a year."""
+def make_extremes(table: Table, start: pl.Expr, end: pl.Expr) -> Iterator[pl.DataFrame]:
+    """Each combination of the least and the largest value of each column, around each hour of a year."""
     used = sorted({*start.meta.root_names(), *end.meta.root_names()})
     times = [column for column in used if table.columns[column].dtype.is_temporal()]
     if not set(times) <= set(start.meta.root_names()):
@@ -87,8 +90,9 @@ def make_extremes(table: Table, start: pl.Expr, end: pl.Expr) -> pl.DataFrame:
     hours = pl.datetime_range(FIRST, LAST, "1h", eager=True)
     around = pl.concat([hours, hours - TICK])
     moments = pl.DataFrame(dict.fromkeys(times, around) or {"": [None]})
-    corners = pl.DataFrame(list(product(*bounded.values())), schema=list(bounded), orient="row")
-    return (moments.join(corners, how="cross") if bounded else moments).select(used).cast(dict(kinds))
+    for corner in product(*bounded.values()):
+        values = {column: pl.lit(value) for column, value in zip(bounded, corner, strict=True)}
+        yield moments.with_columns(**values).select(used).cast(dict(kinds))
 
 
 def find_bounds(name: str, column: Any) -> list[Any]:

@@ -20,7 +20,7 @@ from tasks.core.files import atomic_write
 from tasks.core.params import Params
 from tasks.core.use_case import UseCase
 from tasks.core.workspace import workspace
-from tasks.data.context import cut_to_reach, read_context, read_fixed_tables, read_timed_tables
+from tasks.data.context import read_context, read_fixed_tables, read_timed_tables
 from tasks.data.conversion import convert
 from tasks.data.formats import Raw
 from tasks.data.reader import month_around
@@ -52,12 +52,10 @@ class Bulk:
     ) -> None:
         self.use_case, self.snapshot, self.champion, self.as_of = use_case, snapshot, champion, as_of
         fixed, _ = read_fixed_tables(snapshot, use_case, params.validation)
-        timed = read_timed_tables(snapshot, use_case)
 
         @lru_cache(MONTHS)
         def index_of(start: datetime) -> Index:
-            span = month_around(start)
-            near = cut_to_reach(use_case, timed, span)
+            [(span, near)] = read_timed_tables(snapshot, use_case, [month_around(start)])
             return read_context(snapshot, use_case, fixed | near, span, as_of, params.validation).index
 
         self.index_of = index_of

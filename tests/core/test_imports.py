@@ -38,20 +38,19 @@ def test_core_inference_and_project_load_no_prefect_mlflow_dvc_or_scikit_learn(p
     assert walk(package, tell, tmp_path) == "True []"
 
 
-def test_every_module_of_tasks_can_be_imported_without_settings_and_asks_for_none(tmp_path):
-    tell = "print(len(names) > 30, [file for file in opened if file.endswith('params.yaml')])"
-    assert walk("tasks", tell, tmp_path) == "True []"
-
-
-def test_every_flow_can_be_imported_without_settings(tmp_path):
-    assert walk("flows", "print(len(names) > 5)", tmp_path) == "True"
+THREADS = """
+import pathlib, re
+threads = [thread.read_text().strip() for thread in pathlib.Path('/proc/self/task').glob('*/comm')]
+print(len(names) > 2, [name for name in threads if re.fullmatch('polars-[0-9]+', name)])
+"""
 
 
 @pytest.mark.parametrize("package", ["flows", "tasks", "project"])
 def test_no_module_lets_polars_work_when_imported_whose_threads_a_forked_process_would_wait_for(package, tmp_path):
-    threads = "[thread.read_text().strip() for thread in pathlib.Path('/proc/self/task').glob('*/comm')]"
-    tell = f"import pathlib, re\nprint([name for name in {threads} if re.fullmatch('polars-[0-9]+', name)])"
-    assert walk(package, tell, tmp_path) == "[]"
+    asked = "print([file for file in opened if file.endswith('params.yaml')])\n" if package == "tasks" else ""
+    told = walk(package, asked + THREADS, tmp_path)  # nor does one need settings, and none of tasks reads any
+    assert told.splitlines()[-1] == "True []"
+    assert not asked or told.splitlines()[0] == "[]"
 
 
 def test_no_flow_but_train_loads_what_trains_or_draws(tmp_path):

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from stores import new_workspace
 
 from flows.cli import app
 from stack.local_stack import ROOT, clean_environment
@@ -45,13 +46,52 @@ def test_every_command_is_there():
     assert said | {"demo"} == set(COMMANDS) | {"demo"}
 
 
+ANSWER = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from flows.cli import main
+for line in sys.stdin:
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            main(*json.loads(line))
+        except SystemExit as end:
+            code = end.code
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
+
+
+class Terminal:
+    """A process that answers one command after the other, in a workspace of its own."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace, pipes = workspace, {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        command = [sys.executable, "-c", ANSWER]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=clean_environment(workspace), **pipes)
+
+    def type(self, *given: str) -> tuple[int, str, str]:
+        """The exit code of a command, and what it says."""
+        self.process.stdin.write(json.dumps(given) + "\n")
+        self.process.stdin.flush()
+        return tuple(json.loads(self.process.stdout.readline()))
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory):
+    """Where commands are typed that do nothing."""
+    opened = Terminal(new_workspace(tmp_path_factory.mktemp("typed") / "work späce"))
+    yield opened
+    opened.process.communicate()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_and_an_unknown_option_change_nothing(command, own_workspace):
-    before = content(own_workspace)
-    helped, wrong = ml(own_workspace, command, "--help"), ml(own_workspace, command, "--nonsense")
-    assert helped.returncode == 0 and f"Usage: ml {command}" in helped.stdout
-    assert wrong.returncode == 2 and wrong.stderr.startswith("error: ") and wrong.stderr.count("\n") == 1
-    assert content(own_workspace) == before
+def test_help_and_an_unknown_option_change_nothing(command, terminal):
+    before = content(terminal.workspace)
+    code, out, _ = terminal.type(command, "--help")
+    assert code == 0 and f"Usage: ml {command}" in out
+    code, _, err = terminal.type(command, "--nonsense")
+    assert code == 2 and err.startswith("error: ") and err.count("\n") == 1
+    assert content(terminal.workspace) == before
 
 
 @pytest.mark.parametrize(
@@ -77,10 +117,10 @@ def test_help_and_an_unknown_option_change_nothing(command, own_workspace):
         ("review 3 maybe why", "maybe"),
     ],
 )
-def test_what_is_typed_wrong_is_one_sentence_and_exit_code_2(typed, said, own_workspace):
-    done = ml(own_workspace, *typed.split())
-    assert done.returncode == 2 and said in done.stderr and done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1 and not done.stdout
+def test_what_is_typed_wrong_is_one_sentence_and_exit_code_2(typed, said, terminal):
+    code, out, err = terminal.type(*typed.split())
+    assert code == 2 and said in err and err.startswith("error: ")
+    assert err.count("\n") == 1 and not out
 
 
 def typed_in_docs() -> list[str]:
@@ -245,6 +285,7 @@ def test_a_quick_command_loads_little(typed, spared, own_workspace):
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "loaded set()"), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_middle_of_a_training_ends_in_one_line(own_workspace):
     command = [*ML, "train", "--as-of", "2013-04-01", "--set", "tuning.n_trials=500"]
     environment = clean_environment(own_workspace)

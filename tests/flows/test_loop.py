@@ -19,7 +19,7 @@ from stacks import (
     wait_for,
 )
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 SECRET = "not-for-anybody-to-read"
 
@@ -69,7 +69,6 @@ def test_a_secret_of_the_environment_is_in_no_log_record_or_database(stack):
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
 
 
-@pytest.mark.slow
 def test_the_schedule_answers_drift_whose_event_was_lost(stack):
     flow(stack, "flows.train", "--as-of", "2013-04-01")
     before = states(stack, "train/train-on-drift")
@@ -80,7 +79,6 @@ def test_the_schedule_answers_drift_whose_event_was_lost(stack):
     assert states(stack, "train/train-on-drift") == before
 
 
-@pytest.mark.slow
 def test_every_deployment_runs_from_the_command_line_and_says_what_is_wrong(stack):
     def run(name: str, *params: str) -> subprocess.CompletedProcess[str]:
         given = [part for param in params for part in ("--param", param)]
@@ -112,7 +110,6 @@ def test_every_deployment_runs_from_the_command_line_and_says_what_is_wrong(stac
         assert wrong.returncode == 1
 
 
-@pytest.mark.slow
 def test_a_run_from_the_form_of_the_ui_has_the_settings_of_its_model_and_what_was_changed(stack):
     with client_of(stack) as client:
         schema = client.read_deployment_by_name("train/train-by-hand").parameter_openapi_schema
