@@ -7,6 +7,8 @@ import pytest
 from stores import with_files
 
 from tasks.core.errors import InputError
+from tasks.data import reader
+from tasks.data.context import read_timed_tables, time_of
 from tasks.data.feature_frame import build_feature_frame
 from tasks.data.reader import know, months, read_file, read_table
 from tasks.data.snapshot import Snapshot
@@ -52,6 +54,29 @@ def test_a_row_at_the_start_of_a_span_is_read_and_one_at_its_end_is_not(orders, 
     version = orders([(time, time) for time in times], prices=times)
     for table in ("orders", "prices"):
         assert read_table(version, orders_case, table, noon, end)["id"].to_list() == [1, 2]
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 4, 5])
+def test_a_table_is_the_same_in_whatever_parts_it_is_read(at_once, orders, orders_case, noon, monkeypatch):
+    times = [noon + timedelta(days=day) for day in range(4)]
+    version = orders([(noon, noon)], prices=times)
+    whole = read_table(version, orders_case, "prices", noon, noon + timedelta(days=3))
+    monkeypatch.setattr(reader, "AT_ONCE", at_once)
+    assert whole.equals(read_table(version, orders_case, "prices", noon, noon + timedelta(days=3)))
+    assert whole["id"].to_list() == [0, 1, 2]
+
+
+def test_the_first_month_of_a_year_sees_what_became_known_before_it(orders, orders_case):
+    december, january, end = (
+        datetime(year, month, 1, tzinfo=UTC) for year, month in ((2023, 12), (2024, 1), (2024, 2))
+    )
+    prices = [january - timedelta(hours=hours) for hours in range(-3, 3)]
+    version = orders([(january, january)], prices=prices)
+    read = dict(read_timed_tables(version, orders_case, [(december, january), (january, end)]))
+    alone = dict(read_timed_tables(version, orders_case, [(january, end)]))
+    near = read[january, end]["prices"]
+    assert near.equals(alone[january, end]["prices"])
+    assert near.filter(time_of(orders_case, "prices") < january).height > 0
 
 
 def test_a_missing_column_is_named_with_file_and_table(snapshot, use_case, tmp_path):
