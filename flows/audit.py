@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, counted
 from tasks.evaluation.verdict import Verdict
 from tasks.operations.options import Json, Model, read_given
 from tasks.operations.terminal import say, say_json, say_table
@@ -55,7 +55,7 @@ def verify_log(log: Log, mirrored: bool) -> None:
     """
     if faults := verify_record(log.model, read_head(log.model) if mirrored else None):
         raise InputError("\n".join(faults))
-    print(f"the record of {log.model} is whole: {len(log.entries):,} entries")
+    print(f"the record of {log.model} is whole: {counted(len(log.entries), 'entry', 'entries')}")
 
 
 def describe(version: dict[str, str]) -> dict[str, str]:

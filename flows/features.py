@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import polars as pl
 from cyclopts import Parameter
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, counted
 from tasks.core.params import Validation
 from tasks.core.use_case import UseCase, load_use_case
 from tasks.data.clock import resolve_as_of
@@ -44,7 +44,7 @@ def features(
         return
     champion = load_champion.fn(read_log(params.model), as_of)
     importance = champion.bundle.card["importance"] if champion else {}
-    print(f"{use_case.model}: {context.rows.height:,} rows of {month[0]:%Y-%m}")
+    print(f"{use_case.model}: {counted(context.rows.height, 'row')} of {month[0]:%Y-%m}")
     say(*tell_features(use_case, context, importance))
 
 

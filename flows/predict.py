@@ -5,6 +5,7 @@ from datetime import datetime
 import polars as pl
 from prefect import flow, task
 
+from tasks.core.errors import counted
 from tasks.core.params import Params, Prefilled
 from tasks.core.use_case import load_use_case
 from tasks.data.clock import resolve_as_of
@@ -73,7 +74,7 @@ def predict_file(source: str, target: str, as_of: datetime | None, data_rev: str
     as_of = resolve_as_of(as_of, snapshot, use_case, params.clock)
     champion = require_champion.fn(read_log(params.model), as_of)
     rows = score_file(source, target, Bulk(use_case, snapshot, champion, as_of, params))
-    print(f"{rows:,} rows scored by version {champion.version}: {target}")
+    print(f"{counted(rows, 'row')} scored by version {champion.version}: {target}")
 
 
 if __name__ == "__main__":

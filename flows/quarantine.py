@@ -5,7 +5,7 @@ from typing import Annotated
 import polars as pl
 from cyclopts import Parameter
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, counted
 from tasks.data.ledger import read_current_ledger
 from tasks.data.quarantine import FILE, Chosen, dismiss, read_quarantine
 from tasks.operations.options import Json
@@ -21,7 +21,7 @@ def quarantine(
     file: Annotated[str | None, Parameter(help="only this one, and each row that came with it")] = None,
     dismiss_as: Annotated[
         str | None,
-        Parameter(name="--dismiss", help="why these need no mend: no longer listed or replayed, kept on record"),
+        Parameter(name="--dismiss", help="why these need no mend: not listed or replayed any more, which is final"),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -29,9 +29,10 @@ def quarantine(
 
     `ml replay` checks them again after a rule or a source was mended.
     """
-    entries = read_quarantine(read_current_ledger(), Chosen(rule, file and file.removeprefix("landing/")))
+    chosen = Chosen(rule, file and file.removeprefix("landing/"))
+    entries = read_quarantine(read_current_ledger(), chosen)
     if dismiss_as is not None:
-        dismiss_entries(entries, dismiss_as, rule or file)
+        dismiss_entries(entries, dismiss_as, chosen)
     elif as_json:
         say_json(entries.rows(named=True))
     elif entries.is_empty():
@@ -44,13 +45,15 @@ def quarantine(
         say("`ml quarantine --file FILE` or `--rule RULE` shows all of it; `ml replay` checks again, after a mend")
 
 
-def dismiss_entries(entries: pl.DataFrame, reason: str, chosen: str | None) -> None:
-    """Dismiss what is shown.
+def dismiss_entries(entries: pl.DataFrame, reason: str, chosen: Chosen) -> None:
+    """Dismiss a file with its rows, or the rows that break a rule; a whole file goes by its name alone.
 
     Raises:
         InputError: Nothing was chosen, nothing fits, or no reason is given.
     """
-    if not chosen:
+    if chosen.file is None:
+        entries = entries.filter(pl.col("position") != FILE)
+    if chosen == Chosen():
         raise InputError("say what to dismiss: --rule RULE or --file FILE, as `ml quarantine` lists them")
     if not reason.strip():
         raise InputError("say why they need no mend: --dismiss REASON")
@@ -71,7 +74,7 @@ def by_reason(entries: pl.DataFrame) -> list[dict]:
 
 def sum_up(found: dict) -> dict[str, str]:
     """A line for a reason."""
-    count = counted(found["count"], *(("file", "files") if found["whole"] else ("row", "rows")))
+    count = counted(found["count"], "file" if found["whole"] else "row")
     since = f"{found['since']:%Y-%m-%d %H:%M}"
     return {
         "table": found["table"],
@@ -80,10 +83,6 @@ def sum_up(found: dict) -> dict[str, str]:
         "reason": cut(found["reason"]),
         "example": cut(found["row"] or found["file"]),
     }
-
-
-def counted(number: int, one: str, more: str) -> str:
-    return f"{number:,} {one if number == 1 else more}"
 
 
 def describe(entry: dict) -> str:

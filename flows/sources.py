@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, counted
 from tasks.core.params import Params
 from tasks.core.use_case import load_tables
 from tasks.data.sources.declared import open_source
@@ -70,7 +70,7 @@ def tell_fit(name: str, params: Params, as_json: bool) -> None:
         raise InputError(f"source {name} has no rows yet: they are what a test reads")
     if isinstance(source, Windowed):
         source.check_cursor(raw, Memory(table, zone))
-    say(f"{raw.rows.height} rows of {source.table} from {name}")
+    say(f"{counted(raw.rows.height, 'row')} of {source.table} from {name}")
     say_table([fit._asdict() for fit in fits])
     if more:
         say(f"not in the contract, so left out: {', '.join(more)}")

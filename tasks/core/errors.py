@@ -33,6 +33,11 @@ def without_secrets(text: str) -> str:
     return re.sub(r"\?\S*", "", re.sub(r"//\S*@", "//", text))
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """1 row, or 2 rows."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def escape_controls(text: str) -> str:
     """The text on one line, and nothing in it moves the cursor or colours the terminal."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
@@ -45,7 +50,7 @@ def tell(error: Exception) -> str | None:
     if any(words in str(error) for words in FULL):
         return "the disk is full: free some space and run it again; what is on record stands"
     if isinstance(error, OSError) and error.errno in FORBIDDEN and error.filename:
-        return f"{error.filename} cannot be written or read: {error.strerror}; look at its permissions"
+        return f"{error.filename} cannot be used: {error.strerror}; look at its permissions"
     kinds = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     if "httpx" in kinds or "Failed to reach API" in str(error):
         return tell_server(error)

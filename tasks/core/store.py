@@ -30,8 +30,10 @@ class Store:
         """Why this can be no store."""
         folder = Path(self.address)
         if self.address.startswith("s3://"):
-            endpoint = os.environ.get("AWS_ENDPOINT_URL") or "https://"
-            return None if "://" in endpoint else f"AWS_ENDPOINT_URL is {endpoint}: begin it with http:// or https://"
+            endpoint = os.environ.get("AWS_ENDPOINT_URL") or None
+            if endpoint and not endpoint.startswith(("http://", "https://")):
+                return "AWS_ENDPOINT_URL must begin with http:// or https://"
+            return None
         if ":/" in self.address:
             return f"{self.address} is neither a folder nor s3://bucket/prefix"
         if set("[]") & set(self.address):

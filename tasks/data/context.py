@@ -50,8 +50,8 @@ def read_timed_tables(
 ) -> Iterator[tuple[Month, dict[str, pl.DataFrame]]]:
     """Each month, and in reach of it the rows of the tables that became known at some time, as on disk.
 
-    They are read a year at a time, so that no more of a long table is in memory; the table of the rows that are
-    predicted is not among them.
+    A year is read at a time, so that a long table is never held whole; the table of the rows that are predicted is not
+    among them.
     """
     timed = [name for name, table in use_case.tables.items() if table.row_known_at is not None]
     for _, months in groupby(spans, key=lambda span: span[0].year):

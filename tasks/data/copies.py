@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tasks.core.errors import InputError, first_line, without_secrets
+from tasks.core.errors import InputError, counted, first_line, without_secrets
 from tasks.core.workspace import workspace
 from tasks.data.fetch import find_remote, object_path, open_repo, read_listing
 from tasks.data.ledger import read_current_ledger
@@ -31,11 +31,8 @@ def tell_quarantine() -> str:
     except InputError as error:
         return f"what is in quarantine is unknown: {error}"
     files = int((positions == FILE).sum())
-    return (
-        f"{len(positions) - files:,} rows and {files:,} files are in quarantine: `ml quarantine`"
-        if len(positions)
-        else ""
-    )
+    found = [counted(n, what) for n, what in ((len(positions) - files, "row"), (files, "file")) if n]
+    return f"in quarantine: {' and '.join(found)}: `ml quarantine` lists them" if found else ""
 
 
 def compare(version: str) -> str:

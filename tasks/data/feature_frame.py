@@ -9,7 +9,7 @@ import polars as pl
 from prefect import task
 
 from tasks.core.cache_keys import digest_rows, make_key
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, counted
 from tasks.core.files import atomic_write
 from tasks.core.params import Validation
 from tasks.core.use_case import META, UseCase
@@ -82,7 +82,7 @@ def build_feature_frame(
     counts += [count for partition in partitions for count in partition.counts]
     if as_of > wanted[0][0]:
         refuse_empty(use_case, counts, as_of)
-    print(f"features of {len(wanted)} month{'s' * (len(wanted) != 1)}: {built} built, {len(wanted) - built} reused")
+    print(f"features of {counted(len(wanted), 'month')}: {built} built, {len(wanted) - built} reused")
     return pl.concat([partition.frame for partition in partitions]), counts
 
 

@@ -36,7 +36,10 @@ def make_site_cache() -> str:
         place.mkdir(parents=True, exist_ok=True)
     if os.access(place, os.W_OK):
         return str(place)
-    made = tempfile.mkdtemp(prefix="dvc-")
+    try:
+        made = tempfile.mkdtemp(prefix="dvc-")
+    except OSError:
+        raise InputError(f"neither {place} nor a temporary folder can be written: set DVC_SITE_CACHE_DIR") from None
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return made
 

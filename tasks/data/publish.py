@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 from prefect import task
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, counted
 from tasks.core.files import atomic_write
 from tasks.core.params import Data, Params
 from tasks.core.workspace import workspace
@@ -58,7 +58,7 @@ def refuse_loss(made: Snapshot, newest: Snapshot) -> None:
     lost = landed_files(read_ledger(newest.files).join(read_ledger(made.files), on=ENTRY, how="anti"))
     if lost.height:
         raise InputError(
-            f"data.dvc names version {made.version}, which lacks {lost.height:,} files that landed in version "
+            f"data.dvc names version {made.version}, which lacks {counted(lost.height, 'file')} that landed in version "
             f"{newest.version}, such as {lost['file'][0]}: `ml versions use {len(known_versions())}` goes back to it, "
             "`ml versions use` without a number takes that of data.dvc all the same"
         )

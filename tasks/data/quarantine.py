@@ -122,16 +122,16 @@ def dismiss(entries: pl.DataFrame, reason: str) -> int:
 def read_quarantine(
     ledger: pl.DataFrame,
     chosen: Chosen = Chosen(),  # noqa: B008
-    whole_files: bool = False,
+    with_neighbours: bool = False,
 ) -> pl.DataFrame:
-    """The entries whose rows and files are not in the version of a ledger, the oldest first, without dismissed ones.
+    """The entries that are neither in the data version of a ledger nor dismissed, the oldest first.
 
     A file that landed anew under the name of one that was set aside takes its place.
 
     Args:
         ledger: Of the version.
         chosen: Only these.
-        whole_files: Of a file that has a chosen row, all rows: whether two share a key shows only together.
+        with_neighbours: Also the other rows of their files: whether two share a key shows only together.
     """
     dismissed = read_rows(DISMISSED, columns=DISMISSED.key)
     entries = read_rows(QUARANTINE).join(ledger, on=ENTRY, how="anti").join(dismissed, on=DISMISSED.key, how="anti")
@@ -142,7 +142,7 @@ def read_quarantine(
     rows, files = entries.filter(pl.col("position") != FILE).unique(ENTRY), entries.filter(position=FILE)
     if chosen.rule is not None:
         mine = rows.filter(pl.col("reason").str.split(", ").list.contains(chosen.rule))
-        rows = rows.join(mine, on=["table", "digest"], how="semi") if whole_files else mine
+        rows = rows.join(mine, on=["table", "digest"], how="semi") if with_neighbours else mine
         files = files.filter(pl.col("reason").str.contains(chosen.rule, literal=True))
     found = pl.concat([rows, files]).drop("anew").sort("arrived_at", "file", "position", nulls_last=True)
     return found if chosen.file is None else found.filter(file=chosen.file)

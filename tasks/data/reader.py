@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from tasks.core.errors import DataError, InputError, first_line
+from tasks.core.errors import DataError, InputError, counted, first_line
 from tasks.core.moments import POSSIBLE
 from tasks.core.use_case import UseCase
 from tasks.data.conversion import convert
@@ -18,14 +18,14 @@ from tasks.data.snapshot import Snapshot
 from tasks.features.table import Table, Tables, as_known, to_plain
 
 Month = tuple[datetime, datetime]  # its first moment, and that of the month after it
-AT_ONCE = 262_144  # rows of a file in memory at once, where few may be asked for: a row group of polars
+SLICE = 262_144  # rows read in one step where few are kept; polars writes row groups of this size
 
 
 def months(snapshot: Snapshot, use_case: UseCase) -> list[Month]:
     """Each month that may hold rows to predict: its first moment, and that of the month after it, in order."""
     files = table_files(snapshot, use_case.rows)
     if files != [f"{use_case.rows}.parquet"]:
-        return [month_span(file) for file in files]
+        return sorted(month_span(file) for file in files)
     start = use_case.event_time.dt.truncate("1mo").alias("start")
     rows = read_file(snapshot, use_case.tables, files[0])
     with tell_time_errors(use_case.rows):
@@ -76,7 +76,7 @@ def read_table(snapshot: Snapshot, use_case: UseCase, table: str, start: datetim
         return read_event_rows(snapshot, use_case, start, end)
     time = use_case.tables[table].row_known_at
     asked = [] if time is None else [time >= start, time < end]
-    parts = (part for file in table_files(snapshot, table) for part in read_parts(snapshot, use_case.tables, file))
+    parts = (part for file in table_files(snapshot, table) for part in read_slices(snapshot, use_case.tables, file))
     return pl.concat([keep(part, table, *asked) for part in parts], how="vertical_relaxed")
 
 
@@ -106,7 +106,7 @@ def read_event_file(snapshot: Snapshot, use_case: UseCase, file: str) -> pl.Data
         first, after = month_span(file)
         outside |= (first > event) | (after <= event)
     if strays := keep(rows, use_case.rows, outside).height:
-        raise InputError(f"data/{file} holds {strays:,} rows without an event time or of another month (UTC)")
+        raise InputError(f"data/{file} holds {counted(strays, 'row')} without an event time or of another month (UTC)")
     return rows
 
 
@@ -130,12 +130,12 @@ def read_file(snapshot: Snapshot, tables: Tables, file: str) -> pl.DataFrame:
     return read_declared(snapshot.files[file], tables[table_of(file)], f"data/{file}")
 
 
-def read_parts(snapshot: Snapshot, tables: Tables, file: str) -> Iterator[pl.DataFrame]:
+def read_slices(snapshot: Snapshot, tables: Tables, file: str) -> Iterator[pl.DataFrame]:
     """The declared columns of one file of a snapshot, some rows at a time; at least one part, though it be empty."""
-    for first in count(0, AT_ONCE):
-        part = read_declared(snapshot.files[file], tables[table_of(file)], f"data/{file}", (first, AT_ONCE))
+    for first in count(0, SLICE):
+        part = read_declared(snapshot.files[file], tables[table_of(file)], f"data/{file}", (first, SLICE))
         yield part
-        if part.height < AT_ONCE:
+        if part.height < SLICE:
             return
 
 
@@ -169,5 +169,5 @@ def read_declared(
     for column in converted.lost:
         kind = f"{found.schema[column.name]}, but project/contract.py declares {converted.rows.schema[column.name]}"
         example = found[column.name].filter(column)[0]
-        raise DataError(f"{name}: {column.name} is {kind}, which {column.sum():,} values are not, such as {example}")
+        raise DataError(f"{name}: {column.name} is {kind}, which some values are not, such as {example}")
     return to_plain(converted.rows)

@@ -35,7 +35,7 @@ def replay(snapshot: Snapshot, tables: Tables, chosen: Chosen, params: Params) -
         chosen: Which entries are looked at.
         params: The settings; `ingest`, `data` and `validation` count here.
     """
-    entries = read_quarantine(read_ledger(snapshot.files), chosen, whole_files=True)
+    entries = read_quarantine(read_ledger(snapshot.files), chosen, with_neighbours=True)
     intake = Intake(snapshot, tables, params)
     known = entries.filter(pl.col("table").is_in(list(tables)))
     order = depths(tables)

@@ -1,7 +1,7 @@
 """Scores of a model: of probabilities where the target is Boolean, of predicted values where it is a number."""
 
 from collections.abc import Callable
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 import polars as pl
@@ -19,7 +19,7 @@ def losses(target: np.ndarray, score: np.ndarray) -> np.ndarray:
     return -np.where(target, np.log(score), np.log1p(-score))
 
 
-def sklearn() -> Any:
+def sklearn_metrics() -> ModuleType:
     """scikit-learn's metrics, imported on first use: that takes seconds, and most commands measure nothing."""
     from sklearn import metrics
 
@@ -28,12 +28,12 @@ def sklearn() -> Any:
 
 # Each takes target, score and the threshold from which a probability counts as positive.
 CLASSIFICATION: dict[str, Metric] = {
-    "accuracy": lambda target, score, at: sklearn().accuracy_score(target, score >= at),
-    "precision": lambda target, score, at: sklearn().precision_score(target, score >= at, zero_division=0),
-    "recall": lambda target, score, at: sklearn().recall_score(target, score >= at, zero_division=0),
-    "f1": lambda target, score, at: sklearn().f1_score(target, score >= at, zero_division=0),
-    "roc_auc": lambda target, score, _: sklearn().roc_auc_score(target, score),
-    "pr_auc": lambda target, score, _: sklearn().average_precision_score(target, score),
+    "accuracy": lambda target, score, at: sklearn_metrics().accuracy_score(target, score >= at),
+    "precision": lambda target, score, at: sklearn_metrics().precision_score(target, score >= at, zero_division=0),
+    "recall": lambda target, score, at: sklearn_metrics().recall_score(target, score >= at, zero_division=0),
+    "f1": lambda target, score, at: sklearn_metrics().f1_score(target, score >= at, zero_division=0),
+    "roc_auc": lambda target, score, _: sklearn_metrics().roc_auc_score(target, score),
+    "pr_auc": lambda target, score, _: sklearn_metrics().average_precision_score(target, score),
     "log_loss": lambda target, score, _: losses(target, score).mean(),
     "brier": lambda target, score, _: ((score - target) ** 2).mean(),
     "skill": lambda target, score, _: 1 - losses(target, score).mean() / losses(target, base_rate(target)).mean(),

@@ -164,14 +164,14 @@ class Timeline:
 
 
 def group_rows(frame: pl.DataFrame, key: tuple[str, ...]) -> tuple[Any, np.ndarray, np.ndarray]:
-    """The values of each group, how many rows it has, and the places of the rows group by group, in their order."""
+    """The values of each group, how many rows it has, and the numbers of the rows group by group, in their order."""
     if not key:
         return [()], np.array([frame.height]), np.arange(frame.height)
     columns = {str(number): frame.get_column(column) for number, column in enumerate(key)}
-    place = pl.int_range(frame.height, dtype=pl.Int64, eager=True)
-    groups = pl.DataFrame(columns | {"place": place}).group_by(*columns, maintain_order=True).agg("place")
-    places = groups.get_column("place")
-    return keys_of(groups, tuple(columns)), places.list.len().to_numpy().astype(np.int64), places.explode().to_numpy()
+    row = pl.int_range(frame.height, dtype=pl.Int64, eager=True)
+    groups = pl.DataFrame(columns | {"row": row}).group_by(*columns, maintain_order=True).agg("row")
+    rows = groups.get_column("row")
+    return keys_of(groups, tuple(columns)), rows.list.len().to_numpy().astype(np.int64), rows.explode().to_numpy()
 
 
 def keys_of(frame: pl.DataFrame, key: tuple[str, ...]) -> Any:

@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from tasks.core.workspace import workspace
 from tasks.data.context import read_context, read_fixed_tables, read_timed_tables
 from tasks.data.conversion import convert
 from tasks.data.formats import Raw
-from tasks.data.reader import month_around
+from tasks.data.reader import Month, month_around
 from tasks.data.snapshot import Snapshot
 from tasks.data.validation import POSITION, check_rows
 from tasks.features.index import Index
@@ -53,9 +53,15 @@ class Bulk:
         self.use_case, self.snapshot, self.champion, self.as_of = use_case, snapshot, champion, as_of
         fixed, _ = read_fixed_tables(snapshot, use_case, params.validation)
 
+        @lru_cache(1)
+        def near_months_of(year: int) -> dict[Month, dict[str, pl.DataFrame]]:
+            firsts = [datetime(year, month, 1, tzinfo=UTC) for month in range(1, 13)]
+            return dict(read_timed_tables(snapshot, use_case, list(map(month_around, firsts))))
+
         @lru_cache(MONTHS)
         def index_of(start: datetime) -> Index:
-            [(span, near)] = read_timed_tables(snapshot, use_case, [month_around(start)])
+            span = month_around(start)
+            near = near_months_of(start.year)[span]
             return read_context(snapshot, use_case, fixed | near, span, as_of, params.validation).index
 
         self.index_of = index_of

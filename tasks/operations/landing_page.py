@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.errors import InputError, escape_controls
+from tasks.core.errors import InputError, counted, escape_controls
 from tasks.core.events import announce
 from tasks.data.lateness import Unusual, find_unusual
 from tasks.data.merge import Change
@@ -73,7 +73,7 @@ def end_landing(landing: Landing, unusual: list[Unusual], source: str, version: 
     Raises:
         InputError: Something could not be looked at; what could is in all the same.
     """
-    done = f"{len(landing.changes)} files are in data version {version}"
+    done = f"{counted(len(landing.changes), 'file')} in data version {version}"
     aside = [f"{len(landing.bad)} set aside: {describe_bad(landing)}"] if landing.bad else []
     odd = [news.reason for news in unusual]
     if landing.troubles:
@@ -90,7 +90,7 @@ def end_consumption(rows: dict[str, int], troubles: list[str]) -> int:
     Raises:
         InputError: A stream could not be consumed any more; what was is landed.
     """
-    told = ", ".join(f"{count:,} rows of {name}" for name, count in rows.items())
+    told = ", ".join(f"{counted(count, 'row')} of {name}" for name, count in rows.items())
     if troubles:
         raise InputError(f"{'; '.join(troubles)}; landed: {told}")
     return end_as("Consumed" if any(rows.values()) else "NothingNew", f"landed: {told}", sum(rows.values()))
@@ -100,7 +100,10 @@ def end_replay(landing: Landing, left: pl.DataFrame, version: str) -> str:
     """End a replay under the name of what came of it; what still is in quarantine is counted."""
     rows, files = (landing.ledger.filter((pl.col("position") == FILE) == whole).height for whole in (False, True))
     gone = f"; {'; '.join(landing.troubles)}" if landing.troubles else ""
-    told = f"{rows:,} rows and {files:,} files left the quarantine, which holds {left.height:,} entries{gone}"
+    told = (
+        f"{counted(rows, 'row')} and {counted(files, 'file')} left the quarantine, "
+        f"which holds {counted(left.height, 'entry', 'entries')}{gone}"
+    )
     name = "Replayed" if landing.ledger.height else "NothingNew"
     return end_as(name, told, version, landing_page(landing))
 

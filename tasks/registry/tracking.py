@@ -60,15 +60,15 @@ def read_head(model: str) -> Head:
 
     try:
         found = MlflowClient(MLFLOW_TRACKING_URI.get() or prepare_database()).get_experiment_by_name(model)
-        assert found, f"there is no experiment {model}"
-        return Head(int(found.tags["mirrored"]), found.tags["log_digest"])
     except Exception as error:
-        what = without_secrets(first_line(error))[:300]
-        there = without_secrets(MLFLOW_TRACKING_URI.get() or "") or "of this workspace"
+        address = MLFLOW_TRACKING_URI.get()
+        there = f" at {without_secrets(address)} (MLFLOW_TRACKING_URI)" if address else ""
         raise InputError(
-            f"MLflow {there} (MLFLOW_TRACKING_URI) cannot be compared with, or keeps no head of the log of {model}: "
-            f"{what}; verify without --mirror, or let `ml tidy` mirror the record first"
+            f"MLflow{there} cannot be read: {without_secrets(first_line(error))[:300]}; verify without --mirror"
         ) from None
+    if not found or not {"mirrored", "log_digest"} <= found.tags.keys():
+        raise InputError(f"MLflow keeps no head of the log of {model} yet: let `ml tidy` mirror it first")
+    return Head(int(found.tags["mirrored"]), found.tags["log_digest"])
 
 
 def prepare_database() -> str:

@@ -46,7 +46,7 @@ def load_version(log: Log, version: str) -> Bundle:
 @task
 def load_champion(log: Log, as_of: datetime) -> Champion | None:
     """The champion at as_of; None before the first promotion."""
-    return open_version(log, log.champion(as_of))
+    return open_champion(log, as_of)
 
 
 @task
@@ -56,7 +56,7 @@ def require_champion(log: Log, as_of: datetime) -> Champion:
     Raises:
         InputError: There was none.
     """
-    champion = open_version(log, log.champion(as_of))
+    champion = open_champion(log, as_of)
     if champion is None:
         first = f"run `ml train --model {log.model}` first"
         raise InputError(f"{log.model} has no champion as of {as_of:%Y-%m-%d %H:%M}: {first}")
@@ -71,6 +71,16 @@ def load_predecessor(log: Log, as_of: datetime) -> Champion | None:
     except InputError as hindrance:
         print(f"the champion is compared with no predecessor: {hindrance}")
         return None
+
+
+def open_champion(log: Log, as_of: datetime) -> Champion | None:
+    """The champion at as_of with its files; None before the first promotion."""
+    try:
+        return open_version(log, log.champion(as_of))
+    except InputError as damage:
+        before = log.predecessor(as_of)
+        way_out = f'; or return to version {before}: ml rollback "why"' if before else ""
+        raise InputError(f"{damage}{way_out}") from None
 
 
 def open_version(log: Log, version: str | None) -> Champion | None:

@@ -56,12 +56,12 @@ def test_a_row_at_the_start_of_a_span_is_read_and_one_at_its_end_is_not(orders, 
         assert read_table(version, orders_case, table, noon, end)["id"].to_list() == [1, 2]
 
 
-@pytest.mark.parametrize("at_once", [1, 3, 4, 5])
-def test_a_table_is_the_same_in_whatever_parts_it_is_read(at_once, orders, orders_case, noon, monkeypatch):
+@pytest.mark.parametrize("size", [1, 3, 4, 5])
+def test_a_table_is_the_same_in_whatever_parts_it_is_read(size, orders, orders_case, noon, monkeypatch):
     times = [noon + timedelta(days=day) for day in range(4)]
     version = orders([(noon, noon)], prices=times)
     whole = read_table(version, orders_case, "prices", noon, noon + timedelta(days=3))
-    monkeypatch.setattr(reader, "AT_ONCE", at_once)
+    monkeypatch.setattr(reader, "SLICE", size)
     assert whole.equals(read_table(version, orders_case, "prices", noon, noon + timedelta(days=3)))
     assert whole["id"].to_list() == [0, 1, 2]
 
@@ -79,6 +79,13 @@ def test_the_first_month_of_a_year_sees_what_became_known_before_it(orders, orde
     assert near.filter(time_of(orders_case, "prices") < january).height > 0
 
 
+def test_months_come_in_the_order_of_time_however_their_files_are_named(snapshot, use_case):
+    names = [f"flights/2013-{month}.parquet" for month in range(1, 13)] + ["flights/old/2012-12.parquet"]
+    files = dict.fromkeys(names, snapshot.files["flights/2013-01.parquet"])
+    starts = [start for start, _ in months(Snapshot("unpadded", files), use_case)]
+    assert starts == sorted(starts) and len(starts) == 13
+
+
 def test_a_missing_column_is_named_with_file_and_table(snapshot, use_case, tmp_path):
     planes = pl.read_parquet(snapshot.files["planes.parquet"]).drop("tailnum")
     with pytest.raises(InputError, match=r"planes.parquet lacks the column 'tailnum'.*contract"):
@@ -93,7 +100,7 @@ def test_a_column_that_the_contract_has_gained_is_null_in_older_files(snapshot, 
 
 def test_numbers_that_are_none_of_the_declared_type_are_told_with_file_and_column(snapshot, use_case, tmp_path):
     planes = pl.read_parquet(snapshot.files["planes.parquet"]).with_columns(pl.col("year") + 0.5)
-    with pytest.raises(InputError, match=r"data/planes.parquet: year is Float64, but .* Int16, which 3,252 values are"):
+    with pytest.raises(InputError, match=r"data/planes.parquet: year is Float64, but .* Int16, which some values are"):
         read_file(with_files(snapshot, tmp_path, {"planes.parquet": planes}), use_case.tables, "planes.parquet")
 
 
@@ -121,7 +128,7 @@ def test_the_first_moment_of_a_month_lies_in_its_file_and_that_of_the_next_does_
 
     first = datetime(2024, 1, 1, tzinfo=UTC)
     assert read(first, first + timedelta(days=31) - MOMENT).height == 2
-    with pytest.raises(InputError, match=r"data/orders/2024-01.parquet holds 1 rows without an event time or of ano"):
+    with pytest.raises(InputError, match=r"data/orders/2024-01.parquet holds 1 row without an event time or of ano"):
         read(noon, stray)
 
 

@@ -86,7 +86,7 @@ def test_what_dvc_add_made_of_an_older_version_takes_nothing_that_landed_away(ow
     land(own_workspace, 1)
     take_in_all()
     (own_workspace / "data.dvc").write_text(first.replace(parse_version(first), make_older(own_workspace)))
-    with pytest.raises(InputError, match=r"which lacks 1 files that landed in version .*, such as flights/1.parquet"):
+    with pytest.raises(InputError, match=r"which lacks 1 file that landed in version .*, such as flights/1.parquet"):
         take_in_all()
     make_current(None, Params.load().data)
     assert read_versions()[-1].kind == "adopted" and len(take_in_all().changes) == 1

@@ -141,4 +141,4 @@ def test_a_full_disk_is_one_sentence_and_what_landed_goes_in_after_space_is_free
     done = subprocess.run([*PRIVATE, commands], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr.count("error: the disk is full: free some space and run it again") == 1, done.stderr
-    assert done.stdout.count("Landed: 1 files are in data version") == 2, done.stdout
+    assert done.stdout.count("Landed: 1 file in data version") == 2, done.stdout

@@ -1,12 +1,15 @@
 """What is in quarantine can be looked at, and dismissed with a reason."""
 
+from datetime import UTC, datetime
+
 import polars as pl
 import pytest
 
 from flows.quarantine import quarantine
 from tasks.core.errors import InputError
 from tasks.core.use_case import load_tables
-from tasks.data.quarantine import FOUND, quarantine_found
+from tasks.data.ledger import read_current_ledger
+from tasks.data.quarantine import FOUND, BadFile, quarantine_files, quarantine_found, read_quarantine
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +41,15 @@ def test_what_was_dismissed_is_no_longer_listed(capsys):
     quarantine(file=FOUND)
     listed = capsys.readouterr().out
     assert "seats|max" in listed and "year|min" not in listed
+
+
+def test_a_rule_dismisses_rows_and_no_file_whose_reason_names_it(capsys):
+    arrived_at = datetime(2024, 1, 1, tzinfo=UTC)
+    quarantine_files(
+        [BadFile("planes", "0" * 32, "planes/a.csv", arrived_at, "9 of 9 rows break the contract: year|min")]
+    )
+    quarantine(rule="year|min", dismiss_as="gliders")
+    assert capsys.readouterr().out.startswith("1 entry dismissed")
+    assert "planes/a.csv" in read_quarantine(read_current_ledger())["file"].to_list()
+    quarantine(file="planes/a.csv", dismiss_as="a test of the sender")
+    assert "planes/a.csv" not in read_quarantine(read_current_ledger())["file"].to_list()

@@ -1,5 +1,6 @@
 """The champion: each move on record, never back and forth, never by a replay."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from tasks.evaluation.verdict import Check, Verdict
 from tasks.registry import promotion
 from tasks.registry.decision_log import read_log
 from tasks.registry.promotion import promote_by_hand, promote_challenger, roll_back
-from tasks.registry.versions import Challenger, load_version
+from tasks.registry.versions import Challenger, load_version, require_champion
 
 MODEL = "late-arrivals"
 APRIL, JUNE, AUGUST = (datetime(2013, month, 1, tzinfo=UTC) for month in (4, 6, 8))
@@ -148,3 +149,13 @@ def test_versions_and_moves_are_found_in_a_workspace_that_was_moved(versions, ow
     promote_by_hand(MODEL, "2", "after the move", "data")
     assert read_log(MODEL).moves[-1].reason == "after the move"
     assert len(load_version(read_log(MODEL), "1").seen) == 3
+
+
+def test_a_champion_that_was_lost_names_the_version_before_and_a_rollback_gets_there(versions, store):
+    promote_by_hand(MODEL, "1", "first", "data")
+    promote_by_hand(MODEL, "2", "better", "data")
+    shutil.rmtree(store / "bundles" / read_log(MODEL).versions["2"].bundle)
+    with pytest.raises(InputError, match="is missing: restore it .*; or return to version 1: ml rollback"):
+        require_champion.fn(read_log(MODEL), AUGUST)
+    assert back("its files are gone") == ("2", "1")
+    assert require_champion.fn(read_log(MODEL), AUGUST).version == "1"

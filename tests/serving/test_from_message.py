@@ -30,7 +30,7 @@ def test_a_message_is_in_the_features_of_the_next_answers(flights, broker, snaps
         command = [sys.executable, "-m", "flows.cli", "consume", "--ingest"]
         consumer = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
-            wait_until(lambda: "1 rows" in (tmp_path / "consume.log").read_text(), consumer, tmp_path)
+            wait_until(lambda: "1 row" in (tmp_path / "consume.log").read_text(), consumer, tmp_path)
             before = endpoint.state()["data_version"]
             sent = time.monotonic()
             broker.send(topic, as_messages(later))

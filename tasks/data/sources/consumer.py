@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, counted
 from tasks.data.formats import Raw
 from tasks.data.sources.bookmarks import mark_streamed, next_offsets
 from tasks.data.sources.landed import Landed
@@ -178,7 +178,7 @@ class StreamConsumer:
         name = self._landed.add(Raw(rows, frozenset()), mark_streamed(self.stream.topic, partition, *span, newest))
         self.rows += rows.height
         aside = f", {len(poison):,} in quarantine" if poison else ""
-        self.memory.tell(f"{name}: {len(messages):,} messages, {rows.height:,} rows{aside}")
+        self.memory.tell(f"{name}: {counted(len(messages), 'message')}, {counted(rows.height, 'row')}{aside}")
 
     def _assign(self, consumer: "Consumer", partitions: "list[TopicPartition]") -> None:
         """Go on after what was landed, by whichever member of the group."""

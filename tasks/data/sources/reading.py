@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from tasks.core.errors import InputError, first_line
+from tasks.core.errors import InputError, counted, first_line
 from tasks.core.params import Params
 from tasks.data.landing import LandingPlace
 from tasks.data.sources.declared import open_sources
@@ -105,7 +105,7 @@ class Reads:
                     return
                 landed.add(*batch)
                 rows += batch.raw.rows.height
-                self._tell(name, "landed", f"{rows:,} rows landed")
+                self._tell(name, "landed", f"{counted(rows, 'row')} landed")
             self._tell(name, "ended")
         except InputError as error:
             self._tell(name, "failed", str(error))

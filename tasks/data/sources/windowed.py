@@ -8,7 +8,7 @@ from typing import Annotated, Self
 import polars as pl
 from pydantic import BeforeValidator, model_validator
 
-from tasks.core.errors import DataError, InputError
+from tasks.core.errors import DataError, InputError, counted
 from tasks.core.moments import POSSIBLE, parse_moment
 from tasks.core.sections import Span, setting
 from tasks.core.store import sha256
@@ -92,7 +92,7 @@ class Windowed(Pulled):
             left = timedelta(0) if since is None or not self.has_windows else datetime.now(UTC) - since
             until = since + self.window if since is not None and left > self.window else None
             raw = self.fetch(memory, since, until)
-            memory.tell(f"{raw.rows.height:,} rows{describe(since, until)}")
+            memory.tell(f"{counted(raw.rows.height, 'row')}{describe(since, until)}")
             if raw.rows.height:
                 yield raw
             if until is None:
