@@ -24,6 +24,7 @@ from serving.receive import Receiver
 from serving.refusal import RefusedError, refuse
 
 PAGE = Path(__file__).with_name("page.html")
+NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False}  # /metrics has it all
 POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 
 
@@ -56,7 +57,7 @@ def make_app(
         host: The address that it is bound to.
         metrics: What is counted.
     """
-    app = FastAPIOffline(title="Predictions", lifespan=live(models, receivers), redoc_url=None)
+    app = FastAPIOffline(title="Predictions", lifespan=live(models, receivers), redoc_url=None, telemetry=NO_TELEMETRY)
     app.state.default, app.state.metrics = default, metrics
     if is_loopback(host):  # a page of elsewhere that names this address is not answered
         app.add_middleware(OnlyThisHost, host=host)

@@ -5,6 +5,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.outgoing import Outgoing
+
 SECONDS = 20  # for the head of a request, and as long for its body
 
 
@@ -14,7 +16,7 @@ class PatientProtocol(HttpToolsProtocol):
     _limit: TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        super().connection_made(Outgoing(transport, self.loop))
         self._wait()
 
     def on_message_begin(self) -> None:
