@@ -16,7 +16,8 @@ class PatientProtocol(HttpToolsProtocol):
     _limit: TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(Outgoing(transport, self.loop))
+        outgoing: Any = Outgoing(transport, self.loop)
+        super().connection_made(outgoing)
         self._wait()
 
     def on_message_begin(self) -> None:
