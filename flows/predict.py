@@ -52,10 +52,12 @@ def predict(
     answered = task(take_in_answers)(use_case, params.serve.log_inputs)
     scorers = champion.bundle.scorer, champion.version, before and before.bundle.scorer
     scored = task(score_rows)(params.model, rows, *scorers, snapshot.version, as_of)
-    those = f"rows since {since:%Y-%m-%d}" + (f", beside {answered:,} answers of endpoints" if answered else "")
+    beside = f", beside {answered:,} answers of endpoints" if answered else ""
     if not scored:
-        return end_as("NothingNew", f"all {rows.height:,} {those} were scored already", 0, model=params.model)
-    told = f"{scored:,} of {rows.height:,} {those} scored by version {champion.version}"
+        told = f"all {counted(rows.height, 'row')} since {since:%Y-%m-%d}{beside} were scored already"
+        return end_as("NothingNew", told, 0, model=params.model)
+    earlier = f"; {rows.height - scored:,} were scored before" if rows.height > scored else ""
+    told = f"{counted(scored, 'row')} since {since:%Y-%m-%d}{beside} scored by version {champion.version}{earlier}"
     return end_as("Scored", told, scored, model=params.model)
 
 

@@ -187,8 +187,9 @@ def check_target(tables: dict[str, Table], rows: str, target: pl.Expr, predictio
     seen = sorted(set(target.meta.root_names()) - set(tables[rows].outcomes))
     if seen or not target.meta.root_names():
         raise ValueError(
-            f"TARGET is made of {', '.join(seen) or 'no column'}, but only of outcomes may it be: add it to the "
-            f"outcomes of {rows} in contract.py"
+            f"TARGET is made of {', '.join(seen) or 'no column'}, but only of outcomes may it be: add to the outcomes "
+            f"of {rows} in contract.py what becomes known with them; of what is known before, deliver its part in TARGET, "
+            "such as a difference, as an outcome of its own"
         )
 
 

@@ -52,6 +52,7 @@ def render_report(
     path = report_path(model, window.name, champion.version)
     with atomic_write(path) as part:
         part.write_text(html)
+    print(f"report: {path}")
 
 
 def make_html(reference: pl.DataFrame, current: pl.DataFrame, findings: list[Finding], header: str) -> str:
