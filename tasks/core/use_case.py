@@ -188,8 +188,8 @@ def check_target(tables: dict[str, Table], rows: str, target: pl.Expr, predictio
     if seen or not target.meta.root_names():
         raise ValueError(
             f"TARGET is made of {', '.join(seen) or 'no column'}, but only of outcomes may it be: add to the outcomes "
-            f"of {rows} in contract.py what becomes known with them; of what is known before, deliver its part in TARGET, "
-            "such as a difference, as an outcome of its own"
+            f"of {rows} in contract.py what becomes known with them; of what is known before, deliver its part in "
+            "TARGET, such as a difference, as an outcome of its own"
         )
 
 
