@@ -117,7 +117,7 @@ def train_challenger(
     claim_training(log, as_of)
     champion = load_champion(log, as_of)
     sets = split_rows(agree_on_kind(use_case, rows, champion), as_of, params.split)
-    check_features(sets)
+    check_features(sets, champion)
     best = champion and champion.hyperparameters
     tuned = tune_model(use_case, sets.train, sets.validation, best, params.tuning, seed, partial(show, "tuning"))
     show("fit")

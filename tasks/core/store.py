@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -15,6 +16,14 @@ from tasks.core.errors import StoreError, first_line
 from tasks.core.files import atomic_write
 from tasks.core.params import Params
 from tasks.core.workspace import workspace
+
+
+def endpoint_fault() -> str | None:
+    """Why no object store can be reached by the variables."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint is None or endpoint.startswith(("http://", "https://")):
+        return None
+    return "AWS_ENDPOINT_URL must begin with http:// or https://; without one, unset it"
 
 
 class Store:
@@ -30,14 +39,11 @@ class Store:
         """Why this can be no store."""
         folder = Path(self.address)
         if self.address.startswith("s3://"):
-            endpoint = os.environ.get("AWS_ENDPOINT_URL") or None
-            if endpoint and not endpoint.startswith(("http://", "https://")):
-                return "AWS_ENDPOINT_URL must begin with http:// or https://"
-            return None
+            return endpoint_fault()
         if ":/" in self.address:
             return f"{self.address} is neither a folder nor s3://bucket/prefix"
-        if set("[]") & set(self.address):
-            return f"{folder}: tables cannot lie in a folder with [ or ] in its path"
+        if re.search(r"[\[\]]|%[0-9A-Fa-f]{2}", self.address):
+            return f"{folder}: tables cannot lie in a folder with [, ] or such as %20 in its path"
         if folder.exists() and not folder.is_dir():
             return f"{folder} is a file, not a folder"
         if not folder.is_relative_to(workspace().root) and not folder.parent.is_dir():

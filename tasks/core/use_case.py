@@ -200,7 +200,7 @@ def blame(file: str) -> Generator[None]:
         yield
     except InputError:
         raise
-    except (Exception, pl.exceptions.PanicException) as error:  # whatever the user's code raises
+    except (Exception, SystemExit, pl.exceptions.PanicException) as error:  # whatever the user's code raises
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(file)]
         where = f"{file}, line {lines[-1]}" if lines else file
         kind = "" if type(error) is ValueError else f"{type(error).__name__}: "

@@ -13,6 +13,7 @@ from tasks.core.errors import InputError, first_line, without_secrets
 from tasks.core.files import durable_write
 from tasks.core.handover import SENT
 from tasks.core.journals import PART, recover
+from tasks.core.store import endpoint_fault
 from tasks.core.workspace import workspace
 from tasks.data.folders import (
     FILES,
@@ -35,6 +36,8 @@ class LandingPlace:
         self.source, self.remote, self.setting = source, "://" in source, setting
         if self.remote and not source.startswith("s3://"):
             raise InputError(f"{setting} {source} is neither a folder nor s3://bucket/prefix")
+        if self.remote and (why := endpoint_fault()):
+            raise InputError(f"{setting} {source}: {why}")
         self.root = workspace().root / source
 
     @property

@@ -20,9 +20,9 @@ def learn_terms(features: Features, tables: Mapping[str, Table], reserved: set[s
         ValueError: A name, a type or what they ask for cannot be used.
     """
     empty = {name: declared.empty for name, declared in tables.items()}
-    made, past = features.ask(empty[features.table], Index(tables, empty))
-    for name in made.columns:
-        if not name.isidentifier():
+    values, past = features.values(empty[features.table], Index(tables, empty))
+    for name in values:
+        if not str(name).isidentifier():
             raise ValueError(f"the feature {name!r} needs a name of letters, digits and underscores, such as dew_point")
         if name in reserved:
             raise ValueError(f"the feature {name!r} takes a name that is used already: choose another")

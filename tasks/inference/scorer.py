@@ -34,6 +34,21 @@ class Scorer:
         """Columns the model needs and others lack."""
         return self.features.keys() - set(features)
 
+    def require(self, features: pl.DataFrame) -> None:
+        """Refuse features without one that the model was fitted on, or with a text in place of a number.
+
+        Raises:
+            InputError: It names the feature.
+        """
+        for name, kind in self.features.items():
+            made = features.schema.get(name)
+            if made is None or (made == pl.String) != (kind == TEXT):
+                found = "no longer makes" if made is None else f"makes {made} now"
+                raise InputError(
+                    f"the model needs the feature {name!r}, which features.py {found}: keep it, or name another model "
+                    "in params.yaml, which begins without a champion"
+                )
+
     def score(self, features: pl.DataFrame) -> np.ndarray:
         """Probability of the positive class, or predicted value, for each row, float64.
 
@@ -41,13 +56,9 @@ class Scorer:
             features: At least the columns the model was fitted on, in any order.
 
         Raises:
-            InputError: One is missing.
+            InputError: One is missing, or of another kind.
         """
-        if missing := self.missing(features.columns):
-            raise InputError(
-                f"the model needs the feature {min(missing)!r}, which features.py no longer makes: keep it, or "
-                "name another model in params.yaml, which begins without a champion"
-            )
+        self.require(features)
         batches = [
             self.run(to_inputs(batch.select(list(self.features)).to_dict())) for batch in features.iter_slices(BATCH)
         ]

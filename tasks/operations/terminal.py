@@ -37,6 +37,15 @@ def enter_workspace() -> None:
     os.chdir(CODE)  # Prefect reads its settings, pyproject.toml and .env, from here
 
 
+def open_closed_streams() -> None:
+    """Open the standard streams that this process was begun without: what it starts writes to them, too."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
+
+
 @contextmanager
 def told_plainly() -> Generator[None]:
     """Whatever ends a command early is one sentence on standard error, and Ctrl-C a line."""
@@ -52,8 +61,7 @@ def told_plainly() -> Generator[None]:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, stop)
-    # A process may be begun with closed streams.
-    sys.stdout, sys.stderr = (s or Path(os.devnull).open("w") for s in (sys.stdout, sys.stderr))  # noqa: SIM115
+    open_closed_streams()
     try:
         with exit_on_input_error():
             yield

@@ -5,6 +5,7 @@ is made again from the log: by every training and check what is new, by tidy eve
 """
 
 import json
+import logging
 import sqlite3
 import tempfile
 from contextlib import closing, suppress
@@ -96,6 +97,7 @@ class Mirror:
         from mlflow import MlflowClient
 
         self.log, self.embedded = log, uri.startswith("sqlite")
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it says is told in a sentence
         self.client = MlflowClient(uri)
         self.experiment = self._open_experiment()
 

@@ -1,20 +1,27 @@
-"""What no model can learn from is told before a model is tuned."""
+"""What no model can learn from, or the champion not be compared on, is told before a model is tuned."""
 
 import polars as pl
 
 from tasks.core.errors import InputError
 from tasks.core.use_case import META
+from tasks.registry.versions import Champion
 from tasks.training.split import Sets
 
 MANY = 1_000  # different values of a text feature
 
 
-def check_features(sets: Sets) -> None:
+def check_features(sets: Sets, champion: Champion | None = None) -> None:
     """Refuse features that no model can be fitted on, and warn of texts with very many values.
 
+    Args:
+        sets: Of the training.
+        champion: Who the challenger is compared with: it needs the features that it was fitted on.
+
     Raises:
-        InputError: A feature is infinite somewhere, or has no value in the train set.
+        InputError: A feature is infinite somewhere, has no value in the train set, or is missing for the champion.
     """
+    if champion:
+        champion.bundle.scorer.require(sets.gate)
     for name, kind in sets.fit.drop(META).schema.items():
         if kind == pl.String:
             warn_of_many(name, sets.fit[name])

@@ -9,7 +9,9 @@ from kills import run_together
 from stores import use_workspace
 
 from tasks.core.errors import InputError
+from tasks.core.store import Store
 from tasks.core.tables import Table, as_json, compact, insert_new, read_rows, tidy_table
+from tasks.data.landing import LandingPlace
 
 NUMBERS = Table(
     "numbers",
@@ -66,10 +68,20 @@ def test_a_store_may_lie_in_a_folder_of_any_name(own_workspace, name):
     assert read_rows(NUMBERS).height == 5 and (folder / "store" / "numbers" / "_delta_log").is_dir()
 
 
-def test_the_one_character_that_the_library_cannot_bear_is_named(own_workspace):
-    use_workspace(own_workspace.rename(own_workspace.with_name("[x]")))
-    with pytest.raises(InputError, match=r"store: .*: tables cannot lie in a folder with \[ or \] in its path"):
+@pytest.mark.parametrize("name", ["[x]", "a%20b"])
+def test_the_characters_that_the_library_cannot_bear_are_named(own_workspace, name):
+    use_workspace(own_workspace.rename(own_workspace.with_name(name)))
+    with pytest.raises(InputError, match=r"store: .*: tables cannot lie in a folder with \[, \] or such as %20 in its"):
         read_rows(NUMBERS)
+
+
+@pytest.mark.parametrize("address", ["", " ", "127.0.0.1:9000", "me:SECRET@host:9000", "ftp://host"])
+def test_an_endpoint_that_is_no_address_is_told_and_never_shown(own_workspace, address, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    for use in (lambda: Store("s3://bucket/prefix"), lambda: LandingPlace("s3://bucket/landing")):
+        with pytest.raises(InputError, match="AWS_ENDPOINT_URL must begin with http:// or https://") as told:
+            use()
+        assert "SECRET" not in str(told.value)
 
 
 def test_two_processes_insert_each_row_once_beside_a_third_that_compacts(own_workspace):

@@ -1,6 +1,7 @@
 """What features may not be is told in one sentence before anything is computed, and what they ask for is known."""
 
 import re
+import sys
 from datetime import timedelta
 
 import numpy as np
@@ -30,6 +31,8 @@ def crash(rows, known):
 ODD = {
     "no dict": (a_list, "features() must return a dict"),
     "no feature": (lambda rows, known: {}, "features() must return a dict"),
+    "no name": (lambda rows, known: {"": rows["shop"]}, "the feature '' needs a name of letters"),
+    "a number as name": (lambda rows, known: {1: rows["shop"]}, "the feature 1 needs a name of letters"),
     "a blank in the name": (lambda rows, known: {"dew point": rows["shop"]}, "the feature 'dew point' needs a name of"),
     "a reserved name": (lambda rows, known: {"score": rows["shop"]}, "the feature 'score' takes a name that is used"),
     "a watched name": (lambda rows, known: {"queue": rows["shop"]}, "the feature 'queue' takes a name that is used"),
@@ -121,6 +124,7 @@ ODD = {
         "looks across the rows of a table: say it with a window, or with known.each",
     ),
     "an exception": (crash, "KeyError: 'shop'"),
+    "the end of the process": (lambda rows, known: sys.exit(0), "SystemExit: 0"),
 }
 
 

@@ -182,6 +182,15 @@ def test_a_store_that_does_not_answer_is_one_sentence(own_workspace):
     assert done.stderr.startswith("error: ") and "s3://bucket/prefix" in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_nothing(closed, own_workspace):
+    command = f"{shlex.join([*ML, 'rollback', 'cold feet'])} {closed}; echo $?"
+    bash, environment = ["bash", "-c", command], clean_environment(own_workspace)
+    done = subprocess.run(bash, cwd=ROOT, env=environment, capture_output=True, text=True)
+    told = "" if "2>&-" in closed else "error: late-arrivals has no earlier champion to roll back to\n"
+    assert (done.stdout, done.stderr) == ("1\n", told)
+
+
 def test_the_workspace_is_that_of_the_folder_one_is_in_however_deep(own_workspace):
     deep = own_workspace / "notes" / "of mine"
     deep.mkdir(parents=True)

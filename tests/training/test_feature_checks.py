@@ -6,6 +6,9 @@ import polars as pl
 import pytest
 
 from tasks.core.errors import InputError
+from tasks.registry.decision_log import read_log
+from tasks.registry.promotion import promote_by_hand
+from tasks.registry.versions import open_champion
 from tasks.training.feature_checks import check_features
 from tasks.training.split import Sets
 
@@ -20,6 +23,14 @@ def made_of(values: list, kind: type[pl.DataType] = pl.Float32) -> Sets:
     meta = frame.with_columns(key=None, label_time="event_time", target=True, watched=None)
     half = len(values) // 2
     return Sets(train=meta[:half], validation=meta[half:-1], fit=meta[:-1], gate=meta[-1:])
+
+
+def test_what_the_champion_needs_is_missed_before_a_model_is_tuned(versions):
+    promote_by_hand("late-arrivals", "1", "first", "data")
+    champion = open_champion(read_log("late-arrivals"), datetime.now(UTC))
+    (needed, *_) = sorted(champion.bundle.scorer.features)
+    with pytest.raises(InputError, match=f"the model needs the feature '{needed}', which features.py no longer makes"):
+        check_features(made_of([1, 1, 1, 1]), champion)
 
 
 @pytest.mark.parametrize("values", [[1, INF, 1, 1], [1, 1, 1, -INF]])
