@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from tasks.core.errors import InputError, counted
 from tasks.data.ledger import read_current_ledger
 from tasks.data.quarantine import FILE, Chosen, dismiss, read_quarantine
-from tasks.operations.options import Json
+from tasks.operations.options import Json, UsageError
 from tasks.operations.terminal import say, say_json, say_table
 
 NOTHING_FITS = "nothing in quarantine fits: `ml quarantine` lists all"
@@ -31,6 +31,8 @@ def quarantine(
     """
     chosen = Chosen(rule, file and file.removeprefix("landing/"))
     entries = read_quarantine(read_current_ledger(), chosen)
+    if dismiss_as is not None and as_json:
+        raise UsageError("--json: a dismissal lists nothing")
     if dismiss_as is not None:
         dismiss_entries(entries, dismiss_as, chosen)
     elif as_json:
@@ -55,7 +57,7 @@ def dismiss_entries(entries: pl.DataFrame, reason: str, chosen: Chosen) -> None:
         entries = entries.filter(pl.col("position") != FILE)
     if chosen == Chosen():
         raise InputError("say what to dismiss: --rule RULE or --file FILE, as `ml quarantine` lists them")
-    if not reason.strip():
+    if not any(map(str.isalnum, reason)):
         raise InputError("say why they need no mend: --dismiss REASON")
     if entries.is_empty():
         raise InputError(NOTHING_FITS)

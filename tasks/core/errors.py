@@ -51,6 +51,8 @@ def tell(error: Exception) -> str | None:
         return "the disk is full: free some space and run it again; what is on record stands"
     if isinstance(error, OSError) and error.errno in FORBIDDEN and error.filename:
         return f"{error.filename} cannot be used: {error.strerror}; look at its permissions"
+    if isinstance(error, PermissionError):
+        return f"{first_line(error)}: look at its permissions"
     if "ephemeral Prefect API server" in str(error):
         return "Prefect's temporary server did not start: is PREFECT_HOME, or HOME, a folder that can be written?"
     kinds = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}

@@ -46,6 +46,8 @@ class Store:
             return f"{folder}: tables cannot lie in a folder with [, ] or such as %20 in its path"
         if folder.exists() and not folder.is_dir():
             return f"{folder} is a file, not a folder"
+        if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+            return f"{folder} cannot be read: look at its permissions"
         if not folder.is_relative_to(workspace().root) and not folder.parent.is_dir():
             return f"{folder.parent} is not there: is the drive mounted?"
         return None

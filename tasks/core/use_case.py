@@ -238,7 +238,7 @@ def find_folders(folder: str) -> list[str]:
     while rest:
         files = sorted((CODE / "project" / rest.pop()).rglob("*.py"))
         found |= {file.relative_to(CODE / "project").parts[0] for file in files}
-        rest |= {name for file in files for name in IMPORTED.findall(file.read_text())} - found
+        rest |= {name for file in files for name in IMPORTED.findall(file.read_text(errors="replace"))} - found
     return sorted(found)
 
 

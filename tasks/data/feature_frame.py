@@ -82,6 +82,7 @@ def build_feature_frame(
     counts += [count for partition in partitions for count in partition.counts]
     if as_of > wanted[0][0]:
         refuse_empty(use_case, counts, as_of)
+    require_alike(wanted, partitions)
     print(f"features of {counted(len(wanted), 'month')}: {built} built, {len(wanted) - built} reused")
     return pl.concat([partition.frame for partition in partitions]), counts
 
@@ -152,6 +153,20 @@ def settled_path(key: str) -> Path:
 
 def open_path(key: str, as_of: datetime) -> Path:
     return workspace().features / f"{key}-{as_of:%Y%m%dT%H%M%S%f}.parquet"
+
+
+def require_alike(months: list[Month], partitions: list[Partition]) -> None:
+    """Fail if the features of some month have other names, another order or other types than those of the first."""
+    (first, _), schema = months[0], partitions[0].frame.drop(META).schema
+    for (start, _), partition in zip(months, partitions, strict=True):
+        made = partition.frame.drop(META).schema
+        if list(made.items()) != list(schema.items()):
+            odd = [name for name in made | schema if made.get(name) != schema.get(name)]
+            what = f", such as {odd[0]}" if odd else ", in another order"
+            raise InputError(
+                f"features.py makes other features of {start:%Y-%m} than of {first:%Y-%m}{what}: make the same of "
+                "each row, whatever its values"
+            )
 
 
 def refuse_empty(use_case: UseCase, counts: list[Count], as_of: datetime) -> None:

@@ -146,7 +146,8 @@ def plan_new(name: str, table: str, rows: pl.DataFrame, ask: Ask) -> Plan:
 
 def find_tables() -> list[str]:
     """The tables of data/."""
-    found = sorted({path.stem for path in workspace().data.glob("*") if path.is_dir() or path.suffix == ".parquet"})
+    paths = (path for path in workspace().data.glob("[!_]*") if path.is_dir() or path.suffix == ".parquet")
+    found = sorted({path.stem for path in paths})
     if not found:
         raise InputError(f"{workspace().data} holds no table: put it there as NAME.parquet, or as NAME/YYYY-MM.parquet")
     return found

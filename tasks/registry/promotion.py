@@ -84,7 +84,7 @@ def make_move(
     Raises:
         InputError: There is no reason, or the files of the version are not those that were registered.
     """
-    if not reason.strip():
+    if not any(map(str.isalnum, reason)):
         raise InputError("a reason is needed: it is what the record will show")
     require_servable(log.model, version, load_version(log, version).scorer)
     return Move(kind=kind, version=version, replaces=replaces, as_of=as_of, reason=reason, by=by or who())

@@ -9,8 +9,9 @@ from polars.testing import assert_frame_equal
 from stores import with_files
 
 from tasks.core.errors import InputError
+from tasks.core.use_case import META
 from tasks.core.workspace import workspace
-from tasks.data.feature_frame import build_feature_frame
+from tasks.data.feature_frame import Partition, build_feature_frame, require_alike
 from tasks.data.snapshot import Snapshot
 from tasks.training.split import labelled_rows
 
@@ -113,3 +114,21 @@ def test_a_damaged_month_of_the_cache_is_built_again(orders, orders_case, params
     file.write_bytes(damage(file.read_bytes()))
     assert seen(version, orders_case, noon + HOUR, params.validation) == whole
     assert pl.read_parquet(file).height == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        ({"x": [1.0]}, "such as y"),
+        ({"x": ["1"], "y": [1.0]}, "such as x"),
+        ({"x": [1.0], "y": [1.0], "z": [1.0]}, "such as z"),
+        ({"y": [1.0], "x": [1.0]}, "in another order"),
+    ],
+)
+def test_features_that_differ_by_month_are_named_with_the_month(made, sentence):
+    meta = dict.fromkeys(META, [None])
+    frames = [pl.DataFrame(meta | features) for features in ({"x": [1.0], "y": [2.0]}, made)]
+    parts = [Partition(frame, [], FEBRUARY) for frame in frames]
+    require_alike([(FEBRUARY, MARCH)], parts[:1])
+    with pytest.raises(InputError, match=f"other features of 2013-03 than of 2013-02, {sentence}: make the same"):
+        require_alike([(FEBRUARY, MARCH), (MARCH, datetime(2013, 4, 1, tzinfo=UTC))], parts)

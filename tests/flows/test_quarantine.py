@@ -24,7 +24,7 @@ def entries(own_workspace):
     ("chosen", "reason", "sentence"),
     [
         ({}, "why", "say what to dismiss: --rule RULE or --file FILE"),
-        ({"rule": "year|min"}, "  ", "say why they need no mend"),
+        ({"rule": "year|min"}, " \t\x01", "say why they need no mend"),
         ({"file": "no.csv"}, "why", "nothing in quarantine fits"),
     ],
 )
