@@ -6,6 +6,7 @@ import polars as pl
 from cyclopts import Parameter
 
 from tasks.core.errors import InputError, counted
+from tasks.core.provenance import is_reason
 from tasks.data.ledger import read_current_ledger
 from tasks.data.quarantine import FILE, Chosen, dismiss, read_quarantine
 from tasks.operations.options import Json, UsageError
@@ -29,10 +30,10 @@ def quarantine(
 
     `ml replay` checks them again after a rule or a source was mended.
     """
-    chosen = Chosen(rule, file and file.removeprefix("landing/"))
-    entries = read_quarantine(read_current_ledger(), chosen)
     if dismiss_as is not None and as_json:
         raise UsageError("--json: a dismissal lists nothing")
+    chosen = Chosen(rule, file and file.removeprefix("landing/"))
+    entries = read_quarantine(read_current_ledger(), chosen)
     if dismiss_as is not None:
         dismiss_entries(entries, dismiss_as, chosen)
     elif as_json:
@@ -53,12 +54,12 @@ def dismiss_entries(entries: pl.DataFrame, reason: str, chosen: Chosen) -> None:
     Raises:
         InputError: Nothing was chosen, nothing fits, or no reason is given.
     """
-    if chosen.file is None:
-        entries = entries.filter(pl.col("position") != FILE)
     if chosen == Chosen():
         raise InputError("say what to dismiss: --rule RULE or --file FILE, as `ml quarantine` lists them")
-    if not any(map(str.isalnum, reason)):
+    if not is_reason(reason):
         raise InputError("say why they need no mend: --dismiss REASON")
+    if chosen.file is None:
+        entries = entries.filter(pl.col("position") != FILE)
     if entries.is_empty():
         raise InputError(NOTHING_FITS)
     dismissed = counted(dismiss(entries, reason), "entry", "entries")

@@ -34,6 +34,11 @@ def describe_code() -> dict[str, Any]:
     }
 
 
+def is_reason(text: str) -> bool:
+    """Whether a text can stand on the record as a reason: it holds a letter or a digit."""
+    return any(map(str.isalnum, text))
+
+
 def lock_hash() -> str | None:
     """The sha256 of the lock file; None where somebody deleted it."""
     lock = CODE / "requirements.txt"

@@ -1,6 +1,7 @@
 """Scoring with an ONNX file; loading one runs no code of its own and needs no scikit-learn."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -34,20 +35,27 @@ class Scorer:
         """Columns the model needs and others lack."""
         return self.features.keys() - set(features)
 
+    def misfit(self, made: Mapping[str, Any]) -> str | None:
+        """A feature that the model was fitted on and that is not made, or a text in place of a number; None if all fit.
+
+        Args:
+            made: The types of the features by name.
+        """
+        wrong = (n for n, kind in self.features.items() if n not in made or (made[n] == pl.String) != (kind == TEXT))
+        return next(wrong, None)
+
     def require(self, features: pl.DataFrame) -> None:
         """Refuse features without one that the model was fitted on, or with a text in place of a number.
 
         Raises:
             InputError: It names the feature.
         """
-        for name, kind in self.features.items():
-            made = features.schema.get(name)
-            if made is None or (made == pl.String) != (kind == TEXT):
-                found = "no longer makes" if made is None else f"makes {made} now"
-                raise InputError(
-                    f"the model needs the feature {name!r}, which features.py {found}: keep it, or name another model "
-                    "in params.yaml, which begins without a champion"
-                )
+        if name := self.misfit(features.schema):
+            found = f"makes {features.schema[name]} now" if name in features.columns else "no longer makes"
+            raise InputError(
+                f"the model needs the feature {name!r}, which features.py {found}: keep it, or name another model "
+                "in params.yaml, which begins without a champion"
+            )
 
     def score(self, features: pl.DataFrame) -> np.ndarray:
         """Probability of the positive class, or predicted value, for each row, float64.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
+from tasks.core.errors import counted
 from tasks.evaluation.verdict import Interval
 
 LENGTH = timedelta(days=28)
@@ -75,8 +76,8 @@ class WindowCheck(BaseModel):
         if self.rejected:
             return f"window {self.window} rejected: {self.rejected}"
         names = f": {', '.join(self.drifted)}" if self.drifted else ""
-        columns = "column" if len(self.drifted) == 1 else "columns"
-        line = f"window {self.window}, version {self.version}: {len(self.drifted)} {columns} drifted{names}"
+        drifted = counted(len(self.drifted), "column")
+        line = f"window {self.window}, version {self.version}: {drifted} drifted{names}"
         if self.quality:
             measured = ", ".join(f"{name} {self.quality.metrics[name]:.4f}" for name in list(self.quality.metrics)[-3:])
             line += f"; {self.quality.rows:,} labelled predictions, {measured}"

@@ -7,7 +7,7 @@ from prefect import task
 
 from tasks.core.errors import InputError, StoreError
 from tasks.core.events import announce
-from tasks.core.provenance import who
+from tasks.core.provenance import is_reason, who
 from tasks.registry.decision_log import decide, read_log, resource_of
 from tasks.registry.entries import Move
 from tasks.registry.hand_over import hand_over_champion
@@ -84,7 +84,7 @@ def make_move(
     Raises:
         InputError: There is no reason, or the files of the version are not those that were registered.
     """
-    if not any(map(str.isalnum, reason)):
+    if not is_reason(reason):
         raise InputError("a reason is needed: it is what the record will show")
     require_servable(log.model, version, load_version(log, version).scorer)
     return Move(kind=kind, version=version, replaces=replaces, as_of=as_of, reason=reason, by=by or who())

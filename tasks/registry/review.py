@@ -7,6 +7,7 @@ from prefect import task
 
 from tasks.core.errors import InputError
 from tasks.core.events import announce
+from tasks.core.provenance import is_reason
 from tasks.registry.decision_log import decide, read_log, resource_of
 from tasks.registry.entries import Answered, Asked, Claim, Move
 from tasks.registry.promotion import announce_move, make_move
@@ -55,7 +56,7 @@ def answer_review(model: str, version: str, decision: Decision, by: str, note: s
     Raises:
         InputError: The version does not wait for an answer any more, or never did.
     """
-    if not (by.strip() and note.strip()):
+    if not (by.strip() and is_reason(note)):
         raise InputError("a review needs the name of who answers and a note why: the record will show them")
     require_pending(settle_reviews(model), version)
     if decision == "reject":

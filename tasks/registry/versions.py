@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import polars as pl
 from prefect import task
 
 from tasks.core.errors import InputError
@@ -11,7 +10,7 @@ from tasks.core.use_case import load_use_case
 from tasks.evaluation.verdict import Verdict
 from tasks.features.index import Index
 from tasks.inference.bundle import Bundle, load_bundle
-from tasks.inference.scorer import TEXT, Scorer
+from tasks.inference.scorer import Scorer
 from tasks.registry.state import Log
 
 
@@ -100,10 +99,9 @@ def require_servable(model: str, version: str, scorer: Scorer) -> None:
     use_case = load_use_case(model)
     empty = {name: table.empty for name, table in use_case.tables.items()}
     made = use_case.build_features(empty[use_case.rows], Index(use_case.tables, empty)).schema
-    for name, kind in scorer.features.items():
-        if name not in made or (made[name] == pl.String) != (kind == TEXT):
-            found = f"makes {made[name]} of it" if name in made else "no longer makes it"
-            raise InputError(
-                f"version {version} of {model} needs the feature {name!r}, but project/ {found}: it cannot be champion "
-                "with this code; bring the feature back, or train anew"
-            )
+    if name := scorer.misfit(made):
+        found = f"makes {made[name]} of it" if name in made else "no longer makes it"
+        raise InputError(
+            f"version {version} of {model} needs the feature {name!r}, but project/ {found}: it cannot be champion "
+            "with this code; bring the feature back, or train anew"
+        )

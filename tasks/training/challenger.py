@@ -16,7 +16,7 @@ from tasks.core.errors import InputError
 from tasks.core.events import announce
 from tasks.core.locks import exclusive
 from tasks.core.params import Gate, Params
-from tasks.core.provenance import describe_code, who
+from tasks.core.provenance import describe_code, is_reason, who
 from tasks.core.use_case import META, UseCase
 from tasks.data.snapshot import Snapshot
 from tasks.evaluation.gate import Scores, judge
@@ -74,7 +74,7 @@ def claim_training(log: Log, as_of: datetime) -> None:
 
 def require_reason(force: bool, reason: str) -> None:
     """`force` requires a reason."""
-    if force and not reason.strip():
+    if force and not is_reason(reason):
         raise InputError("force needs a reason: it is what the record will show")
 
 

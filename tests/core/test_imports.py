@@ -1,7 +1,9 @@
 """What loading a module brings along: nothing heavy into the pure rooms, no settings, no end of the process."""
 
+import json
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -38,19 +40,35 @@ def test_core_inference_and_project_load_no_prefect_mlflow_dvc_or_scikit_learn(p
     assert walk(package, tell, tmp_path) == "True []"
 
 
-THREADS = """
-import pathlib, re
+FACTS = """
+import json, pathlib, re
 threads = [thread.read_text().strip() for thread in pathlib.Path('/proc/self/task').glob('*/comm')]
-print(len(names) > 2, [name for name in threads if re.fullmatch('polars-[0-9]+', name)])
+facts = {
+    "names": len(names),
+    "settings": [file for file in opened if file.endswith("params.yaml")],
+    "threads": [name for name in threads if re.fullmatch("polars-[0-9]+", name)],
+}
+print(json.dumps(facts))
 """
 
 
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    """What the process of a package tells that has imported every module of it, without settings; asked once."""
+    return cache(lambda package: json.loads(walk(package, FACTS, tmp_path_factory.mktemp("imported"))))
+
+
+def test_every_module_of_tasks_can_be_imported_without_settings_and_asks_for_none(imported):
+    assert imported("tasks")["names"] > 30 and imported("tasks")["settings"] == []
+
+
+def test_every_flow_can_be_imported_without_settings(imported):
+    assert imported("flows")["names"] > 5
+
+
 @pytest.mark.parametrize("package", ["flows", "tasks", "project"])
-def test_no_module_lets_polars_work_when_imported_whose_threads_a_forked_process_would_wait_for(package, tmp_path):
-    asked = "print([file for file in opened if file.endswith('params.yaml')])\n" if package == "tasks" else ""
-    told = walk(package, asked + THREADS, tmp_path)  # nor does one need settings, and none of tasks reads any
-    assert told.splitlines()[-1] == "True []"
-    assert not asked or told.splitlines()[0] == "[]"
+def test_no_module_lets_polars_work_when_imported_whose_threads_a_forked_process_would_wait_for(package, imported):
+    assert imported(package)["threads"] == []
 
 
 def test_no_flow_but_train_loads_what_trains_or_draws(tmp_path):
