@@ -1,6 +1,6 @@
 """What is counted, for Prometheus."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -25,9 +25,8 @@ class Metrics:
         self.trouble = Gauge("trouble", "1 while what was handed over cannot be used", one, **ours)
         self.received = Counter("received_rows", "Rows of tables that were taken in", table, **ours)
 
-    def answered(self, model: str, scores: Iterable[float], ages: Mapping[str, float | None]) -> None:
-        """Count the rows of a batch."""
-        scores = list(scores)
+    def answered(self, model: str, scores: Sequence[float], ages: Mapping[str, float | None]) -> None:
+        """Count the rows of a batch; the ages are those of its last answer."""
         self.rows.labels(model).inc(len(scores))
         histogram = self.scores.labels(model)
         for score in scores:

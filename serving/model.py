@@ -1,10 +1,10 @@
 """A served model: its queue of requests, answered in batches of what has queued up meanwhile."""
 
 import asyncio
+import secrets
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import polars as pl
 from pydantic_core import to_json
@@ -55,7 +55,7 @@ class ServedModel:
         self.use_case, self.limits, self.journal, self.metrics = use_case, limits, journal, metrics
         self.schema = RowSchema(use_case.rows, use_case.predicted, use_case.predicted.outcomes)
         asked, event = use_case.prediction_time, use_case.event_time.dt.epoch("us")  # any year, other than Python's
-        times = asked.alias("asked"), asked.is_not_null().alias("has time"), event.alias("event")
+        times = asked.alias("asked"), event.alias("event")
         self._checks = [*times, *(rule.alias(f"rule {name}") for name, rule in self.schema.rules.items())]
         self.held: Held | None = None
         self.trouble: str | None = NO_CHAMPION
@@ -122,12 +122,16 @@ class ServedModel:
         try:
             self.journal.append(b"".join(self._line(question, answer) for question, answer in answered))
             await self.journal.sync()
-            for _, answer in answered:
-                self.metrics.answered(self.name, answer.scores, answer.ages)
+            self._count([answer for _, answer in answered])
         except OSError as error:
             full = refuse(503, "log", f"the answer cannot be logged: {error.strerror}")
             return [(question, full if isinstance(answer, Answer) else answer) for question, answer in results]
         return results
+
+    def _count(self, answers: list[Answer]) -> None:
+        if answers:
+            scores = [score for answer in answers for score in answer.scores]
+            self.metrics.answered(self.name, scores, answers[-1].ages)
 
     def _tell(self, error: Exception) -> Exception:
         """What hinders an answer to a request alone."""
@@ -156,7 +160,7 @@ class ServedModel:
         for question in batch:
             part = slice(start, start + len(question.rows))
             ages = self._ages(held, max(moments[part]))
-            results.append((question, Answer(held, uuid4().hex, scores[part], before and before[part], ages)))
+            results.append((question, Answer(held, secrets.token_hex(16), scores[part], before and before[part], ages)))
             start = part.stop
         return results
 
@@ -185,13 +189,14 @@ class ServedModel:
         found = frame.select_seq(self._checks)
         until = held.context.until or datetime.now(UTC) + self.limits.horizon
         first, last = (int(moment.timestamp() * 1e6) for moment in (held.context.start, until))
-        others = [found[column].to_list() for column in found.columns[1:]]
-        for number, (has_time, event, *kept) in enumerate(zip(*others, strict=True)):
+        asked, *others = found.get_columns()
+        values = [asked.is_null().to_list(), *(column.to_list() for column in others)]
+        for number, (no_time, event, *kept) in enumerate(zip(*values, strict=True)):
             self.schema.refuse_broken(number, kept)
-            if event is None or not has_time or not first <= event <= last:
+            if event is None or no_time or not first <= event <= last:
                 span = f"from {held.context.start:%Y-%m-%dT%H:%MZ} to {until:%Y-%m-%dT%H:%MZ}"
                 raise refuse(409, "horizon", f"the event must lie {span} (serve.history, serve.horizon)", number)
-        return found["asked"]
+        return asked
 
     def _ages(self, held: Held, moment: datetime) -> dict[str, float | None]:
         return {name: age(moment, table.newest) for name, table in held.context.tables.items()}

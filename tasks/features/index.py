@@ -93,7 +93,7 @@ class Timeline:
 
     def _code(self, group: np.ndarray, at: np.ndarray) -> np.ndarray:
         """One number that orders by group, then by time."""
-        return group * (len(self._moments) + 1) + np.searchsorted(self._moments, at)
+        return group * (len(self._moments) + 1) + self._moments.searchsorted(at)
 
     def find(self, rows: pl.DataFrame, key: tuple[str, ...]) -> np.ndarray:
         """The group of each row by its values of `key`; -1 where there is none, which has no rows."""
@@ -101,7 +101,7 @@ class Timeline:
 
     def before(self, group: np.ndarray, at: np.ndarray) -> np.ndarray:
         """The position after the rows of a group that were known strictly before a moment, in microseconds."""
-        return np.searchsorted(self._codes, self._code(group, at))
+        return self._codes.searchsorted(self._code(group, at))
 
     def column(self, what: What) -> pl.Series:
         """A column, or what an expression makes of each row."""

@@ -78,7 +78,7 @@ class Past:
             told = of_outcomes == bool(self.index.tables[table].outcomes)  # by what is told last, a table is cut
             cut = np.minimum(self.at, self.until[table]) if told and table in self.until else self.at
             end = timeline.before(group, cut)
-            self._found[name] = Found(timeline, group, timeline.first[group], end, self.at, {})
+            self._found[name] = Found(timeline, group, timeline.first[group], end, self.at, {}, {})
         return self._found[name]
 
 
@@ -91,6 +91,7 @@ class Found(NamedTuple):
     end: np.ndarray
     at: np.ndarray
     starts: dict[int, np.ndarray]
+    places: dict[tuple[int, int], np.ndarray]
 
     def start(self, window: int) -> np.ndarray:
         """Where the window before the prediction begins; searched once."""
@@ -100,6 +101,8 @@ class Found(NamedTuple):
 
     def newest(self, within: int, nth: int = 1) -> np.ndarray:
         """Where the n-th newest row is; -1 if there is none, or if it became known longer ago than `within`."""
-        place = np.maximum(self.end - nth, -1)
-        recent = self.at - self.timeline.known_at[place] <= within
-        return np.where((place >= self.first) & recent, place, -1)
+        if (within, nth) not in self.places:
+            place = np.maximum(self.end - nth, -1)
+            recent = self.at - self.timeline.known_at[place] <= within
+            self.places[within, nth] = np.where((place >= self.first) & recent, place, -1)
+        return self.places[within, nth]
