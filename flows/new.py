@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from tasks.core.errors import InputError
 from tasks.core.workspace import CODE
-from tasks.operations.model_plan import plan_model
+from tasks.operations.model_plan import Plan, find_declared, find_tables, plan_model
 from tasks.operations.new_model import require_new, write_model
 
 
@@ -38,13 +38,40 @@ def new(name: str, /, *, given: Annotated[Answers, Parameter(name="*")] = Answer
         name: Of the model, such as late-orders.
     """
     require_new(name)
-    answers = given.model_dump(exclude_none=True)
-    plan = plan_model(name, lambda question, *offered: answers.pop(question, None) or ask(question, *offered))
-    if answers:
-        raise InputError(f"project/contract.py says that of {plan.table}: leave --{' and --'.join(answers)} out")
+    plan = ask_until_fit(name, given.model_dump(exclude_none=True))
+    others = sorted(set(find_tables()) - find_declared().keys() - {plan.table})
     for file in write_model(plan):
         print(f"wrote {file.relative_to(CODE) if file.is_relative_to(CODE) else file}")
+    if others:
+        print(f"data/ holds {', '.join(others)}, too: declare them in project/contract.py, then features can use them")
     print(f"next: dvc add data, dvc push and git commit, if data/ changed; then ml train --model {name}")
+
+
+def ask_until_fit(name: str, answers: dict[str, str]) -> Plan:
+    """The plan; what was typed and does not suit the data is asked for again, all else is kept."""
+    used: list[str] = []
+    typed: list[str] = []
+
+    def answer(question: str, *offered: str) -> str:
+        if question not in answers:
+            answers[question] = ask(question, *offered)
+            typed.append(question)
+        used.append(question)
+        return answers[question]
+
+    while True:
+        used.clear()
+        try:
+            plan = plan_model(name, answer)
+        except InputError as error:
+            if not sys.stdin.isatty() or not typed or used[-1:] != typed[-1:]:
+                raise
+            print(f"error: {error}")
+            del answers[typed.pop()]
+            continue
+        if unused := answers.keys() - used:
+            raise InputError(f"project/contract.py says that of {plan.table}: leave --{' and --'.join(unused)} out")
+        return plan
 
 
 def ask(question: str, *offered: str) -> str:

@@ -96,12 +96,17 @@ def plan_model(name: str, ask: Ask) -> Plan:
     Raises:
         InputError: An answer does not suit the data.
     """
-    declared = load_tables() if (CODE / "project" / "contract.py").is_file() else {}
+    declared = find_declared()
     table = ask("table", *find_tables())
     rows = read_data(table)
     if table in declared:
         return plan_declared(name, table, rows, declared[table], ask)
     return plan_new(name, table, rows, ask)
+
+
+def find_declared() -> dict[str, Table]:
+    """The tables of the contract, which a new project does not have yet."""
+    return load_tables() if (CODE / "project" / "contract.py").is_file() else {}
 
 
 def plan_declared(name: str, table: str, rows: pl.DataFrame, declared: Table, ask: Ask) -> Plan:

@@ -88,7 +88,7 @@ def shift(event: str, duration: str, sign: str) -> str:
 def write_features(plan: Plan) -> str:
     """The text of features.py: one feature of the row, one of its time or the value before, one of four weeks."""
     group, column = choose_group(plan), plan.target.column
-    own = group or next((name for name in plan.rows.columns if may_be_feature(plan, name)), None)
+    own = group or next((name for name, kind in plan.rows.schema.items() if may_be_feature(plan, name, kind)), None)
     by, number = f".by({json.dumps(group)})" if group else "", plan.rows.schema[column].is_numeric()
     named, of = as_identifier(column, RESERVED), json.dumps(column, ensure_ascii=False)
     measured = f"mean({of})" if number else f"share({plan.target})"
@@ -115,16 +115,16 @@ def features(rows: Rows, known: Known) -> dict:
 
 
 def choose_group(plan: Plan) -> str | None:
-    """The text of the key by which history may be looked up: that of fewest values."""
-    counts = {name: plan.rows[name].n_unique() for name in plan.key if plan.rows.schema[name] == pl.String}
-    return min(
-        (name for name, count in counts.items() if 1 < count <= MANY), key=lambda name: counts[name], default=None
-    )
+    """The text by which history may be looked up: of few values that come again; of the key before any other."""
+    texts = [name for name, kind in plan.rows.schema.items() if kind == pl.String and name not in plan.outcomes]
+    counts = {name: plan.rows[name].n_unique() for name in texts}
+    fit = [name for name, count in counts.items() if 1 < count <= min(MANY, plan.rows.height // 2)]
+    return min(fit, key=lambda name: (name not in plan.key, counts[name]), default=None)
 
 
-def may_be_feature(plan: Plan, name: str) -> bool:
-    """Whether a column may be a feature as it is."""
-    return name not in plan.outcomes and not plan.rows.schema[name].is_temporal()
+def may_be_feature(plan: Plan, name: str, kind: pl.DataType) -> bool:
+    """Whether a column may be a feature as it is; what identifies a row says nothing of it."""
+    return name not in plan.outcomes and name not in plan.key and not kind.is_temporal()
 
 
 def as_identifier(column: str, taken: Collection[str]) -> str:

@@ -1,5 +1,7 @@
 """A new model in one command: what is written works as it is, for days and hours, classes and numbers."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -145,3 +147,39 @@ def test_names_and_values_of_any_kind_become_python_that_means_them():
     assert made == (noon + timedelta(seconds=90), noon - timedelta(seconds=30))
     case = declare("late-arrivals", names["TABLES"], "rows", asked, names["TARGET"], {}, names["features"])
     assert case.target.meta.root_names() == ['the "end"']
+
+
+def test_what_is_typed_and_does_not_suit_is_asked_for_again_and_all_else_is_kept(tmp_path):
+    folder = copy_repository(tmp_path / "mine")
+    (folder / "data").mkdir()
+    noon = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    visits = [
+        {"at": noon + timedelta(hours=6 * h), "id": h, "shop": "ab"[h % 2], "paid": h % 3 == 0} for h in range(400)
+    ]
+    pl.DataFrame(visits).write_parquet(folder / "data" / "visits.parquet")
+    pl.DataFrame({"shop": ["a", "b"]}).write_parquet(folder / "data" / "shops.parquet")
+    terminal, stdin = os.openpty()
+    typed = ["visit", "visits", "noon", "at", "price", "paid", "", "at,id", "2 h", "2h", "1d"]
+    os.write(terminal, "".join(f"{line}\n" for line in typed).encode())
+    done = subprocess.run(
+        [*NEW, "buyers"], cwd=folder, env=environment_of(folder, ""), stdin=stdin, capture_output=True
+    )
+    said = (done.stdout + done.stderr).decode()
+    assert done.returncode == 0, said
+    assert re.findall("error: .*?[:,]", said) == [
+        "error: there is no data/visit.parquet and no data/visit/,",
+        "error: data/visits:",
+        "error: 'price':",
+        "error: '2 h' is no duration:",
+    ]
+    assert "data/ holds shops, too: declare" in said, said
+    text = (folder / "project" / "buyers" / "features.py").read_text()
+    assert 'known.visits.by("shop")' in text and 'rows["shop"]' in text, text
+
+
+def test_a_first_feature_is_no_key_that_differs_in_every_row():
+    rows = pl.DataFrame(
+        {"at": [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2)], "id": ["a", "b"], "paid": [1, 2]}
+    )
+    plan = Plan("buyers", "visits", rows, "at", ["at", "id"], ["paid"], "1d", Target("paid"), "0h")
+    assert "id" not in re.findall(r"\w+", write_features(plan))
