@@ -64,7 +64,7 @@ def test_every_shell_removes_the_same(name, tmp_path):
     shell(name, REMOVE, folder, environment_of(folder, ""))
     git = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True)
     changed = {line[3:].split("/")[0].strip('"') for line in git.stdout.splitlines()}
-    assert changed == {".dvc", "benchmarks", "demo", "project", "tests"}
+    assert changed == {".dvc", "benchmarks", "data.dvc", "demo", "project", "tests"}
     left = ["conftest.py", "test_project.py", "test_repository.py"]
     assert sorted(path.name for path in (folder / "tests").iterdir()) == left
     assert [path.name for path in (folder / "project").iterdir()] == ["__init__.py"]

@@ -4,6 +4,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -50,7 +51,25 @@ def pull_snapshot(data_rev: str | None, data: Data) -> Snapshot:
             if broken := broken_objects(version, cache):  # else another process has fetched them meanwhile
                 fetch_again(broken, version, cache, data.timeout)
     files = {name: object_path(oid, cache) for name, oid in read_listing(version, cache).items()}
+    if data_rev is None:
+        tell_edits(version, cache)
     return Snapshot(version, files)
+
+
+def tell_edits(version: str, cache: Path) -> None:
+    """Say that a file of data/ is in no version, such as after an edit by hand: a run reads versions alone."""
+    with suppress(OSError):  # of a file that cannot be read
+        for name, path in working_files().items():
+            if not object_path(md5_of(path), cache).is_file():
+                print(f"data/{name} is in no data version; version {version} is read: `dvc add data` makes a new one")
+                return
+
+
+def working_files() -> dict[str, Path]:
+    """The files of data/ by their names in it."""
+    folder = workspace().data
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".part"]
+    return {str(path.relative_to(folder)): path for path in paths}
 
 
 def fetch_again(broken: list[Path], version: str, cache: Path, timeout: timedelta) -> None:

@@ -8,7 +8,7 @@ from prefect import task
 from tasks.core.errors import InputError
 from tasks.core.workspace import workspace
 from tasks.data.fetch import object_path, read_listing
-from tasks.data.snapshot import Snapshot, cache_folder, md5_of, run_remote
+from tasks.data.snapshot import Snapshot, cache_folder, md5_of, run_remote, working_files
 from tasks.data.versions import parse_version, read_data_dvc, write_data_dvc
 
 FETCH_LIMIT = timedelta(minutes=1)
@@ -26,8 +26,7 @@ def refuse_edits() -> dict[str, str]:
     cache, folder = cache_folder(), workspace().data
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file, not a folder: move it elsewhere")
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".part"]
-    hashes = {str(path.relative_to(folder)): md5_of(path) for path in paths}
+    hashes = {name: md5_of(path) for name, path in working_files().items()}
     unknown = [name for name, oid in hashes.items() if not object_path(oid, cache).is_file()]
     if unknown:
         placed = placed_files()

@@ -96,6 +96,18 @@ def test_a_version_is_fetched_whole_and_then_served_from_the_cache(bucket):
     assert pull_snapshot.fn(None, Data(timeout=DEADLINE)) == pulled
 
 
+def test_a_file_of_data_that_no_version_holds_is_told_where_the_current_version_is_read(bucket, workspace, capsys):
+    pulled = pull_snapshot.fn(None, Data(timeout=DEADLINE))
+    same = workspace / "data" / "a copy.parquet"
+    same.write_bytes(pulled.files["planes.parquet"].read_bytes())
+    capsys.readouterr()
+    pull_snapshot.fn(pulled.version, Data(timeout=DEADLINE))
+    assert capsys.readouterr().out == ""
+    pull_snapshot.fn(None, Data(timeout=DEADLINE))
+    assert capsys.readouterr().out.startswith(f"data/mine.txt is in no data version; version {pulled.version} is read")
+    same.unlink()
+
+
 @pytest.mark.parametrize("damage", [lambda b: b[:99] + bytes([b[99] ^ 1]) + b[100:], lambda b: b[:-1], lambda b: b""])
 def test_a_flipped_bit_or_a_truncation_is_refused_and_the_data_version_named(bucket, damage):
     bucket.pipe(planes(bucket), damage(bucket.cat(planes(bucket))))
