@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -232,4 +232,4 @@ def not_ready(model: str) -> RefusedError:
 
 def age(moment: datetime, newest: datetime | None) -> float | None:
     """Seconds from the newest row to a prediction; 0 where it is of the past, None where the table was always known."""
-    return None if newest is None else max(0.0, (moment - newest) / timedelta(seconds=1))
+    return None if newest is None else max(0.0, (moment - newest).total_seconds())
