@@ -17,6 +17,7 @@ from tasks.core.events import announce
 from tasks.core.locks import exclusive
 from tasks.core.params import Gate, Params
 from tasks.core.provenance import describe_code, is_reason, who
+from tasks.core.store import store
 from tasks.core.use_case import META, UseCase
 from tasks.data.snapshot import Snapshot
 from tasks.evaluation.gate import Scores, judge
@@ -182,6 +183,7 @@ def register_challenger(
     if verdict.decision == "reject":
         news = {"version": entry.version, "reason": verdict.reason, "as_of": card["as_of"]}
         announce("model.rejected", resource_of(model, entry), model=model, **news)
+    print(f"model and model card of version {entry.version}: {store().address}/bundles/{bundle}")
     return Challenger(entry.version, verdict, entry.judged_against)
 
 
