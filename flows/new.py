@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from functools import cache
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -9,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from tasks.core.errors import InputError
 from tasks.core.workspace import CODE
-from tasks.operations.model_plan import Plan, find_declared, find_tables, plan_model
+from tasks.operations.model_plan import Plan, find_declared, find_tables, plan_model, read_data
 from tasks.operations.new_model import require_new, write_model
 
 
@@ -38,7 +39,7 @@ def new(name: str, /, *, given: Annotated[Answers, Parameter(name="*")] = Answer
         name: Of the model, such as late-orders.
     """
     require_new(name)
-    plan = ask_until_fit(name, given.model_dump(exclude_none=True))
+    plan = ask_until_fit(name, {question: answer for question, answer in given if answer})
     others = sorted(set(find_tables()) - find_declared().keys() - {plan.table})
     for file in write_model(plan):
         print(f"wrote {file.relative_to(CODE) if file.is_relative_to(CODE) else file}")
@@ -49,27 +50,26 @@ def new(name: str, /, *, given: Annotated[Answers, Parameter(name="*")] = Answer
 
 def ask_until_fit(name: str, answers: dict[str, str]) -> Plan:
     """The plan; what was typed and does not suit the data is asked for again, all else is kept."""
-    used: list[str] = []
-    typed: list[str] = []
+    used, typed, read, told = [], [], cache(read_data), ""
 
     def answer(question: str, *offered: str) -> str:
+        used.append(question)
         if question not in answers:
             answers[question] = ask(question, *offered)
             typed.append(question)
-        used.append(question)
         return answers[question]
 
     while True:
         used.clear()
         try:
-            plan = plan_model(name, answer)
+            plan = plan_model(name, answer, read)
         except InputError as error:
-            if not sys.stdin.isatty() or not typed or used[-1:] != typed[-1:]:
+            if not sys.stdin.isatty() or not typed or used[-1:] != typed[-1:] or str(error) == told:
                 raise
-            print(f"error: {error}")
+            print(f"error: {(told := str(error))}")
             del answers[typed.pop()]
             continue
-        if unused := answers.keys() - used:
+        if unused := [question for question in answers if question not in used]:
             raise InputError(f"project/contract.py says that of {plan.table}: leave --{' and --'.join(unused)} out")
         return plan
 

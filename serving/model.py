@@ -13,7 +13,7 @@ from serving.held import Held, score_features
 from serving.journal import Journal
 from serving.metrics import Metrics
 from serving.refusal import RefusedError, refuse
-from serving.rows import Row, RowSchema
+from serving.rows import Row, RowSchema, refuse_uncomputable
 from tasks.core.errors import InputError
 from tasks.core.params import Serve
 from tasks.core.use_case import UseCase
@@ -21,6 +21,8 @@ from tasks.features.index import Values
 
 AT_ONCE = 256  # rows of one batch, unless a single request has more
 NO_CHAMPION = "it has no champion yet: train a model, or run `ml tidy`"
+FAULTS = (Exception, pl.exceptions.PanicException)  # the latter is no Exception
+UNCOMPUTABLE = (InputError, pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, ArithmeticError)
 RETRY = "1"  # seconds after which who was turned away may come again
 
 
@@ -87,7 +89,7 @@ class ServedModel:
             batch = await self._next()
             try:
                 self._settle(await self._answer(batch))
-            except Exception as error:  # a fault of ours: told to who asked, and the next ones are answered
+            except FAULTS as error:  # of ours: told to who asked, and the next ones are answered
                 self._settle([(question, error) for question in batch])
             finally:
                 self._waiting -= sum(len(question.rows) for question in batch)
@@ -106,17 +108,17 @@ class ServedModel:
             rows += len(batch[-1].rows)
         return batch
 
-    async def _answer(self, batch: list[Question]) -> list[tuple[Question, Answer | Exception]]:
+    async def _answer(self, batch: list[Question]) -> list[tuple[Question, Answer | BaseException]]:
         """An answer or a refusal for each, the answers on the log."""
         assert self.held is not None
         held, results = self.held, []
         try:
             results = self._score(held, batch)
-        except Exception:  # whatever one row may bring about keeps nobody else from an answer
+        except FAULTS:  # whatever one row may bring about keeps nobody else from an answer
             for question in batch:
                 try:
                     results += self._score(held, [question])
-                except Exception as error:
+                except FAULTS as error:
                     results.append((question, self._tell(error)))
         answered = [(question, answer) for question, answer in results if isinstance(answer, Answer)]
         try:
@@ -133,15 +135,15 @@ class ServedModel:
             scores = [score for answer in answers for score in answer.scores]
             self.metrics.answered(self.name, scores, answers[-1].ages)
 
-    def _tell(self, error: Exception) -> Exception:
+    def _tell(self, error: BaseException) -> BaseException:
         """What hinders an answer to a request alone."""
         if isinstance(error, RefusedError):
             return error
-        if isinstance(error, InputError | pl.exceptions.PolarsError | ValueError | ArithmeticError):
+        if isinstance(error, UNCOMPUTABLE):
             return refuse(409, "features", "the features of this row cannot be made, or give no finite score")
         return error
 
-    def _settle(self, results: list[tuple[Question, Answer | Exception]]) -> None:
+    def _settle(self, results: list[tuple[Question, Answer | BaseException]]) -> None:
         for question, answer in results:
             if question.answer.done():  # who asked is gone
                 continue
@@ -150,7 +152,7 @@ class ServedModel:
             else:
                 question.answer.set_exception(answer)
 
-    def _score(self, held: Held, batch: list[Question]) -> list[tuple[Question, Answer | Exception]]:
+    def _score(self, held: Held, batch: list[Question]) -> list[tuple[Question, Answer | BaseException]]:
         """The answers to a batch; raises where one of its rows is to be refused."""
         frame = self.schema.to_frame([row for question in batch for row in question.rows])
         asked = self._check(held, frame)
@@ -179,14 +181,15 @@ class ServedModel:
             asked = self._check(held, frame)
             features = self.use_case.feature_values(frame, held.index, times=asked)
             (found,), _ = score_features(held, features)
-        except Exception as error:
+        except FAULTS as error:
             raise self._tell(error) from None
         facts = {"version": held.version, "data_version": held.context.data_version}
         return {"score": found, **facts, "features": {name: show(values) for name, values in features.items()}}
 
     def _check(self, held: Held, frame: pl.DataFrame) -> pl.Series:
         """Refuse a row that breaks a rule of the contract, or lies where the context says nothing; prediction times."""
-        found = frame.select_seq(self._checks)
+        with refuse_uncomputable():
+            found = frame.select_seq(self._checks)
         until = held.context.until or datetime.now(UTC) + self.limits.horizon
         first, last = (int(moment.timestamp() * 1e6) for moment in (held.context.start, until))
         asked, *others = found.get_columns()

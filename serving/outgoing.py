@@ -7,6 +7,8 @@ batch are found in one turn, so that they leave one right after the other, with 
 from asyncio import AbstractEventLoop
 from typing import Any
 
+UNTAKEN = 20  # seconds after which what a client does not take is thrown away with its connection
+
 
 class Outgoing:
     """A transport that sends once a turn.
@@ -27,9 +29,11 @@ class Outgoing:
         self._parts.append(data)
 
     def close(self) -> None:
-        """Close the connection once all is sent."""
+        """Close the connection once all is sent, or the client takes no more."""
         self._send()
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._loop.call_later(UNTAKEN, self._transport.abort)
 
     def _send(self) -> None:
         parts, self._parts = self._parts, []

@@ -1,5 +1,6 @@
-"""Clients that send slowly, or not at all: a connection that holds no whole request after some seconds is closed."""
+"""Connections that hold no whole request, or whose answers nobody takes, are closed after some seconds."""
 
+import re
 from asyncio import TimerHandle
 from typing import Any
 
@@ -8,10 +9,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from serving.outgoing import Outgoing
 
 SECONDS = 20  # for the head of a request, and as long for its body
+UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*(?=\r\n)", re.IGNORECASE)
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """HTTP, with a limit for the head of each request."""
+    """HTTP and nothing else, with a limit for all that a client is waited for."""
 
     _limit: TimerHandle | None = None
 
@@ -20,17 +22,40 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_made(outgoing)
         self._wait()
 
+    def data_received(self, data: bytes) -> None:
+        """An offer to change to another protocol is passed over, or the parser would leave out the body."""
+        super().data_received(UPGRADE.sub(b"", data) if b"pgrade:" in data else data)
+        if self._limit is None and not self._is_answering and not self.transport.is_closing():
+            self._wait()  # for the next request, or for the rest of one that is answered already
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._wait()
 
     def on_headers_complete(self) -> None:
-        self._stop()
+        if not self.flow.write_paused:
+            self._stop()
         super().on_headers_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._wait()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop()
+
+    def eof_received(self) -> bool:  # ty: ignore[incompatible-method-override]  asyncio takes a bool
+        """Who has sent a whole request and says no more still gets the answer."""
+        return self._is_answering and not self.cycle.more_body
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
         super().connection_lost(exc)
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _wait(self) -> None:
         self._stop()

@@ -2,8 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, time
 from typing import Annotated, Any, Optional
 
@@ -31,6 +31,16 @@ NANO = range(1678, 2262)  # the years that nanoseconds can count
 SAID, BOUNDS = {"nullability", "regex"}, {"min", "max", "min_exclusive", "max_exclusive"}  # by the type of a field
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 Row = tuple[Any, ...]  # in the order of the columns
+
+
+@contextmanager
+def refuse_uncomputable() -> Generator[None]:
+    """Refuse rows of which a rule or a time cannot be computed, such as one that is beyond the calendar."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # the latter is no Exception
+        told = "the rules and times of project/contract.py cannot be computed of this request"
+        raise refuse(409, "uncomputable", told) from None
 
 
 class RowSchema:
@@ -82,12 +92,14 @@ class RowSchema:
                 raise refuse(409, "primary_key", f"the key {', '.join(self.table.key)} is given twice", number)
             seen.add(key)
 
+    @refuse_uncomputable()
     def require_rules(self, rows: list[Row]) -> None:
         """Refuse rows of which one breaks a rule that types and bounds do not say."""
         checks = [rule.alias(name) for name, rule in self.rules.items()]
         for number, kept in enumerate(self.to_frame(rows).select(checks).iter_rows() if checks else ()):
             self.refuse_broken(number, kept)
 
+    @refuse_uncomputable()
     def require_possible(self, rows: list[Row]) -> None:
         """Refuse rows of a year in which no data can be."""
         moment = self.table.row_known_at if self.table.event_time is None else self.table.event_time

@@ -53,6 +53,7 @@ def serve(model: str | None, host: str, port: int) -> None:
         timeout_graceful_shutdown=PATIENCE,
         server_header=False,
         http=PatientProtocol,
+        ws="none",
         proxy_headers=False,
     )
     with bind(host, port) as listener:

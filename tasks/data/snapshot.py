@@ -12,7 +12,7 @@ from pathlib import Path
 from dvc.exceptions import DvcException
 from prefect import task
 
-from tasks.core.errors import InputError
+from tasks.core.errors import InputError, escape_controls
 from tasks.core.locks import exclusive
 from tasks.core.params import Data
 from tasks.core.provenance import GitError, git
@@ -61,7 +61,8 @@ def tell_edits(version: str, cache: Path) -> None:
     with suppress(OSError):  # of a file that cannot be read
         for name, path in working_files().items():
             if not object_path(md5_of(path), cache).is_file():
-                print(f"data/{name} is in no data version; version {version} is read: `dvc add data` makes a new one")
+                told = f"data/{name} is in no data version; version {version} is read: `dvc add data` makes a new one"
+                print(escape_controls(told))
                 return
 
 

@@ -86,19 +86,20 @@ class Plan(NamedTuple):
     declared: Table | None = None
 
 
-def plan_model(name: str, ask: Ask) -> Plan:
+def plan_model(name: str, ask: Ask, read: Callable[[str], pl.DataFrame]) -> Plan:
     """What a model is about.
 
     Args:
         name: Its name.
         ask: Answers table, target and ahead; of a table that the contract lacks event, key, outcomes and delay, too.
+        read: The rows of a table, such as read_data.
 
     Raises:
         InputError: An answer does not suit the data.
     """
     declared = find_declared()
     table = ask("table", *find_tables())
-    rows = read_data(table)
+    rows = read(table)
     if table in declared:
         return plan_declared(name, table, rows, declared[table], ask)
     return plan_new(name, table, rows, ask)
@@ -137,6 +138,8 @@ def plan_new(name: str, table: str, rows: pl.DataFrame, ask: Ask) -> Plan:
     event = ask("event", *times)
     if event not in times:
         raise InputError(f"data/{table}: {event!r} is no column of times, these are: {', '.join(times)}")
+    if isinstance(kind := rows.schema[event], pl.Datetime) and kind.time_zone is None:
+        raise InputError(f"data/{table}: {event} {describe_zone(has_one=False)}")
     target = Target.parse(ask("target", *(column for column in rows.columns if column != event)), rows.schema)
     outcomes = list(dict.fromkeys([target.column, *split_names(ask("outcomes", target.column))]))
     require_columns(rows, table, *outcomes)
@@ -186,7 +189,7 @@ def require_columns(rows: pl.DataFrame, table: str, *columns: str) -> None:
 
 
 def check_key(rows: pl.DataFrame, table: str, event: str, key: list[str]) -> None:
-    """Refuse a key that identifies no row, and an event's time that has no zone or lies outside of it."""
+    """Refuse a key that identifies no row, or that the event's time is no part of."""
     require_columns(rows, table, *key)
     if event not in key:
         raise InputError(f"the event's column {event} must be part of the key: --key {','.join([event, *key])}")
@@ -195,8 +198,6 @@ def check_key(rows: pl.DataFrame, table: str, event: str, key: list[str]) -> Non
         raise InputError(f"{shared}: --key {','.join(key)} needs more columns")
     if nulls := rows.select(key).null_count().sum_horizontal().item():
         raise InputError(f"data/{table}: {nulls:,} values of the key {','.join(key)} are null: leave these rows out")
-    if isinstance(kind := rows.schema[event], pl.Datetime) and kind.time_zone is None:
-        raise InputError(f"data/{table}: {event} {describe_zone(has_one=False)}")
 
 
 def guess_key(rows: pl.DataFrame, event: str, outcomes: list[str]) -> list[str]:

@@ -89,7 +89,7 @@ def write_features(plan: Plan) -> str:
     """The text of features.py: one feature of the row, one of its time or the value before, one of four weeks."""
     group, column = choose_group(plan), plan.target.column
     own = group or next((name for name, kind in plan.rows.schema.items() if may_be_feature(plan, name, kind)), None)
-    by, number = f".by({json.dumps(group)})" if group else "", plan.rows.schema[column].is_numeric()
+    by, number = f".by({json.dumps(group, ensure_ascii=False)})" if group else "", plan.rows.schema[column].is_numeric()
     named, of = as_identifier(column, RESERVED), json.dumps(column, ensure_ascii=False)
     measured = f"mean({of})" if number else f"share({plan.target})"
     features = {as_identifier(own, RESERVED): f"rows[{json.dumps(own, ensure_ascii=False)}]"} if own else {}

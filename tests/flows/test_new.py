@@ -50,6 +50,19 @@ def new(folder: Path, *options: str) -> tuple[int, str]:
 
 
 DAYS = ("--table", "days", "--target")
+
+
+def type_in(folder: Path, *lines: str) -> tuple[int, str]:
+    """Exit code and output of flows.new, where somebody types."""
+    terminal, stdin = os.openpty()
+    os.write(terminal, "".join(f"{line}\n" for line in lines).encode())
+    environment = environment_of(folder, "")
+    done = subprocess.run([*NEW, "buyers"], cwd=folder, env=environment, stdin=stdin, capture_output=True, text=True)
+    os.close(terminal)
+    os.close(stdin)
+    return done.returncode, done.stdout + done.stderr
+
+
 ODD = {
     "a name with capitals": (["Wet-Days"], "'Wet-Days' is no name of a model"),
     "no table": (["a", "--table", "nothing"], "there is no data/nothing.parquet and no data/nothing/, but days, hours"),
@@ -158,21 +171,22 @@ def test_what_is_typed_and_does_not_suit_is_asked_for_again_and_all_else_is_kept
     ]
     pl.DataFrame(visits).write_parquet(folder / "data" / "visits.parquet")
     pl.DataFrame({"shop": ["a", "b"]}).write_parquet(folder / "data" / "shops.parquet")
-    terminal, stdin = os.openpty()
+    naive = pl.DataFrame(visits).with_columns(pl.col("at").dt.replace_time_zone(None))
+    naive.write_parquet(folder / "data" / "naive.parquet")
+    code, said = type_in(folder, "naive", "at", "at")
+    assert code == 1 and said.count("error: data/naive: at") == 2, said  # no answer would do
+    code, said = type_in(folder, "visits", "at", "paid", "\x04")  # Ctrl-D
+    assert code == 1 and said.count("error: ") == 1 and "no answer was given" in said, said
     typed = ["visit", "visits", "noon", "at", "price", "paid", "", "at,id", "2 h", "2h", "1d"]
-    os.write(terminal, "".join(f"{line}\n" for line in typed).encode())
-    done = subprocess.run(
-        [*NEW, "buyers"], cwd=folder, env=environment_of(folder, ""), stdin=stdin, capture_output=True
-    )
-    said = (done.stdout + done.stderr).decode()
-    assert done.returncode == 0, said
+    code, said = type_in(folder, *typed)
+    assert code == 0, said
     assert re.findall("error: .*?[:,]", said) == [
         "error: there is no data/visit.parquet and no data/visit/,",
         "error: data/visits:",
         "error: 'price':",
         "error: '2 h' is no duration:",
     ]
-    assert "data/ holds shops, too: declare" in said, said
+    assert "data/ holds naive, shops, too: declare" in said, said
     text = (folder / "project" / "buyers" / "features.py").read_text()
     assert 'known.visits.by("shop")' in text and 'rows["shop"]' in text, text
 

@@ -91,6 +91,28 @@ def test_a_value_that_the_contract_allows_is_read_and_comes_back_from_the_log(co
     assert again.equals(frame, null_equal=True), (again[column], frame[column])
 
 
+def test_a_row_of_which_a_rule_cannot_be_computed_is_refused():
+    class Trips(dy.Schema):
+        at = dy.Datetime(primary_key=True, time_zone="UTC")
+        span = dy.Duration()
+
+        @dy.rule()
+        def ends_in_its_month(cls) -> pl.Expr:
+            return (pl.col("at") + pl.col("span")).dt.truncate("1mo") == pl.col("at").dt.truncate("1mo")
+
+    schema = RowSchema("trips", Table(schema=Trips))
+    good, bad = (
+        schema.read(json.dumps({"at": "2024-06-01T12:00:00Z", "span": span}).encode(), LIMITS)
+        for span in ("PT1H", "P100000000D")
+    )
+    schema.require_rules(good)
+    with pytest.raises(pl.exceptions.PanicException):
+        schema.to_frame(bad).select(*schema.rules.values())
+    with pytest.raises(RefusedError) as refused:
+        schema.require_rules(bad)
+    assert refused.value.status == 409 and b"cannot be computed" in refused.value.body
+
+
 @pytest.mark.parametrize(("column", "value"), [(name, value) for name, values in BAD.items() for value in values])
 def test_a_value_that_it_does_not_allow_is_refused(column, value):
     with pytest.raises(RefusedError) as refused:

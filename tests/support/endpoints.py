@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
@@ -62,6 +62,14 @@ class Endpoint:
             assert time.monotonic() < give_up and self.process.poll() is None, (state, self.log.read_text())
             time.sleep(0.05)
         return state
+
+    def sockets(self) -> int:
+        """How many sockets the process holds."""
+        held = 0
+        for file in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                held += str(file.readlink()).startswith("socket:")
+        return held
 
     def memory(self) -> int:
         """The most that the process held at once, in MB."""
