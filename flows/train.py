@@ -112,8 +112,7 @@ def train_challenger(
     """From labelled rows to a registered and judged version."""
     as_of, seed = request.as_of, params.seed
     require_fit(params.gate, rows)
-    if not log.versions:
-        require_suited(rows, as_of, params)
+    require_suited(rows, as_of, params, first=not log.versions)
     claim_training(log, as_of)
     champion = load_champion(log, as_of)
     sets = split_rows(agree_on_kind(use_case, rows, champion), as_of, params.split)

@@ -4,20 +4,19 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import combinations
 from typing import NamedTuple, Self
 
 import polars as pl
 
-from tasks.core.errors import InputError, first_line
+from tasks.core.errors import InputError, counted, first_line
 from tasks.core.use_case import load_tables
 from tasks.core.workspace import CODE, workspace
 from tasks.data.conversion import describe_zone
 from tasks.features.durations import parse_duration
 from tasks.features.table import TIME, Table, to_plain
+from tasks.operations.model_guesses import guess_delay, guess_key
 
 CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<value>.+)")
-INTEGERS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 Ask = Callable[..., str]  # the answer to a question of flows/new.py, which may be one of those offered
 
 
@@ -143,11 +142,16 @@ def plan_new(name: str, table: str, rows: pl.DataFrame, ask: Ask) -> Plan:
     target = Target.parse(ask("target", *(column for column in rows.columns if column != event)), rows.schema)
     outcomes = list(dict.fromkeys([target.column, *split_names(ask("outcomes", target.column))]))
     require_columns(rows, table, *outcomes)
+    if repeated := rows.height - rows.n_unique():
+        raise InputError(
+            f"data/{table}: {counted(repeated, 'row')} repeat another in every column, so no key tells them apart: "
+            "leave them out"
+        )
     key = split_names(ask("key", ",".join(guess_key(rows, event, outcomes))))
     check_key(rows, table, event, key)
     if both := [column for column in outcomes if column in key]:
         raise InputError(f"{both[0]} identifies a row, so it cannot be told later: give another --key or --outcomes")
-    ahead, delay = read_ahead(ask, rows, event), ask("delay", "2d" if rows.schema[event] == pl.Date else "1d")
+    ahead, delay = read_ahead(ask, rows, event), ask("delay", guess_delay(rows, event, target.column))
     read_span(delay)
     return Plan(name, table, rows, event, key, outcomes, delay, target, ahead)
 
@@ -198,17 +202,6 @@ def check_key(rows: pl.DataFrame, table: str, event: str, key: list[str]) -> Non
         raise InputError(f"{shared}: --key {','.join(key)} needs more columns")
     if nulls := rows.select(key).null_count().sum_horizontal().item():
         raise InputError(f"data/{table}: {nulls:,} values of the key {','.join(key)} are null: leave these rows out")
-
-
-def guess_key(rows: pl.DataFrame, event: str, outcomes: list[str]) -> list[str]:
-    """The event's column and as few others as make each row unique; none that is null somewhere or told later."""
-    known = rows.drop(event, *outcomes)
-    others = [column.name for column in known if not column.null_count() and column.dtype in (pl.String, *INTEGERS)]
-    for more in range(3):
-        for chosen in combinations(others, more):
-            if rows.select(event, *chosen).n_unique() == rows.height:
-                return [event, *chosen]
-    return [event]
 
 
 def split_names(names: str) -> list[str]:

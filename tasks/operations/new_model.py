@@ -12,7 +12,7 @@ from tasks.core.use_case import FOLDER, folder_of, list_models
 from tasks.core.workspace import CODE, workspace
 from tasks.operations.model_plan import Plan, look_at
 from tasks.operations.model_texts import write_features, write_settings, write_table, write_target
-from tasks.training.first_look import suit
+from tasks.training.first_look import SPARE, suit
 
 EMPTY = '''"""What a valid row of each table is, and when it became known."""
 
@@ -77,7 +77,7 @@ def require_new(name: str) -> None:
 def write_model(plan: Plan) -> list[Path]:
     """Write the model's folder, its table and its schedules; returns the files that are new or changed."""
     folder, others = CODE / "project" / folder_of(plan.name), list_models()
-    settings = suit(*look_at(plan), Params.load(""))
+    settings = suit(*look_at(plan), Params.load(""), SPARE)
     texts = {
         folder / "__init__.py": f'"""The model {plan.name}."""\n',
         folder / "target.py": write_target(plan),

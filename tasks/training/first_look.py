@@ -14,6 +14,7 @@ from tasks.core.use_case import folder_of
 GATES, VALIDATIONS = (28, 42, 56, 91, 182, 365, 730), (14, 28, 56, 91, 182, 365)  # days
 ENOUGH, LEAST = 300, 60  # gate rows: below the first a longer gate is looked for, below the second none will do
 VALIDATION_ROWS, TRAIN_ROWS = 50, 100
+SPARE = 4  # days of a proposed gate beyond gate.min_days, since outcomes are late some day
 Settings = dict[str, Any]  # as in a params.yaml: sections with their settings
 Change = tuple[str, str, Any]  # section, setting and value
 
@@ -29,7 +30,8 @@ def describe_outcomes(frame: pl.DataFrame, rows: pl.DataFrame) -> str:
     middle, most = (tell_span(timedelta(seconds=float(delay.quantile(share) or 0))) for share in (0.5, 0.95))
     return (
         f"{rows.height:,} of {frame.height:,} rows have an outcome ({rows.height / frame.height:.1%}); TARGET is "
-        f"{describe_target(frame, rows['target'])}; it is known {middle} after the event in the median, {most} in 95%"
+        f"{describe_target(frame, rows['target'])}; by the contract it is known {middle} after the event in the "
+        f"median, {most} in 95%"
     )
 
 
@@ -48,18 +50,24 @@ def tell_span(span: timedelta) -> str:
     return f"{hours / 24:.1f} days" if abs(hours) >= 48 else f"{hours:.1f} hours"
 
 
-def require_suited(rows: pl.DataFrame, as_of: datetime, params: Params) -> None:
+def require_suited(rows: pl.DataFrame, as_of: datetime, params: Params, first: bool) -> None:
     """Stop a first training that the settings cannot let pass, before time is spent; advise on what would only wait.
 
     Args:
         rows: Labelled rows of the feature frame.
         as_of: The logical time of the training.
         params: The settings.
+        first: Whether the model has no version yet; else there is advice alone.
 
     Raises:
         InputError: With every setting to change, and a value that suits the data.
     """
-    changes = suit(rows, as_of, params)
+    try:
+        changes = suit(rows, as_of, params)
+    except InputError:
+        if first:
+            raise
+        return
     if not changes:
         return
     where = f"project/{folder_of(params.model)}/params.yaml"
@@ -67,19 +75,19 @@ def require_suited(rows: pl.DataFrame, as_of: datetime, params: Params) -> None:
         f"{rows.height:,} labelled rows, {rows_a_day(rows):,.1f} a day, do not suit the settings: write into {where}"
     )
     told = f"{found}\n{yaml.safe_dump(changes, sort_keys=False).strip()}"
-    if {"split", "gate"} & changes.keys():
+    if first and {"split", "gate"} & changes.keys():
         raise InputError(told)
     print(f"advice: {told}")
 
 
-def suit(rows: pl.DataFrame, as_of: datetime, params: Params) -> Settings:
-    """The settings to change, with values that suit the data.
+def suit(rows: pl.DataFrame, as_of: datetime, params: Params, spare: int = 0) -> Settings:
+    """The settings to change, with values that suit the data; days of the gate are to be some more than required.
 
     Raises:
         InputError: No settings would do: there are too few rows.
     """
     changes: Settings = {}
-    for section, name, value in (*needs(rows, as_of, params), *advice(rows, params)):
+    for section, name, value in (*needs(rows, as_of, params, spare), *advice(rows, params)):
         changes.setdefault(section, {})[name] = value
     return changes
 
@@ -90,11 +98,11 @@ def rows_a_day(rows: pl.DataFrame) -> float:
     return rows.height / max(1.0, span / timedelta(days=1))
 
 
-def needs(rows: pl.DataFrame, as_of: datetime, params: Params) -> Iterator[Change]:
+def needs(rows: pl.DataFrame, as_of: datetime, params: Params, spare: int) -> Iterator[Change]:
     """Settings without which the gate has too little to judge by, or a set stays empty."""
     gate_start = as_of - params.split.gate
     gate = rows.filter(pl.col("event_time") >= gate_start)
-    if gate.height < params.gate.min_rows or days_in(gate) < params.gate.min_days:
+    if gate.height < params.gate.min_rows or days_in(gate) < params.gate.min_days + spare:
         days, gate = choose_gate(rows, as_of, params)
         gate_start = as_of - timedelta(days=days)
         if timedelta(days=days) != params.split.gate:
@@ -117,7 +125,9 @@ def choose_gate(rows: pl.DataFrame, as_of: datetime, params: Params) -> tuple[in
     usable = [(d, gate) for d, gate in windows if gate.height >= LEAST and days_in(gate) >= params.gate.min_days]
     if not usable:
         raise InputError(describe_few(rows, as_of))
-    return next((found for found in usable if found[1].height >= ENOUGH), usable[-1])
+    most = [found for found in usable if found[1].height >= ENOUGH]
+    roomy = [found for found in most if days_in(found[1]) >= params.gate.min_days + SPARE]
+    return next(iter(roomy or most), usable[-1])
 
 
 def can_validate(before: pl.DataFrame, start: datetime) -> bool:

@@ -16,6 +16,7 @@ from copies import bash, copy_repository, environment_of
 
 from tasks.core.use_case import declare
 from tasks.features.table import Table
+from tasks.operations.model_guesses import guess_delay
 from tasks.operations.model_plan import Plan, Target
 from tasks.operations.model_texts import write_features, write_table, write_target
 
@@ -171,6 +172,9 @@ def test_what_is_typed_and_does_not_suit_is_asked_for_again_and_all_else_is_kept
     ]
     pl.DataFrame(visits).write_parquet(folder / "data" / "visits.parquet")
     pl.DataFrame({"shop": ["a", "b"]}).write_parquet(folder / "data" / "shops.parquet")
+    pl.DataFrame(visits + visits[:2]).write_parquet(folder / "data" / "repeated.parquet")
+    code, said = new(folder, "buyers", "--table=repeated", "--target=paid")
+    assert code == 1 and "2 rows repeat another in every column" in said, said
     naive = pl.DataFrame(visits).with_columns(pl.col("at").dt.replace_time_zone(None))
     naive.write_parquet(folder / "data" / "naive.parquet")
     code, said = type_in(folder, "naive", "at", "at")
@@ -186,9 +190,19 @@ def test_what_is_typed_and_does_not_suit_is_asked_for_again_and_all_else_is_kept
         "error: 'price':",
         "error: '2 h' is no duration:",
     ]
-    assert "data/ holds naive, shops, too: declare" in said, said
+    assert "data/ holds naive, repeated, shops, too: declare" in said, said
     text = (folder / "project" / "buyers" / "features.py").read_text()
     assert 'known.visits.by("shop")' in text and 'rows["shop"]' in text, text
+
+
+def test_an_outcome_is_taken_to_be_known_after_as_long_as_the_newest_ones_are_missing():
+    days = [date(2024, 1, day) for day in range(1, 31)]
+    rows = pl.DataFrame({"day": days, "paid": [1] * 20 + [None] * 10})
+    assert guess_delay(rows, "day", "paid") == "10d"
+    assert guess_delay(rows.head(20), "day", "paid") == "2d"
+    assert guess_delay(rows.tail(5), "day", "paid") == "2d"
+    times = rows.head(25).with_columns(day=pl.col("day").cast(pl.Datetime("us", "UTC")))
+    assert (guess_delay(times, "day", "paid"), guess_delay(times.head(20), "day", "paid")) == ("5d", "1d")
 
 
 def test_a_first_feature_is_no_key_that_differs_in_every_row():

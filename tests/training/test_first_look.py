@@ -8,7 +8,7 @@ import yaml
 
 from tasks.core.errors import InputError
 from tasks.core.params import Params
-from tasks.training.first_look import require_suited, suit
+from tasks.training.first_look import SPARE, require_suited, suit
 from tasks.training.split import split_rows
 
 AS_OF = datetime(2024, 1, 1, tzinfo=UTC)
@@ -57,15 +57,31 @@ def test_a_first_training_that_cannot_pass_stops_with_all_settings_in_one_list(p
     with pytest.raises(
         InputError, match="do not suit the settings: write into project/late_arrivals/params.yaml"
     ) as told:
-        require_suited(rows, AS_OF, plain)
+        require_suited(rows, AS_OF, plain, first=True)
     listed = yaml.safe_load(str(told.value).split("params.yaml\n")[1])
     assert listed.keys() == {"split", "gate", "monitor", "retrain"}
+
+
+def test_a_later_training_gets_the_same_list_as_advice_or_none_where_no_settings_would_do(plain, capsys):
+    require_suited(make_rows(8 * HOUR, 700 * DAY, DAY), AS_OF, plain, first=False)
+    listed = yaml.safe_load(capsys.readouterr().out.split("params.yaml\n")[1])
+    assert listed.keys() == {"split", "gate", "monitor", "retrain"}
+    require_suited(make_rows(DAY, 100 * DAY, DAY), AS_OF, plain, first=False)
+    assert capsys.readouterr().out == ""
+
+
+def test_days_to_spare_are_proposed_before_they_are_missed(plain):
+    rows = make_rows(
+        timedelta(minutes=10), 365 * DAY, 13 * DAY
+    )  # 15 of the 28 days of the gate have outcomes, 14 are required
+    assert suit(rows, AS_OF, plain).get("split") is None
+    assert suit(rows, AS_OF, plain, SPARE)["split"] == {"gate": "42d"}
 
 
 def test_what_would_only_wait_later_is_advice_and_stops_nothing(plain, capsys):
     rows = make_rows(HOUR / 4, 365 * DAY, DAY)
     patient = plain.model_copy(update={"monitor": plain.monitor.model_copy(update={"min_labels": 9_000})})
-    require_suited(rows, AS_OF, patient)
+    require_suited(rows, AS_OF, patient, first=True)
     assert yaml.safe_load(capsys.readouterr().out.split("params.yaml\n")[1]) == {"monitor": {"min_labels": 1344}}
 
 

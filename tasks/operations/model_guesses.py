@@ -1,0 +1,26 @@
+"""What the data suggest as answers to the questions about a new model."""
+
+from itertools import combinations
+
+import polars as pl
+
+INTEGERS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+
+
+def guess_key(rows: pl.DataFrame, event: str, outcomes: list[str]) -> list[str]:
+    """The event's column and as few others as make each row unique; none that is null somewhere or told later."""
+    known = rows.drop(event, *outcomes)
+    others = [column.name for column in known if not column.null_count() and column.dtype in (pl.String, *INTEGERS)]
+    for more in range(3):
+        for chosen in combinations(others, more):
+            if rows.select(event, *chosen).n_unique() == rows.height:
+                return [event, *chosen]
+    return [event]
+
+
+def guess_delay(rows: pl.DataFrame, event: str, target: str) -> str:
+    """In days, how much older the newest row with an outcome is than the newest row; at least that of most data."""
+    days = pl.col(event).cast(pl.Date)
+    newest, labelled = rows.select(days.max(), labelled=days.filter(pl.col(target).is_not_null()).max()).row(0)
+    least = 2 if rows.schema[event] == pl.Date else 1
+    return f"{max(least, (newest - labelled).days) if labelled else least}d"
