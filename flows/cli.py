@@ -58,6 +58,8 @@ def main(*command: str) -> None:
 
 def run_flow(name: str, *given: Any, **named: Any) -> None:
     """Run a flow here, and print what came of it."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{name}: Prefect starts, which takes some seconds\n")
     flow = getattr(import_module(f"flows.{name}"), name)
     show_own_lines()
     state = flow(*given, **named, return_state=True)

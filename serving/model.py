@@ -198,7 +198,7 @@ class ServedModel:
             self.schema.refuse_broken(number, kept)
             if event is None or no_time or not first <= event <= last:
                 span = f"from {held.context.start:%Y-%m-%dT%H:%MZ} to {until:%Y-%m-%dT%H:%MZ}"
-                raise refuse(409, "horizon", f"the event must lie {span} (serve.history, serve.horizon)", number)
+                raise refuse(409, "horizon", f"the event must lie {span} (clock, serve.history, serve.horizon)", number)
         return asked
 
     def _ages(self, held: Held, moment: datetime) -> dict[str, float | None]:
