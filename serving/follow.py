@@ -5,7 +5,7 @@ import time
 
 from serving.events import post_event
 from serving.held import load, read_handover
-from serving.model import NO_CHAMPION, ServedModel
+from serving.model import FAULTS, NO_CHAMPION, ServedModel
 from tasks.core.errors import InputError, first_line
 from tasks.core.handover import ServedChampion, ServingContext
 from tasks.core.store import store
@@ -43,7 +43,7 @@ class Follower:
                 return
             self._seen, self._again = found, time.monotonic() + RETRY
             self._take(*found)
-        except Exception as error:  # whatever a store or a user's features raise
+        except FAULTS as error:  # whatever a store or a user's features raise
             self._hinder(
                 str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {first_line(error)}"
             )
@@ -51,14 +51,15 @@ class Follower:
     def _take(self, champion: ServedChampion, context: ServingContext) -> None:
         old = self.model.held
         held = load(self.model.use_case, champion, context, old)
+        self.model.metrics.trouble.labels(self.model.name).set(0)
+        if switched := not old or old.version != held.version:
+            self.model.metrics.switches.labels(self.model.name).inc()  # before it answers, so that no answer is ahead
         self.model.held, self.model.trouble = held, None
+        if switched:
+            print(f"{self.model.name}: version {held.version} answers, data version {context.data_version}")
         gc.unfreeze()
         gc.collect()
         gc.freeze()  # it lives long: the collector need not look at it again and again
-        self.model.metrics.trouble.labels(self.model.name).set(0)
-        if not old or old.version != held.version:
-            self.model.metrics.switches.labels(self.model.name).inc()
-            print(f"{self.model.name}: version {held.version} answers, data version {context.data_version}")
 
     def _hinder(self, why: str) -> None:
         self.model.metrics.trouble.labels(self.model.name).set(1)
