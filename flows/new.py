@@ -49,7 +49,7 @@ def new(name: str, /, *, given: Annotated[Answers, Parameter(name="*")] = Answer
 
 
 def ask_until_fit(name: str, answers: dict[str, str]) -> Plan:
-    """The plan; what was typed and does not suit the data is asked for again, all else is kept."""
+    """The plan; what was typed and does not suit the data is asked for again, once for each fault; all else is kept."""
     used, typed, read, told = [], [], cache(read_data), ""
 
     def answer(question: str, *offered: str) -> str:

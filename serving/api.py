@@ -75,15 +75,21 @@ def add_model(app: FastAPI, model: ServedModel, paths: list[str], keys: Keys) ->
         body = await read_body(request, model.limits)
         return Response(to_json(model.explain(model.schema.read(body, model.limits))), media_type="application/json")
 
-    body = describe_rows(model.schema, model.limits)
-    given: dict[str, Any] = {"methods": ["POST"], "responses": REFUSALS, "openapi_extra": body, "tags": [model.name]}
+    given: dict[str, Any] = {"methods": ["POST"], "responses": REFUSALS, "tags": [model.name]}
     for path in paths:
         summary = f"Predict with {model.name}"
-        app.router.routes.append(
-            DirectRoute(path, predict, response_model=Predicted, summary=summary, name=path, **given)
+        app.router.add_api_route(
+            path,
+            predict,
+            response_model=Predicted,
+            summary=summary,
+            name=path,
+            route_class_override=DirectRoute,
+            openapi_extra=describe_rows(model.schema, model.limits.max_rows),
+            **given,
         )
     path, summary = f"/models/{model.name}/explain", f"Explain a prediction of {model.name}"
-    app.add_api_route(path, explain, summary=summary, name=path, **given)
+    app.add_api_route(path, explain, summary=summary, name=path, openapi_extra=describe_rows(model.schema, 1), **given)
 
 
 def add_table(app: FastAPI, receiver: Receiver, keys: Keys) -> None:
@@ -96,16 +102,16 @@ def add_table(app: FastAPI, receiver: Receiver, keys: Keys) -> None:
         require_key(request, keys.send_rows)
         return Kept(rows=await receiver.take(await read_body(request, receiver.limits)))
 
-    path, body = f"/tables/{receiver.name}/rows", describe_rows(receiver.schema, receiver.limits)
+    path, body = f"/tables/{receiver.name}/rows", describe_rows(receiver.schema, receiver.limits.max_rows)
     refusals = REFUSALS | {403: {"model": Faults}}
     given: dict[str, Any] = {"methods": ["POST"], "responses": refusals, "openapi_extra": body, "tags": ["tables"]}
     app.add_api_route(path, send_rows, status_code=202, summary=f"Send rows of {receiver.name}", name=path, **given)
 
 
-def describe_rows(schema: RowSchema, limits: Serve) -> dict[str, Any]:
-    """The body of a request as OpenAPI tells it: a row or a list of rows."""
+def describe_rows(schema: RowSchema, most: int) -> dict[str, Any]:
+    """The body of a request as OpenAPI tells it: a row or a list of at most some rows."""
     row = schema.model.model_json_schema()
-    either = {"oneOf": [row, {"type": "array", "items": row, "minItems": 1, "maxItems": limits.max_rows}]}
+    either = {"oneOf": [row, {"type": "array", "items": row, "minItems": 1, "maxItems": most}]}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": either}}}}
 
 

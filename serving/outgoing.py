@@ -7,7 +7,7 @@ batch are found in one turn, so that they leave one right after the other, with 
 from asyncio import AbstractEventLoop
 from typing import Any
 
-UNTAKEN = 20  # seconds after which what a client does not take is thrown away with its connection
+UNTAKEN = 20  # seconds in which a client takes nothing
 
 
 class Outgoing:
@@ -32,8 +32,15 @@ class Outgoing:
         """Close the connection once all is sent, or the client takes no more."""
         self._send()
         self._transport.close()
-        if self._transport.get_write_buffer_size():
-            self._loop.call_later(UNTAKEN, self._transport.abort)
+        self._watch(0)
+
+    def _watch(self, before: int) -> None:
+        """Throw away what is left once the client has taken nothing of it for a while."""
+        left = self._transport.get_write_buffer_size()
+        if left and left == before:
+            self._transport.abort()
+        elif left:
+            self._loop.call_later(UNTAKEN, self._watch, left)
 
     def _send(self) -> None:
         parts, self._parts = self._parts, []

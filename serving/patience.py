@@ -24,7 +24,10 @@ class PatientProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """An offer to change to another protocol is passed over, or the parser would leave out the body."""
-        super().data_received(UPGRADE.sub(b"", data) if b"pgrade:" in data else data)
+        if self.cycle is None or not self.cycle.more_body:
+            head, end, rest = data.partition(b"\r\n\r\n")
+            data = UPGRADE.sub(b"", head + end) + rest
+        super().data_received(data)
         if self._limit is None and not self._is_answering and not self.transport.is_closing():
             self._wait()  # for the next request, or for the rest of one that is answered already
 
@@ -43,11 +46,14 @@ class PatientProtocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stop()
+        self._stop() if self._is_answering else self._wait()
 
     def eof_received(self) -> bool:  # ty: ignore[incompatible-method-override]  asyncio takes a bool
         """Who has sent a whole request and says no more still gets the answer."""
-        return self._is_answering and not self.cycle.more_body
+        if self._is_answering and not self.cycle.more_body:
+            return True
+        self.transport.close()
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()

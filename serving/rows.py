@@ -39,7 +39,7 @@ def refuse_uncomputable() -> Generator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # the latter is no Exception
-        told = "the rules and times of project/contract.py cannot be computed of this request"
+        told = "the rules and times of project/contract.py cannot be computed from this request"
         raise refuse(409, "uncomputable", told) from None
 
 

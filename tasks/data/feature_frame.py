@@ -83,8 +83,8 @@ def build_feature_frame(
     if as_of > wanted[0][0]:
         refuse_empty(use_case, counts, as_of)
     require_alike(wanted, partitions)
-    left = sum(count.quarantined for count in counts)
-    told = f"; without {counted(left, 'row')} that break the contract (ml quarantine)" if left else ""
+    left = any(count.quarantined for count in counts)
+    told = "; without the rows that break the contract (ml quarantine lists them)" if left else ""
     print(f"features of {counted(len(wanted), 'month')}: {built} built, {len(wanted) - built} reused{told}")
     return pl.concat([partition.frame for partition in partitions]), counts
 

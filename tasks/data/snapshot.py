@@ -57,10 +57,10 @@ def pull_snapshot(data_rev: str | None, data: Data) -> Snapshot:
 
 
 def tell_edits(version: str, cache: Path) -> None:
-    """Say that a file of data/ is in no version, such as after an edit by hand: a run reads versions alone."""
+    """Say that a table of data/ is in no version, such as after an edit by hand: a run reads versions alone."""
     with suppress(OSError):  # of a file that cannot be read
         for name, path in working_files().items():
-            if not object_path(md5_of(path), cache).is_file():
+            if path.suffix == ".parquet" and not object_path(md5_of(path), cache).is_file():
                 told = f"data/{name} is in no data version; version {version} is read: `dvc add data` makes a new one"
                 print(escape_controls(told))
                 return

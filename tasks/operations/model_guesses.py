@@ -1,5 +1,6 @@
 """What the data suggest as answers to the questions about a new model."""
 
+from datetime import UTC, datetime
 from itertools import combinations
 
 import polars as pl
@@ -19,8 +20,9 @@ def guess_key(rows: pl.DataFrame, event: str, outcomes: list[str]) -> list[str]:
 
 
 def guess_delay(rows: pl.DataFrame, event: str, target: str) -> str:
-    """In days, how much older the newest row with an outcome is than the newest row; at least that of most data."""
+    """By how many days the newest event of the past lies after the newest with an outcome; at least 1, of days 2."""
     days = pl.col(event).cast(pl.Date)
+    rows = rows.filter(days <= datetime.now(UTC).date())
     newest, labelled = rows.select(days.max(), labelled=days.filter(pl.col(target).is_not_null()).max()).row(0)
     least = 2 if rows.schema[event] == pl.Date else 1
     return f"{max(least, (newest - labelled).days) if labelled else least}d"

@@ -117,6 +117,7 @@ def plan_declared(name: str, table: str, rows: pl.DataFrame, declared: Table, as
     if target.column not in declared.outcomes:
         raise InputError(f"{target.column} is no outcome of {table} in project/contract.py: add it there first")
     require_columns(rows, table, *declared.columns)
+    rows = rows.select(list(declared.columns))
     times = [column for column in declared.event_time.meta.root_names() if rows.schema[column].is_temporal()]
     event, outcomes = times[0] if times else None, [*declared.outcomes]
     return Plan(name, table, rows, event, declared.key, outcomes, "0h", target, read_ahead(ask, rows, event), declared)
@@ -131,6 +132,11 @@ def read_ahead(ask: Ask, rows: pl.DataFrame, event: str | None) -> str:
 
 def plan_new(name: str, table: str, rows: pl.DataFrame, ask: Ask) -> Plan:
     """A model on a table that the contract lacks."""
+    if repeated := rows.height - rows.n_unique():
+        raise InputError(
+            f"data/{table}: {counted(repeated, 'row')} repeat another in every column, so no key tells them apart: "
+            "leave them out"
+        )
     times = [column for column, kind in rows.schema.items() if kind in (pl.Date, pl.Datetime)]
     if not times:
         raise InputError(f"data/{table} has no column of times: a row to predict needs the time of its event")
@@ -142,11 +148,6 @@ def plan_new(name: str, table: str, rows: pl.DataFrame, ask: Ask) -> Plan:
     target = Target.parse(ask("target", *(column for column in rows.columns if column != event)), rows.schema)
     outcomes = list(dict.fromkeys([target.column, *split_names(ask("outcomes", target.column))]))
     require_columns(rows, table, *outcomes)
-    if repeated := rows.height - rows.n_unique():
-        raise InputError(
-            f"data/{table}: {counted(repeated, 'row')} repeat another in every column, so no key tells them apart: "
-            "leave them out"
-        )
     key = split_names(ask("key", ",".join(guess_key(rows, event, outcomes))))
     check_key(rows, table, event, key)
     if both := [column for column in outcomes if column in key]:

@@ -102,7 +102,8 @@ def needs(rows: pl.DataFrame, as_of: datetime, params: Params, spare: int) -> It
     """Settings without which the gate has too little to judge by, or a set stays empty."""
     gate_start = as_of - params.split.gate
     gate = rows.filter(pl.col("event_time") >= gate_start)
-    if gate.height < params.gate.min_rows or days_in(gate) < params.gate.min_days + spare:
+    short = gate.height < params.gate.min_rows or days_in(gate) < params.gate.min_days
+    if short or (days_in(gate) < params.gate.min_days + spare and offer_gates(rows, as_of, params)):
         days, gate = choose_gate(rows, as_of, params)
         gate_start = as_of - timedelta(days=days)
         if timedelta(days=days) != params.split.gate:
@@ -118,16 +119,21 @@ def needs(rows: pl.DataFrame, as_of: datetime, params: Params, spare: int) -> It
 
 
 def choose_gate(rows: pl.DataFrame, as_of: datetime, params: Params) -> tuple[int, pl.DataFrame]:
-    """The shortest gate with enough labelled rows and days, at most a third of the data; its days and its rows."""
-    third = (as_of - rows["event_time"].min()) / 3  # ty: ignore[unsupported-operator]
-    offered = [days for days in GATES if timedelta(days=days) <= third]
-    windows = [(days, rows.filter(pl.col("event_time") >= as_of - timedelta(days=days))) for days in offered]
-    usable = [(d, gate) for d, gate in windows if gate.height >= LEAST and days_in(gate) >= params.gate.min_days]
+    """The shortest gate with enough labelled rows, and days to spare; its days and its rows."""
+    usable = offer_gates(rows, as_of, params)
     if not usable:
         raise InputError(describe_few(rows, as_of))
     most = [found for found in usable if found[1].height >= ENOUGH]
     roomy = [found for found in most if days_in(found[1]) >= params.gate.min_days + SPARE]
     return next(iter(roomy or most), usable[-1])
+
+
+def offer_gates(rows: pl.DataFrame, as_of: datetime, params: Params) -> list[tuple[int, pl.DataFrame]]:
+    """The gates of at most a third of the data that hold enough to judge by: their days and their rows."""
+    third = (as_of - rows["event_time"].min()) / 3  # ty: ignore[unsupported-operator]
+    offered = [days for days in GATES if timedelta(days=days) <= third]
+    windows = [(days, rows.filter(pl.col("event_time") >= as_of - timedelta(days=days))) for days in offered]
+    return [(d, gate) for d, gate in windows if gate.height >= LEAST and days_in(gate) >= params.gate.min_days]
 
 
 def can_validate(before: pl.DataFrame, start: datetime) -> bool:

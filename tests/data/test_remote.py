@@ -98,14 +98,17 @@ def test_a_version_is_fetched_whole_and_then_served_from_the_cache(bucket):
 
 def test_a_file_of_data_that_no_version_holds_is_told_where_the_current_version_is_read(bucket, workspace, capsys):
     pulled = pull_snapshot.fn(None, Data(timeout=DEADLINE))
-    same = workspace / "data" / "a copy.parquet"
+    same, edited = (workspace / "data" / f"{name}.parquet" for name in ("a copy", "edited"))
     same.write_bytes(pulled.files["planes.parquet"].read_bytes())
+    edited.write_bytes(b"by hand")
     capsys.readouterr()
     pull_snapshot.fn(pulled.version, Data(timeout=DEADLINE))
-    assert capsys.readouterr().out == ""
+    named = capsys.readouterr().out
     pull_snapshot.fn(None, Data(timeout=DEADLINE))
-    assert capsys.readouterr().out.startswith(f"data/mine.txt is in no data version; version {pulled.version} is read")
     same.unlink()
+    edited.unlink()
+    told = f"data/edited.parquet is in no data version; version {pulled.version} is read"
+    assert (named, told in capsys.readouterr().out) == ("", True)
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:99] + bytes([b[99] ^ 1]) + b[100:], lambda b: b[:-1], lambda b: b""])

@@ -56,7 +56,7 @@ DAYS = ("--table", "days", "--target")
 def type_in(folder: Path, *lines: str) -> tuple[int, str]:
     """Exit code and output of flows.new, where somebody types."""
     terminal, stdin = os.openpty()
-    os.write(terminal, "".join(f"{line}\n" for line in lines).encode())
+    os.write(terminal, "".join(f"{line}\n" for line in (*lines, "\x04")).encode())
     environment = environment_of(folder, "")
     done = subprocess.run([*NEW, "buyers"], cwd=folder, env=environment, stdin=stdin, capture_output=True, text=True)
     os.close(terminal)
@@ -201,6 +201,8 @@ def test_an_outcome_is_taken_to_be_known_after_as_long_as_the_newest_ones_are_mi
     assert guess_delay(rows, "day", "paid") == "10d"
     assert guess_delay(rows.head(20), "day", "paid") == "2d"
     assert guess_delay(rows.tail(5), "day", "paid") == "2d"
+    ahead = pl.DataFrame({"day": [datetime.now(UTC).date() + timedelta(days=60)], "paid": [None]})
+    assert guess_delay(pl.concat([rows, ahead], how="vertical_relaxed"), "day", "paid") == "10d"
     times = rows.head(25).with_columns(day=pl.col("day").cast(pl.Datetime("us", "UTC")))
     assert (guess_delay(times, "day", "paid"), guess_delay(times.head(20), "day", "paid")) == ("5d", "1d")
 
@@ -210,4 +212,5 @@ def test_a_first_feature_is_no_key_that_differs_in_every_row():
         {"at": [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2)], "id": ["a", "b"], "paid": [1, 2]}
     )
     plan = Plan("buyers", "visits", rows, "at", ["at", "id"], ["paid"], "1d", Target("paid"), "0h")
-    assert "id" not in re.findall(r"\w+", write_features(plan))
+    names = re.findall(r"\w+", write_features(plan))
+    assert "paid_28d" in names and "id" not in names

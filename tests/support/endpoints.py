@@ -2,11 +2,12 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
@@ -63,13 +64,12 @@ class Endpoint:
             time.sleep(0.05)
         return state
 
-    def sockets(self) -> int:
-        """How many sockets the process holds."""
-        held = 0
-        for file in Path(f"/proc/{self.process.pid}/fd").iterdir():
-            with suppress(FileNotFoundError):  # closed meanwhile
-                held += str(file.readlink()).startswith("socket:")
-        return held
+    def holds(self, client: socket.socket) -> bool:
+        """Whether the process holds its end of a connection."""
+        port = client.getsockname()[1]
+        lines = map(str.split, Path("/proc/net/tcp").read_text().splitlines()[1:])
+        ends = {(line[1][-4:], line[2][-4:]): line[9] for line in lines}
+        return ends.get((f"{self.port:04X}", f"{port:04X}"), "0") != "0"  # 0 is a socket of no process
 
     def memory(self) -> int:
         """The most that the process held at once, in MB."""
