@@ -71,9 +71,7 @@ def test_a_later_training_gets_the_same_list_as_advice_or_none_where_no_settings
 
 
 def test_days_to_spare_are_proposed_before_they_are_missed(plain):
-    rows = make_rows(
-        timedelta(minutes=10), 365 * DAY, 13 * DAY
-    )  # 15 of the 28 days of the gate have outcomes, 14 are required
+    rows = make_rows(timedelta(minutes=10), 365 * DAY, 13 * DAY)  # outcomes on 15 of 28 days: 14 are required
     assert suit(rows, AS_OF, plain).get("split") is None
     assert suit(rows, AS_OF, plain, SPARE)["split"] == {"gate": "42d"}
 
