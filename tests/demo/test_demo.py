@@ -43,6 +43,7 @@ def test_the_demo_runs_in_an_archive_with_a_space_in_its_path_from_elsewhere_in_
         said = read_until(demo, "The server is up")
         switch_alerts_on(folder / "demo" / "workspace", address)
         said += demo.communicate(timeout=3 * WAIT)[0]
+    print(said)
     assert demo.returncode == 0, said
     assert "10 of 10 trials" in said and "s in all." in said
     for name in ("train/train-on-drift", "rollback/rollback-on-degraded"):
