@@ -6,9 +6,12 @@ from typing import Any
 
 from tasks.core.errors import InputError, StoreError
 
+AT_ONCE = 5  # seconds within which a server answers that is well
+STALL = 150  # seconds: a Prefect server on SQLite was seen to stand still for one and for two busy timeouts of 60 s
+
 
 def announce(event: str, subject: str, **payload: Any) -> None:
-    """Emit an event if there is a Prefect server. Best effort: the fact is already recorded.
+    """Emit an event if there is a Prefect server, one that stands still is waited for. The fact is already recorded.
 
     Args:
         event: Past tense, such as data.drifted.
@@ -19,7 +22,10 @@ def announce(event: str, subject: str, **payload: Any) -> None:
 
     if not PREFECT_API_URL.value():
         return
-    if not server_answers():
+    if stands_still(trouble := server_trouble()):
+        print(f"the Prefect server stands still: {event} waits for it, for up to {STALL} s; the fact is on record")
+        trouble = server_trouble(STALL)
+    if trouble:
         print(f"the Prefect server does not answer, so {event} is not sent; the fact is on record")
         return
     from prefect.events import emit_event
@@ -31,16 +37,30 @@ def announce(event: str, subject: str, **payload: Any) -> None:
 
 def server_answers() -> bool:
     """Whether the server at PREFECT_API_URL is up and accepts our credentials; answers within seconds."""
-    from prefect.client.orchestration import get_client  # a rollback in a hurry does not wait for these
-    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+    from prefect.settings import PREFECT_API_URL
 
-    if not PREFECT_API_URL.value():
-        return False
+    return bool(PREFECT_API_URL.value()) and server_trouble() is None
+
+
+def server_trouble(seconds: float = AT_ONCE) -> Exception | None:
+    """Why the server at PREFECT_API_URL does not answer, or not us, within `seconds`; None where it does."""
+    import httpx
+    from prefect.client.orchestration import get_client  # a rollback in a hurry does not wait for these
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    timeout = httpx.Timeout(seconds, connect=AT_ONCE)
     with (
         temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
-        get_client(sync_client=True, httpx_settings={"timeout": 5}) as client,
+        get_client(sync_client=True, httpx_settings={"timeout": timeout}) as client,
     ):
-        return client.api_healthcheck() is None
+        return client.api_healthcheck()
+
+
+def stands_still(trouble: Exception | None) -> bool:
+    """Whether a server took the question and has not answered it yet."""
+    import httpx
+
+    return isinstance(trouble, httpx.ReadTimeout)
 
 
 @contextmanager

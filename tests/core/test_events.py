@@ -1,13 +1,20 @@
-"""Events reach a server that asks who we are; one that hangs is not waited for."""
+"""Events reach a server that asks who we are, and one that stands still for a while; one that hangs is given up."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+from stacks import WAIT, client_of, read_until, wait_for
 
+from stack.local_stack import clean_environment, free_port, start_server, stop
+from tasks.core import events
 from tasks.core.events import announce, server_answers
 
 
@@ -32,7 +39,8 @@ def test_a_guarded_server_answers_who_has_the_password(given, heard):
     guarded.shutdown()
 
 
-def test_a_server_that_hangs_costs_seconds_and_the_event_is_said_to_be_lost(capsys):
+def test_a_server_that_hangs_is_waited_for_and_then_the_event_is_said_to_be_lost(monkeypatch, capsys):
+    monkeypatch.setattr(events, "STALL", 6)
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
@@ -40,4 +48,33 @@ def test_a_server_that_hangs_costs_seconds_and_the_event_is_said_to_be_lost(caps
         with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{deaf.getsockname()[1]}/api"}):
             announce("model.promoted", "model.m", model="m")
     assert time.monotonic() - started < 50  # Prefect alone would wait for a minute, six times
-    assert "does not answer, so model.promoted is not sent" in capsys.readouterr().out
+    waited, lost = capsys.readouterr().out.splitlines()
+    assert "model.promoted waits for it, for up to 6 s" in waited
+    assert "does not answer, so model.promoted is not sent" in lost
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_an_event_waits_out_a_server_that_stands_still(tmp_path):
+    environment = clean_environment(tmp_path, PYTHONUNBUFFERED="1")
+    server = start_server(environment, port := free_port())
+    environment |= {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        code = "from tasks.core.events import announce; announce('model.promoted', 'model.m.7', model='m')"
+        run = subprocess.Popen([sys.executable, "-c", code], env=environment, text=True, stdout=subprocess.PIPE)
+        read_until(run, "model.promoted waits for it")
+        os.kill(server.pid, signal.SIGCONT)
+        assert "is not sent" not in run.communicate(timeout=WAIT)[0]
+        with client_of(environment) as client:
+            wait_for(lambda: "model.m.7" in client.request("POST", "/events/filter").text)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+        stop(server)
+
+
+def test_a_dead_server_is_not_waited_for(capsys):
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
+        announce("model.promoted", "model.m", model="m")
+    (lost,) = capsys.readouterr().out.splitlines()
+    assert "does not answer, so model.promoted is not sent" in lost
