@@ -17,6 +17,7 @@ from tasks.data.snapshot import Snapshot, pull_snapshot
 from tasks.features.describe import describe_features, explain_row
 from tasks.features.index import KNOWN_AT, Index
 from tasks.features.past import Term
+from tasks.features.table import POLARS_ERRORS
 from tasks.operations.options import AsOf, DataRev, Model, read_given
 from tasks.operations.terminal import say
 from tasks.registry.decision_log import read_log
@@ -59,7 +60,7 @@ def parse_condition(use_case: UseCase, text: str) -> pl.Expr:
             return pl.col(column) == {"true": True, "false": False}[value.lower()]
         found = pl.Series([value]).str.to_datetime(time_zone="UTC") if kind.is_temporal() else pl.Series([value])
         return pl.col(column) == found.cast(kind).item()
-    except (pl.exceptions.PolarsError, KeyError):
+    except (*POLARS_ERRORS, KeyError):
         raise InputError(f"{text!r}: {column} is {kind}, and {value!r} is none") from None
 
 

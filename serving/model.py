@@ -18,11 +18,12 @@ from tasks.core.errors import InputError
 from tasks.core.params import Serve
 from tasks.core.use_case import UseCase
 from tasks.features.index import Values
+from tasks.features.table import POLARS_ERRORS
 
 AT_ONCE = 256  # rows of one batch, unless a single request has more
 NO_CHAMPION = "it has no champion yet: train a model, or run `ml tidy`"
-FAULTS = (Exception, pl.exceptions.PanicException)  # the latter is no Exception
-UNCOMPUTABLE = (InputError, pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, ArithmeticError)
+FAULTS = (Exception, *POLARS_ERRORS)
+UNCOMPUTABLE = (InputError, *POLARS_ERRORS, ValueError, ArithmeticError)
 RETRY = "1"  # seconds after which who was turned away may come again
 
 

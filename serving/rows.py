@@ -24,7 +24,7 @@ from pydantic import (
 from serving.refusal import refuse, refuse_unfit
 from tasks.core.moments import POSSIBLE
 from tasks.core.params import Serve
-from tasks.features.table import Table, looks_across
+from tasks.features.table import POLARS_ERRORS, Table, looks_across
 
 LONGEST = 1_000  # characters of a text whose length the contract leaves open
 NANO = range(1678, 2262)  # the years that nanoseconds can count
@@ -38,7 +38,7 @@ def refuse_uncomputable() -> Generator[None]:
     """Refuse rows of which a rule or a time cannot be computed, such as one that is beyond the calendar."""
     try:
         yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # the latter is no Exception
+    except POLARS_ERRORS:
         told = "the rules and times of project/contract.py cannot be computed from this request"
         raise refuse(409, "uncomputable", told) from None
 
@@ -174,7 +174,7 @@ def find_rules(table: Table, without: set[str]) -> dict[str, pl.Expr]:
         said = kind in SAID or (column in table.columns and table.columns[column].dtype.is_integer() and kind in BOUNDS)
         if not said and name != "primary_key" and not hasattr(rule, "group_columns"):
             expression = rule.expr
-            with suppress(pl.exceptions.PolarsError):  # of the parts of a list, which its type says
+            with suppress(*POLARS_ERRORS):  # of the parts of a list, which its type says
                 if not set(expression.meta.root_names()) & without and not looks_across(expression):
                     found[name] = expression
     floats = [c for c, declared in table.columns.items() if c not in without and declared.dtype.is_float()]

@@ -18,7 +18,7 @@ from tasks.features.build import Features, Function
 from tasks.features.index import Index, Values
 from tasks.features.learn import check_alone, learn_terms
 from tasks.features.reach import Reach, measure_reach
-from tasks.features.table import Table, as_utc, check_references, check_table, in_utc, looks_across
+from tasks.features.table import POLARS_ERRORS, Table, as_utc, check_references, check_table, in_utc, looks_across
 
 META = ["key", "event_time", "label_time", "target", "watched"]  # all other columns of a feature frame are features
 RESERVED = {*META, "score"}  # a check adds the score to the features
@@ -200,7 +200,7 @@ def blame(file: str) -> Generator[None]:
         yield
     except InputError:
         raise
-    except (Exception, SystemExit, pl.exceptions.PanicException) as error:  # whatever the user's code raises
+    except (Exception, SystemExit, *POLARS_ERRORS) as error:  # whatever the user's code raises
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(file)]
         where = f"{file}, line {lines[-1]}" if lines else file
         kind = "" if type(error) is ValueError else f"{type(error).__name__}: "

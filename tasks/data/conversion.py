@@ -6,7 +6,7 @@ import polars as pl
 
 from tasks.core.errors import DataError, first_line
 from tasks.data.formats import Raw
-from tasks.features.table import Table
+from tasks.features.table import POLARS_ERRORS, Table
 
 TEXTS = (pl.String, pl.Categorical, pl.Enum)
 DIGITS = {"ms": 3, "us": 6, "ns": 9}  # of a second that a type holds
@@ -66,7 +66,7 @@ def convert(raw: Raw, table: Table, name: str, time_zone: str | None = None) -> 
             raise ColumnError(f"{name}: {column} {why}") from None
     try:
         rows = raw.rows.select(value.alias(column) for column, value in made.items())
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except POLARS_ERRORS as error:
         raise DataError(f"{name}: its values cannot be brought to the contract's types: {first_line(error)}") from None
     if time_zone is None:
         refuse_zoneless(raw, rows, name)

@@ -19,7 +19,7 @@ from tasks.data.ledger import landed_files
 from tasks.data.places import Places
 from tasks.data.quarantine import BadFile, read_bad_files
 from tasks.data.sources.bookmarks import is_of_source
-from tasks.features.table import Tables
+from tasks.features.table import POLARS_ERRORS, Tables
 
 STILL = timedelta(seconds=1)  # a file that changed so recently may still be written
 MARK = ["file", "size", "modified"]  # by which a content is known again without reading it
@@ -200,7 +200,7 @@ def compare_digest(name: str, digest: str, said: bytes | None) -> None:
 def known_marks(ledger: pl.DataFrame) -> pl.DataFrame:
     """The digest of each content that was read before, by name, size and time."""
     kept = [landed_files(ledger).select(*MARK, "digest")]
-    with suppress(OSError, pl.exceptions.PolarsError):  # it is made again
+    with suppress(OSError, *POLARS_ERRORS):  # it is made again
         kept.append(pl.read_parquet(workspace().marks))
     return pl.concat(kept).unique(MARK, keep="last")
 

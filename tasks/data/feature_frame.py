@@ -25,6 +25,7 @@ from tasks.data.context import (
 from tasks.data.reader import Month, files_between, months
 from tasks.data.snapshot import Snapshot
 from tasks.data.validation import Count
+from tasks.features.table import POLARS_ERRORS
 
 SOURCE = "tasks/data/*.py"  # the code that builds a partition, beside that of the use case
 
@@ -137,7 +138,7 @@ def read_partition(path: Path) -> Partition | None:
         kept = json.loads(pl.read_parquet_metadata(path)["partition"])
         counts = [Count(*count) for count in kept["counts"]]
         return Partition(pl.read_parquet(path), counts, datetime.fromisoformat(kept["settled_at"]))
-    except (OSError, pl.exceptions.PolarsError, KeyError, ValueError):
+    except (OSError, *POLARS_ERRORS, KeyError, ValueError):
         return None
 
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from tasks.core.errors import DataError, first_line
+from tasks.features.table import POLARS_ERRORS
 
 PACKED = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 FORMATS = {
@@ -73,7 +74,7 @@ def read_raw(content: bytes, name: str, columns: Iterable[str]) -> Raw:
         content = unpack(content, packed) if packed else content
         rows = READERS[kind](content, list(columns))
         texts = read_texts(content) if kind == "parquet" else rows.columns
-    except (Exception, pl.exceptions.PanicException) as error:  # each reader has exceptions of its own for damage
+    except (Exception, *POLARS_ERRORS) as error:  # each reader has exceptions of its own for damage
         said = first_line(error)[:200].rstrip(".") or type(error).__name__
         raise DataError(f"{name} cannot be read as {kind}: {said}; deliver it again") from None
     keys = {key: value for key, value in hive_keys(name).items() if key in columns and key not in rows.columns}

@@ -8,7 +8,7 @@ from tasks.core.moments import POSSIBLE
 from tasks.core.params import Validation
 from tasks.data.merge import Merge
 from tasks.data.reader import month_span
-from tasks.features.table import Table
+from tasks.features.table import POLARS_ERRORS, Table
 
 Span = tuple[datetime, datetime]
 
@@ -62,6 +62,6 @@ def find_middle(table: Table, rows: pl.DataFrame) -> datetime | None:
         return None
     try:
         middle = rows.select(start.filter(start.is_between(*POSSIBLE)).median()).item()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):  # a row's time cannot be computed
+    except POLARS_ERRORS:  # a row's time cannot be computed
         return None
     return middle if isinstance(middle, datetime) else None

@@ -10,7 +10,7 @@ from tasks.core.workspace import workspace
 from tasks.data.fetch import object_path, open_repo, read_listing
 from tasks.data.quarantine import FILE
 from tasks.data.versions import find_current, known_versions
-from tasks.features.table import INGEST
+from tasks.features.table import INGEST, POLARS_ERRORS
 
 LEDGER = f"{INGEST}/ledger.parquet"
 OLD_LEDGER = "ledger.json"  # of versions made before there were digests in it
@@ -36,7 +36,7 @@ def read_ledger(files: Mapping[str, Path]) -> pl.DataFrame:
         return pl.DataFrame(schema=SCHEMA)
     try:
         return pl.read_parquet(files[LEDGER]).select(SCHEMA.keys()).cast(pl.Schema(SCHEMA))
-    except pl.exceptions.PolarsError as error:
+    except POLARS_ERRORS as error:
         raise InputError(
             f"data/{LEDGER} was edited ({first_line(error)}): `ml versions use` an earlier version"
         ) from None
@@ -55,7 +55,7 @@ def read_current_ledger() -> pl.DataFrame:
     files = {name: object_path(oid, cache) for name, oid in read_listing(version, cache).items()}
     try:
         return read_ledger(files)
-    except (OSError, pl.exceptions.PolarsError):
+    except (OSError, *POLARS_ERRORS):
         raise InputError(f"the ledger of data version {version} is not whole here: `ml ingest` fetches it") from None
 
 

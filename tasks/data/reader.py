@@ -15,7 +15,7 @@ from tasks.core.use_case import UseCase
 from tasks.data.conversion import convert
 from tasks.data.formats import Raw
 from tasks.data.snapshot import Snapshot
-from tasks.features.table import Table, Tables, as_known, to_plain
+from tasks.features.table import POLARS_ERRORS, Table, Tables, as_known, to_plain
 
 Month = tuple[datetime, datetime]  # its first moment, and that of the month after it
 SLICE = 262_144  # rows read in one step where few are kept; polars writes row groups of this size
@@ -121,7 +121,7 @@ def tell_time_errors(table: str) -> Generator[None]:
     """Say in one sentence that the times of a table cannot be computed."""
     try:
         yield
-    except pl.exceptions.PolarsError as error:
+    except POLARS_ERRORS as error:
         raise InputError(f"data/{table}: its times cannot be computed: {first_line(error)}") from None
 
 
@@ -162,7 +162,7 @@ def read_declared(
         present = pl.read_parquet_schema(source)
         columns = [column for column in table.columns if column in present]
         found = pl.scan_parquet(source, glob=False).select(columns).slice(*rows).collect()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except (*POLARS_ERRORS, OSError) as error:
         raise DataError(f"{name} is no parquet file: {first_line(error)}") from None
     new = [column for column, kind in table.columns.items() if column not in present and kind.nullable]
     converted = convert(Raw(found.with_columns(pl.lit(None).alias(name) for name in new), frozenset()), table, name)

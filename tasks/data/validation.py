@@ -1,5 +1,6 @@
 """Rows that break a rule of the contract are told apart from the valid ones: when a file lands, and when it is read."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
@@ -10,8 +11,9 @@ import polars as pl
 from tasks.core.errors import DataError, first_line
 from tasks.core.moments import POSSIBLE
 from tasks.core.params import Validation
+from tasks.core.tables import as_json
 from tasks.data.quarantine import quarantine_found
-from tasks.features.table import TIMES, Table, Tables, to_plain
+from tasks.features.table import POLARS_ERRORS, TIMES, Table, Tables, to_plain
 
 POSITION = "row number"  # a column that no table has
 UNCOMPUTABLE = 1000  # rows whose times cannot be computed that are looked for one by one
@@ -83,7 +85,7 @@ def check_rows(table: Table, name: str, rows: pl.DataFrame, horizon: tuple[datet
         timely = rows.join(out_of_time, on=POSITION, how="anti", maintain_order="left") if out_of_time.height else rows
         valid, failure = numbered(table.schema).filter(timely, cast=True)
         failed = failure.details()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except POLARS_ERRORS as error:
         raise DataError(f"{name}: the rules of project/contract.py cannot be computed: {first_line(error)}") from None
     valid, quarantined = forgive_repeated(table, valid, failed)
     others = out_of_time.join(rows, on=POSITION, how="left", maintain_order="left").select(quarantined.columns)
@@ -143,7 +145,7 @@ def find_uncomputable(name: str, rows: pl.DataFrame, times: Sequence[pl.Expr]) -
         part = rest.pop()
         try:
             part.select(times)
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        except POLARS_ERRORS as error:
             if len(found) == UNCOMPUTABLE:
                 raise DataError(f"{name}: its times cannot be computed: {first_line(error)}") from None
             half = part.height // 2
@@ -164,8 +166,9 @@ def describe(table: Table, name: str, read: int, quarantined: pl.DataFrame, vali
     """One sentence: table, rules with counts, and an example by its key and the value that breaks the rule."""
     counts = count_rules(quarantined)
     worst = next(iter(counts))
-    example = quarantined.filter(pl.col("broken_rules").list.contains(worst)).row(0, named=True)
-    shown = [column for column in example if column in (*table.key, worst.split("|")[0])]
+    shown = [column for column in table.columns if column in (*table.key, worst.split("|")[0])]
+    first = quarantined.filter(pl.col("broken_rules").list.contains(worst)).head(1).select(shown)
+    example = json.loads(as_json(first).item())
     values = ", ".join(f"{column}={shorten(example[column])}" for column in shown)
     rules = ", ".join(f"{rule} ({count} rows)" for rule, count in counts.items())
     return (

@@ -12,6 +12,7 @@ import polars as pl
 from tasks.features.durations import parse_duration
 
 TIME = pl.Datetime("us", "UTC")
+POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)  # the latter is no Exception
 LEAST_STEP = 1e-12
 RESERVED = {"row number", "broken_rules", "arrived at (ingest)"}  # names of columns beside those of a table
 INGEST = "_ingest"  # the folder of data/ in which ingest keeps what it has to know
@@ -212,7 +213,7 @@ def as_utc(name: str, table: Table, part: str, time: pl.Expr) -> pl.Expr:
     """
     try:
         kind = table.empty.select(time).dtypes[0]
-    except (pl.exceptions.PolarsError, AttributeError) as error:
+    except (*POLARS_ERRORS, AttributeError) as error:
         raise ValueError(f"{name}: {part} cannot be computed: {str(error).splitlines()[0]}") from None
     if looks_across(time):
         raise ValueError(f"{name}: {part} looks across rows: the time of a row must follow from its own columns")

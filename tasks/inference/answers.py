@@ -20,11 +20,12 @@ from tasks.core.journals import PART
 from tasks.core.store import store
 from tasks.core.tables import as_json, erase, insert_new, literal
 from tasks.core.use_case import UseCase
+from tasks.features.table import POLARS_ERRORS
 from tasks.inference.prediction_log import PREDICTIONS
 
 FINISHED = ".jsonl"
 AT_ONCE = 100_000  # rows that are inserted in one step
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, pl.exceptions.PolarsError)
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, *POLARS_ERRORS)
 READ = {pl.Datetime: datetime.fromisoformat, pl.Date: date.fromisoformat, pl.Time: time.fromisoformat}
 SPAN = TypeAdapter(timedelta)
 

@@ -13,7 +13,7 @@ from tasks.core.use_case import load_tables
 from tasks.core.workspace import CODE, workspace
 from tasks.data.conversion import describe_zone
 from tasks.features.durations import parse_duration
-from tasks.features.table import TIME, Table, to_plain
+from tasks.features.table import POLARS_ERRORS, TIME, Table, to_plain
 from tasks.operations.model_guesses import guess_delay, guess_key
 
 CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<value>.+)")
@@ -176,7 +176,7 @@ def read_data(table: str) -> pl.DataFrame:
         raise InputError(f"data/{table}: a table needs a name of letters, digits and underscores: features name it")
     try:
         rows = to_plain(pl.read_parquet(files))
-    except pl.exceptions.PolarsError as error:
+    except POLARS_ERRORS as error:
         raise InputError(f"data/{table} cannot be read: {first_line(error)}") from None
     if rows.is_empty():
         raise InputError(f"data/{table} holds no row")

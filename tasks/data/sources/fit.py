@@ -4,12 +4,15 @@ from typing import NamedTuple
 
 import polars as pl
 
-from tasks.core.errors import DataError
+from tasks.core.errors import DataError, first_line
+from tasks.core.tables import spell_out
 from tasks.data.conversion import Kind, UnfitError, bring, convert
 from tasks.data.formats import Raw
 from tasks.data.take_in import find_lost
 from tasks.data.validation import POSITION, check_rows
-from tasks.features.table import Table
+from tasks.features.table import POLARS_ERRORS, Table
+
+SHOWN = 30  # characters of an example
 
 
 class ColumnFit(NamedTuple):
@@ -34,17 +37,23 @@ def fit_column(raw: Raw, table: Table, column: str, declared: pl.DataType, time_
     values = raw.rows[column]
     kind = Kind(values.dtype, declared, column in raw.texts, column in table.dates, time_zone)
     given = "text" if column in raw.texts else str(values.dtype)
-    found = ColumnFit(column, str(declared), given, str(next(iter(values.drop_nulls()), "null"))[:30], "ok")
+    found = ColumnFit(column, str(declared), given, show_first(values.drop_nulls()), "ok")
     try:
         made = raw.rows.select(bring(pl.col(column), kind)).to_series()
-    except (UnfitError, pl.exceptions.PolarsError) as why:
-        return found._replace(fit=str(why).splitlines()[0])
+    except (UnfitError, *POLARS_ERRORS) as why:
+        return found._replace(fit=first_line(why))
     if lost := made.null_count() - values.null_count():
-        odd = values.filter(made.is_null() & values.is_not_null())[0]
-        return found._replace(fit=f"{lost} of {len(values)} cannot be brought to the type, such as {str(odd)[:30]!r}")
+        odd = show_first(values.filter(made.is_null() & values.is_not_null()))
+        return found._replace(fit=f"{lost} of {len(values)} cannot be brought to the type, such as {odd!r}")
     if made.null_count() and not table.columns[column].nullable:
         return found._replace(fit=f"{made.null_count()} of {len(values)} are null")
     return found
+
+
+def show_first(values: pl.Series) -> str:
+    """The first value as short text."""
+    first = spell_out(values.head(1)) if values.dtype in (pl.Date, pl.Datetime) else values
+    return str(next(iter(first), "null"))[:SHOWN]
 
 
 def broken_rules(raw: Raw, table: Table, time_zone: str | None) -> dict[str, int]:

@@ -12,6 +12,7 @@ from tasks.core.errors import InputError
 from tasks.data.formats import TEXTS, Raw
 from tasks.data.landing import LandingPlace
 from tasks.data.sources.bookmarks import find_bookmark, is_of_source, moment_of
+from tasks.features.table import POLARS_ERRORS
 
 
 class Landed:
@@ -53,7 +54,7 @@ class Landed:
         files = sorted(name for name in self.known if find_bookmark(name))
         chosen = files[-1:] if since is None else [name for name in files if (moment_of(name) or since) >= since]
         for name in chosen:
-            with suppress(OSError, pl.exceptions.PolarsError):
+            with suppress(OSError, *POLARS_ERRORS):
                 yield pl.read_parquet(self.place.open(name))
 
     def add(self, raw: Raw, bookmark: str) -> str:

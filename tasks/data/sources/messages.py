@@ -15,7 +15,7 @@ from tasks.data.quarantine import insert
 from tasks.data.sources.source import fill_optional
 from tasks.data.take_in import find_lost
 from tasks.data.validation import POSITION
-from tasks.features.table import Table
+from tasks.features.table import POLARS_ERRORS, Table
 
 
 class Message(NamedTuple):
@@ -67,7 +67,7 @@ def part_messages(
     except ColumnError as error:
         poison += [Poison(message, str(error)) for message in good]
         return Parted(table.schema.create_empty(), poison)
-    except (DataError, ValueError, pl.exceptions.PolarsError) as error:
+    except (DataError, ValueError, *POLARS_ERRORS) as error:
         parted = part_halves(good, table, time_zone, optional, first_line(error))
         return parted._replace(poison=poison + parted.poison)
     lost = find_lost(converted.lost)

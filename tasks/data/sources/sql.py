@@ -14,6 +14,7 @@ from tasks.core.sections import Span, setting
 from tasks.data.formats import Raw, in_utc, to_polars
 from tasks.data.sources.source import Memory
 from tasks.data.sources.windowed import Windowed
+from tasks.features.table import POLARS_ERRORS
 
 UNREACHED = ("Connection refused", "timeout expired", "could not translate host name", "server closed the connection")
 
@@ -87,7 +88,7 @@ class Sql(Windowed):
                 cursor.execute(f"set statement_timeout to {int(self.patience.total_seconds() * 1000)}")
                 cursor.execute(query)
                 return to_raw(cursor.fetch_arrow_table(), columns)
-        except (Error, ValueError, OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+        except (Error, ValueError, OSError, pa.ArrowException, *POLARS_ERRORS) as error:
             told = self._tell(hide(str(error), uri)) if isinstance(error, Error) else first_line(error)
             raise InputError(f"source {self.name}: {told}") from None
 
