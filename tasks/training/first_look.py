@@ -17,6 +17,7 @@ VALIDATION_ROWS, TRAIN_ROWS = 50, 100
 SPARE = 4  # days of a proposed gate beyond gate.min_days, since outcomes are late some day
 Settings = dict[str, Any]  # as in a params.yaml: sections with their settings
 Change = tuple[str, str, Any]  # section, setting and value
+Gate = tuple[int, pl.DataFrame]  # its days and its rows
 
 
 def describe_outcomes(frame: pl.DataFrame, rows: pl.DataFrame) -> str:
@@ -103,8 +104,12 @@ def needs(rows: pl.DataFrame, as_of: datetime, params: Params, spare: int) -> It
     gate_start = as_of - params.split.gate
     gate = rows.filter(pl.col("event_time") >= gate_start)
     short = gate.height < params.gate.min_rows or days_in(gate) < params.gate.min_days
-    if short or (days_in(gate) < params.gate.min_days + spare and offer_gates(rows, as_of, params)):
-        days, gate = choose_gate(rows, as_of, params)
+    tight = short or days_in(gate) < params.gate.min_days + spare
+    offered = offer_gates(rows, as_of, params) if tight else []
+    if short and not offered:
+        raise InputError(describe_few(rows, as_of))
+    if offered:
+        days, gate = choose_gate(offered, params)
         gate_start = as_of - timedelta(days=days)
         if timedelta(days=days) != params.split.gate:
             yield "split", "gate", f"{days}d"
@@ -118,17 +123,14 @@ def needs(rows: pl.DataFrame, as_of: datetime, params: Params, spare: int) -> It
         yield "split", "validation", f"{days}d"
 
 
-def choose_gate(rows: pl.DataFrame, as_of: datetime, params: Params) -> tuple[int, pl.DataFrame]:
-    """The shortest gate with enough labelled rows, and days to spare; its days and its rows."""
-    usable = offer_gates(rows, as_of, params)
-    if not usable:
-        raise InputError(describe_few(rows, as_of))
-    most = [found for found in usable if found[1].height >= ENOUGH]
+def choose_gate(offered: list[Gate], params: Params) -> Gate:
+    """The shortest gate with enough labelled rows, and days to spare."""
+    most = [found for found in offered if found[1].height >= ENOUGH]
     roomy = [found for found in most if days_in(found[1]) >= params.gate.min_days + SPARE]
-    return next(iter(roomy or most), usable[-1])
+    return next(iter(roomy or most), offered[-1])
 
 
-def offer_gates(rows: pl.DataFrame, as_of: datetime, params: Params) -> list[tuple[int, pl.DataFrame]]:
+def offer_gates(rows: pl.DataFrame, as_of: datetime, params: Params) -> list[Gate]:
     """The gates of at most a third of the data that hold enough to judge by: their days and their rows."""
     third = (as_of - rows["event_time"].min()) / 3  # ty: ignore[unsupported-operator]
     offered = [days for days in GATES if timedelta(days=days) <= third]

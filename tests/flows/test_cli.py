@@ -112,6 +112,7 @@ def test_help_and_an_unknown_option_change_nothing(command, terminal):
         ("train --set tuning=6 --set tuning.n_trials=5", "--set tuning.n_trials: it is given twice"),
         ("train --set model=arrival-delay", "--set model: give --model NAME"),
         ("st\x1b[31m", "st\\x1b[31m"),
+        ("train --force", '--force needs a reason: ml train --force --reason "why"'),
         ("promote 3", "REASON"),
         ("review 3 approve", 'an answer needs all three: ml review VERSION approve|reject "why"'),
         ("review 3 maybe why", "maybe"),
