@@ -69,6 +69,7 @@ class WindowCheck(BaseModel):
     alarm: bool
     missing: list[str]
     quality: Quality | None
+    alarm_from: int | None = None  # so many drifted columns make an alarm
     rejected: str | None = None
 
     def __str__(self) -> str:
@@ -76,6 +77,7 @@ class WindowCheck(BaseModel):
         if self.rejected:
             return f"window {self.window} rejected: {self.rejected}"
         names = f": {', '.join(self.drifted)}" if self.drifted else ""
+        names += f" ({self.alarm_from} make an alarm)" if self.drifted and self.alarm_from and not self.alarm else ""
         drifted = counted(len(self.drifted), "column")
         line = f"window {self.window}, version {self.version}: {drifted} drifted{names}"
         if self.quality:

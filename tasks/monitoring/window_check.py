@@ -44,6 +44,7 @@ def check_window(
         findings=findings,
         drifted=drifted,
         alarm=len(drifted) >= monitor.min_columns,
+        alarm_from=monitor.min_columns,
         missing=[f.column for f in findings if f.missing - f.missing_before > monitor.missing_rise],
         quality=measure_quality(model, rows, champion, predecessor, monitor, threshold),
     )

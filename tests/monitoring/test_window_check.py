@@ -92,6 +92,13 @@ def test_drift_of_may_is_an_alarm_and_quality_waits_for_predictions(may, version
     assert "ABQ" in next(finding for finding in found.findings if finding.column == "dest").new_categories
 
 
+def test_drift_of_too_few_columns_is_no_alarm_and_its_line_says_how_many_make_one(may, versions, params, store):
+    params = params.model_copy(update={"monitor": params.monitor.change({"min_columns": 9})})
+    found = check(may, params, versions[0])
+    assert found.drifted and not found.alarm
+    assert f"{', '.join(found.drifted)} (9 make an alarm)" in str(found) and "ALARM" not in str(found)
+
+
 def test_a_champion_worse_than_its_predecessor_is_degraded_and_a_good_one_is_not(may, versions, params, store):
     good, bad = versions
     score(may, bad)
