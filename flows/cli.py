@@ -12,7 +12,7 @@ from tasks.core.errors import escape_controls
 from tasks.core.workspace import CODE
 from tasks.operations.markdown import NO_WIDTH
 from tasks.operations.options import Address, AsOf, DataRev, Given, Json, Model, Since, UsageError, read_given
-from tasks.operations.terminal import enter_workspace, say, show_own_lines, told_plainly
+from tasks.operations.terminal import enter_workspace, require_prefect_home, say, show_own_lines, told_plainly
 
 WRONG = 2  # the exit code of a command that was typed wrong
 
@@ -60,6 +60,7 @@ def run_flow(name: str, *given: Any, **named: Any) -> None:
     """Run a flow here, and print what came of it."""
     if sys.stderr.isatty():
         sys.stderr.write(f"{name}: Prefect starts, which takes some seconds\n")
+    require_prefect_home()
     flow = getattr(import_module(f"flows.{name}"), name)
     show_own_lines()
     state = flow(*given, **named, return_state=True)

@@ -89,5 +89,14 @@ class WindowCheck(BaseModel):
 
 def reject_window(window: str, version: str, why: str, alarm: bool = False) -> WindowCheck:
     """The check of a window, by its name, that cannot be compared, or not be read any more."""
-    empty = {"rows": 0, "findings": [], "drifted": [], "missing": [], "quality": None}
-    return WindowCheck(window=window, version=version, rejected=why, alarm=alarm, **empty)
+    return WindowCheck(
+        window=window,
+        version=version,
+        rows=0,
+        findings=[],
+        drifted=[],
+        alarm=alarm,
+        missing=[],
+        quality=None,
+        rejected=why,
+    )

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -71,6 +71,21 @@ def told_plainly() -> Generator[None]:
         if stopped:
             sys.exit(STOPPED)
         raise
+
+
+def require_prefect_home() -> None:
+    """Say at once that a temporary Prefect server would find no place; its start would be waited for in vain.
+
+    Raises:
+        InputError: There is no server, and PREFECT_HOME is no folder that can be written.
+    """
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME
+
+    home = PREFECT_HOME.value()
+    with suppress(OSError):
+        home.mkdir(parents=True, exist_ok=True)
+    if not PREFECT_API_URL.value() and not os.access(home, os.W_OK):
+        raise InputError(f"Prefect cannot write to {home}: set PREFECT_HOME to a folder that can be written")
 
 
 def end_with_temporary_server() -> None:
