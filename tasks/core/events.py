@@ -22,10 +22,7 @@ def announce(event: str, subject: str, **payload: Any) -> None:
 
     if not PREFECT_API_URL.value():
         return
-    if stands_still(trouble := server_trouble()):
-        print(f"the Prefect server stands still: {event} waits for it, for up to {STALL} s; the fact is on record")
-        trouble = server_trouble(STALL)
-    if trouble:
+    if not reaches_server(event):
         print(f"the Prefect server does not answer, so {event} is not sent; the fact is on record")
         return
     from prefect.events import emit_event
@@ -33,6 +30,22 @@ def announce(event: str, subject: str, **payload: Any) -> None:
     labels = {"prefect.resource.id": subject, "prefect.resource.name": subject}
     labels |= {name: payload[name] for name in ("model", "table") if name in payload}
     emit_event(event=event, resource=labels, payload=payload)
+
+
+def reaches_server(what: str) -> bool:
+    """Whether there is a server that answers; one that stands still is waited for.
+
+    Args:
+        what: That is to be told to it, for the line that says who waits.
+    """
+    from prefect.settings import PREFECT_API_URL
+
+    if not PREFECT_API_URL.value():
+        return False
+    if stands_still(trouble := server_trouble()):
+        print(f"the Prefect server stands still: {what} waits for it, for up to {STALL} s; the fact is on record")
+        trouble = server_trouble(STALL)
+    return trouble is None
 
 
 def server_answers() -> bool:

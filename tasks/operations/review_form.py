@@ -8,7 +8,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from tasks.core.events import server_answers
+from tasks.core.events import reaches_server
 from tasks.operations.training_page import training_page
 from tasks.registry.decision_log import find_entry
 from tasks.registry.entries import Asked
@@ -50,7 +50,7 @@ def is_alive(holder: str) -> bool:
 
 def end_holder(review: Review) -> None:
     """The answer came from elsewhere: let the run that holds the question end, if there is a server to tell."""
-    if review.holder and server_answers() and is_alive(review.holder):
+    if review.holder and reaches_server("the end of its form") and is_alive(review.holder):
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(
                 UUID(review.holder),
