@@ -83,7 +83,7 @@ def train(
     Args:
         force: Train although the policy would wait; never passes the gate, and needs a reason.
     """
-    if force and not reason.strip():
+    if force and not reason:
         raise UsageError('--force needs a reason: ml train --force --reason "why"')
     run_flow("train", as_of, data_rev, force=force, reason=reason, model=model, params=read_given(model, given))
 

@@ -7,6 +7,7 @@ from tasks.core.errors import first_line
 from tasks.core.params import Params, Prefilled
 from tasks.core.use_case import load_tables
 from tasks.data.sources.consuming import consuming
+from tasks.features.table import POLARS_ERRORS
 from tasks.operations.landing_page import end_consumption
 from tasks.operations.naming import name_run
 from tasks.operations.options import Given, read_given
@@ -68,7 +69,7 @@ def take_in_now(params: Params) -> None:
     """Take in what landed; what hinders it hinders no stream."""
     try:
         ingest(params)
-    except Exception as error:  # the run of ingest failed with it, too
+    except (Exception, *POLARS_ERRORS) as error:  # the run of ingest failed with it, too
         print(first_line(error))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import polars as pl
 from cyclopts import Parameter
 
+from tasks.core.calendar import spell_out_endless
 from tasks.core.errors import InputError, counted
 from tasks.core.params import Validation
 from tasks.core.use_case import UseCase, load_use_case
@@ -116,7 +117,8 @@ def tell_known(use_case: UseCase, terms: list[Term], row: pl.DataFrame) -> str:
 
 def tell_values(row: pl.DataFrame, columns: list[str]) -> str:
     """Some values of a row."""
-    return ", ".join(f"{name}={tell_value(value)}" for name, value in row.select(columns).row(0, named=True).items())
+    shown = spell_out_endless(row.select(columns)).row(0, named=True)
+    return ", ".join(f"{name}={tell_value(value)}" for name, value in shown.items())
 
 
 def tell_value(value: Any) -> str:

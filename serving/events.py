@@ -6,15 +6,17 @@ import urllib.request
 from base64 import b64encode
 from contextlib import suppress
 from datetime import UTC, datetime
+from threading import Thread
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-SECONDS = 5
+SECONDS = 150  # a Prefect server on SQLite stands still now and then, for a minute or two
 
 
 def post_event(event: str, model: str, **payload: Any) -> None:
-    """Send an event of a model, if PREFECT_API_URL names a server that answers. Best effort: /ready tells it, too.
+    """Send an event of a model beside all else, if PREFECT_API_URL names a server. Best effort: /ready tells it, too.
 
     Args:
         event: Its name, such as endpoint.troubled.
@@ -34,6 +36,11 @@ def post_event(event: str, model: str, **payload: Any) -> None:
         "resource": resource,
         "payload": {"model": model, **payload},
     }
+    Thread(target=deliver, args=(server, news), daemon=True).start()
+
+
+def deliver(server: str, news: dict[str, Any]) -> None:
+    """Bring an event to a server; one that does not answer gets none."""
     with suppress(OSError, ValueError):
         send(f"{server}/events", json.dumps([news]).encode(), headers_for(server))
 
@@ -48,7 +55,7 @@ def headers_for(server: str) -> dict[str, str]:
     client = str(uuid4())
     try:
         token = json.loads(send(f"{server}/csrf-token?client={client}", None, headers))["token"]
-    except (OSError, ValueError, KeyError):
+    except (HTTPError, ValueError, KeyError):  # it has no such protection
         return headers
     return headers | {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": client}
 

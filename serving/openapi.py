@@ -14,6 +14,8 @@ from serving.keys import Keys
 from serving.model import ServedModel
 from serving.receive import Receiver
 from serving.rows import RowSchema
+from tasks.core.calendar import spell_out_endless
+from tasks.features.table import POLARS_ERRORS
 
 TRIES = 1_000
 
@@ -68,11 +70,12 @@ def make_up(schema: RowSchema, as_of: datetime) -> dict[str, Any] | None:
     try:
         with dy.Config(max_sampling_iterations=TRIES):
             return to_row(schema.table.schema.sample(1, overrides=given), schema)
-    except Exception:  # whatever a rule of the contract raises
+    except (Exception, *POLARS_ERRORS):  # whatever a rule of the contract raises
         return None
 
 
 def to_row(rows: pl.DataFrame, schema: RowSchema) -> dict[str, Any]:
     """A row as JSON takes it."""
-    shown = rows.select(schema.columns).with_columns(pl.selectors.temporal().dt.to_string("iso:strict"))
+    shown = spell_out_endless(rows.select(schema.columns))
+    shown = shown.with_columns(pl.selectors.temporal().dt.to_string("iso:strict"))
     return shown.row(0, named=True)

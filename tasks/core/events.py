@@ -6,8 +6,9 @@ from typing import Any
 
 from tasks.core.errors import InputError, StoreError
 
-AT_ONCE = 5  # seconds within which a server answers that is well
+ANSWERS_IN = 5  # seconds, of a server that is well
 STALL = 150  # seconds: a Prefect server on SQLite was seen to stand still for one and for two busy timeouts of 60 s
+HANGING: set[str] = set()  # servers that were waited for in vain: later events of this process do not wait again
 
 
 def announce(event: str, subject: str, **payload: Any) -> None:
@@ -33,18 +34,20 @@ def announce(event: str, subject: str, **payload: Any) -> None:
 
 
 def reaches_server(what: str) -> bool:
-    """Whether there is a server that answers; one that stands still is waited for.
+    """Whether there is a server that answers; one that stands still is waited for, once in vain.
 
     Args:
         what: That is to be told to it, for the line that says who waits.
     """
     from prefect.settings import PREFECT_API_URL
 
-    if not PREFECT_API_URL.value():
+    if not (server := PREFECT_API_URL.value()):
         return False
-    if stands_still(trouble := server_trouble()):
+    trouble = server_trouble()
+    if stands_still(trouble) and server not in HANGING:
         print(f"the Prefect server stands still: {what} waits for it, for up to {STALL} s; the fact is on record")
         trouble = server_trouble(STALL)
+    (HANGING.add if stands_still(trouble) else HANGING.discard)(server)
     return trouble is None
 
 
@@ -55,13 +58,13 @@ def server_answers() -> bool:
     return bool(PREFECT_API_URL.value()) and server_trouble() is None
 
 
-def server_trouble(seconds: float = AT_ONCE) -> Exception | None:
+def server_trouble(seconds: float = ANSWERS_IN) -> Exception | None:
     """Why the server at PREFECT_API_URL does not answer, or not us, within `seconds`; None where it does."""
     import httpx
     from prefect.client.orchestration import get_client  # a rollback in a hurry does not wait for these
     from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-    timeout = httpx.Timeout(seconds, connect=AT_ONCE)
+    timeout = httpx.Timeout(seconds, connect=ANSWERS_IN)
     with (
         temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
         get_client(sync_client=True, httpx_settings={"timeout": timeout}) as client,

@@ -13,12 +13,11 @@ import polars as pl
 from deltalake import DeltaTable, QueryBuilder, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from tasks.core.calendar import spell_out_endless
 from tasks.core.errors import FULL, InputError, StoreError, first_line, without_secrets
 from tasks.core.store import store
 
 TRIES = 40
-IN_A_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
-CALENDAR = (-719_162, 2_932_896)  # days from 1970 of the years 1 to 9999
 KEPT = timedelta(days=7)  # how long files that a table no longer needs stay, for those who read it meanwhile
 
 
@@ -121,26 +120,12 @@ def literal(value: Any) -> str:
 
 def as_json(rows: pl.DataFrame) -> pl.Series:
     """Each row as JSON text, names sorted and times in ISO with microseconds: it outlives an edit of their types."""
+    text = spell_out_endless(rows.select(sorted(rows.columns)))
     times = pl.selectors.datetime().dt.cast_time_unit("us")
-    text = rows.select(sorted(rows.columns)).with_columns(times, pl.selectors.binary().bin.encode("hex"))
+    text = text.with_columns(times, pl.selectors.binary().bin.encode("hex"))
     endless = [c.name for c in text.select(pl.selectors.float()) if not c.drop_nulls().is_finite().all()]
-    days = text.select(pl.selectors.datetime() | pl.selectors.date())
-    odd = [spell_out(times) for times in days if not in_calendar(times).all()]
-    text = text.with_columns(*odd, pl.col(endless).cast(pl.String))
-    text = text.with_columns(pl.selectors.temporal().dt.to_string("iso:strict"))
+    text = text.with_columns(pl.selectors.temporal().dt.to_string("iso:strict"), pl.col(endless).cast(pl.String))
     return text.to_struct("row").struct.json_encode()
-
-
-def in_calendar(times: pl.Series) -> pl.Series:
-    """Which days or moments are null or of the years 1 to 9999: infinity of a database is neither; polars panics."""
-    days = times.to_physical() // (IN_A_DAY[times.dtype.time_unit] if isinstance(times.dtype, pl.Datetime) else 1)
-    return days.is_between(*CALENDAR).fill_null(True)
-
-
-def spell_out(times: pl.Series) -> pl.Series:
-    """Times as text; those of no calendar as the number that stands for them."""
-    held = times.to_frame().select(pl.when(in_calendar(times)).then(pl.col(times.name))).to_series()
-    return held.dt.to_string("iso:strict").fill_null(times.to_physical().cast(pl.String))
 
 
 def bounds(table: Table, rows: pl.DataFrame) -> list[str]:

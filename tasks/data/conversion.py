@@ -131,7 +131,7 @@ def bring_time(value: pl.Expr, kind: Kind) -> pl.Expr:
     if isinstance(present, pl.Date):
         if not kind.dates:
             raise UnfitError("is a day, but a time is declared: if 00:00 UTC is meant, name it in `dates` of its Table")
-        value = value.cast(pl.Datetime("us", "UTC"))
+        value = value.cast(pl.Datetime("us", "UTC"), strict=False)
     elif isinstance(present, pl.Datetime) and (present.time_zone is None) != (declared.time_zone is None):
         if present.time_zone is not None or kind.time_zone is None:
             raise UnfitError(describe_zone(declared.time_zone is None))

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from tasks.core.calendar import spell_out_endless
 from tasks.core.errors import DataError
 from tasks.data.merge import Merge
 from tasks.data.validation import POSITION
@@ -71,8 +72,9 @@ def refuse_orphans(merge: Merge, name: str, file: str, valid: pl.DataFrame) -> N
         values = valid[column].drop_nulls()
         lacking = values.filter(~values.is_in(pl.concat(known).implode())) if known else values
         if len(lacking) > share * len(values):
+            example = spell_out_endless(lacking.head(1).to_frame()).item()
             raise DataError(
                 f"{file}: {column} has no row in {other} for {len(lacking):,} of {len(values):,} values, "
-                f"such as {lacking[0]}; {share:.0%} may lack one: deliver {other}, then `ml replay`, or raise "
+                f"such as {example}; {share:.0%} may lack one: deliver {other}, then `ml replay`, or raise "
                 "the share in references"
             )

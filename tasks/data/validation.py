@@ -166,7 +166,7 @@ def describe(table: Table, name: str, read: int, quarantined: pl.DataFrame, vali
     """One sentence: table, rules with counts, and an example by its key and the value that breaks the rule."""
     counts = count_rules(quarantined)
     worst = next(iter(counts))
-    shown = [column for column in table.columns if column in (*table.key, worst.split("|")[0])]
+    shown = [column for column in quarantined.columns if column in (*table.key, worst.split("|")[0])]
     first = quarantined.filter(pl.col("broken_rules").list.contains(worst)).head(1).select(shown)
     example = json.loads(as_json(first).item())
     values = ", ".join(f"{column}={shorten(example[column])}" for column in shown)

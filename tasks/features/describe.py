@@ -13,7 +13,7 @@ import polars as pl
 from tasks.features.build import Features
 from tasks.features.index import KNOWN_AT, Index, Values
 from tasks.features.past import Past, Term
-from tasks.features.table import TIME
+from tasks.features.table import POLARS_ERRORS, TIME
 
 POINTS = ("newest", "age")  # measures of a single row
 RUNS = 3
@@ -112,7 +112,7 @@ def find_followers(made: pl.DataFrame, builds: Sequence[Callable[[], pl.DataFram
     """The features that differ in one of the builds; one that fails on altered values says nothing."""
     followers = set()
     for build in builds:
-        with suppress(Exception):
+        with suppress(Exception, *POLARS_ERRORS):
             other = build()
             followers |= {name for name in made.columns if not made[name][: other.height].equals(other[name])}
     return [name for name in made.columns if name in followers]

@@ -176,7 +176,14 @@ def group_rows(frame: pl.DataFrame, key: tuple[str, ...]) -> tuple[Any, np.ndarr
 
 def keys_of(frame: pl.DataFrame, key: tuple[str, ...]) -> Any:
     """The values of some columns row by row; of no column, nothing for each row."""
-    return zip(*(frame.get_column(column).to_list() for column in key), strict=True) if key else [()] * frame.height
+    return zip(*(to_keys(frame.get_column(column)) for column in key), strict=True) if key else [()] * frame.height
+
+
+def to_keys(column: pl.Series) -> list[Any]:
+    """The values of a column; days and moments as numbers, since Python has no value for infinity of a database."""
+    if isinstance(column.dtype, pl.Datetime):
+        column = column.dt.cast_time_unit("us")
+    return (column.to_physical() if column.dtype in (pl.Date, pl.Datetime) else column).to_list()
 
 
 def as_values(column: pl.Series, end: bool = False) -> np.ndarray | pl.Series:

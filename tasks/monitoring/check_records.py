@@ -66,7 +66,7 @@ def says_more(check: WindowCheck, known: WindowCheck, min_labels: int) -> bool:
     Re-testing on every new label inflates false alarms.
     """
     if known.quality is None:
-        return check != known
+        return check != known.model_copy(update={"alarm_from": check.alarm_from})  # a setting, no finding
     return check.quality is not None and check.quality.rows >= known.quality.rows + min_labels
 
 

@@ -13,6 +13,7 @@ from tasks.core.errors import InputError, first_line
 from tasks.core.files import atomic_write
 from tasks.core.use_case import list_models
 from tasks.core.workspace import workspace
+from tasks.features.table import POLARS_ERRORS
 from tasks.inference.bundle import read_file
 from tasks.monitoring.evidently_report import report_path
 from tasks.operations.model_card import MODEL_CARD
@@ -38,7 +39,7 @@ def refresh_home_page() -> None:
     """Write the home page at the end of a run; trouble is told, and hinders nothing."""
     try:
         write_home_page()
-    except Exception as error:  # whatever a record of another version of this code holds, or the disk
+    except (Exception, *POLARS_ERRORS) as error:  # whatever a record of another version of this code holds, or the disk
         print(f"the home page was not written: {first_line(error)}")
 
 

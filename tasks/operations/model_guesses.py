@@ -5,6 +5,8 @@ from itertools import combinations
 
 import polars as pl
 
+from tasks.core.moments import POSSIBLE
+
 INTEGERS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 
 
@@ -22,7 +24,7 @@ def guess_key(rows: pl.DataFrame, event: str, outcomes: list[str]) -> list[str]:
 def guess_delay(rows: pl.DataFrame, event: str, target: str) -> str:
     """By how many days the newest event of the past lies after the newest with an outcome; at least 1, of days 2."""
     days = pl.col(event).cast(pl.Date)
-    rows = rows.filter(days <= datetime.now(UTC).date())
+    rows = rows.filter(days.is_between(POSSIBLE[0].date(), datetime.now(UTC).date()))
     newest, labelled = rows.select(days.max(), labelled=days.filter(pl.col(target).is_not_null()).max()).row(0)
     least = 2 if rows.schema[event] == pl.Date else 1
     return f"{max(least, (newest - labelled).days) if labelled else least}d"

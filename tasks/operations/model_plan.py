@@ -213,7 +213,7 @@ def split_names(names: str) -> list[str]:
 def look_at(plan: Plan) -> tuple[pl.DataFrame, datetime]:
     """Event time, label time and target of the rows with an outcome, and the time that the clock of the data shows."""
     if plan.declared is None:
-        event = pl.col(plan.event or "").cast(TIME)
+        event = pl.col(plan.event or "").cast(TIME, strict=False)
         label = event + read_span(plan.delay)
     else:
         event, label = plan.declared.event_time, plan.declared.outcomes_known_at

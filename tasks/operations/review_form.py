@@ -50,7 +50,7 @@ def is_alive(holder: str) -> bool:
 
 def end_holder(review: Review) -> None:
     """The answer came from elsewhere: let the run that holds the question end, if there is a server to tell."""
-    if review.holder and reaches_server("the end of its form") and is_alive(review.holder):
+    if review.holder and reaches_server("the end of the form in the UI") and is_alive(review.holder):
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(
                 UUID(review.holder),

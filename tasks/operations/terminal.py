@@ -81,10 +81,12 @@ def require_prefect_home() -> None:
     """
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
+    if PREFECT_API_URL.value():
+        return
     home = PREFECT_HOME.value()
     with suppress(OSError):
         home.mkdir(parents=True, exist_ok=True)
-    if not PREFECT_API_URL.value() and not os.access(home, os.W_OK):
+    if not (home.is_dir() and os.access(home, os.W_OK)):
         raise InputError(f"Prefect cannot write to {home}: set PREFECT_HOME to a folder that can be written")
 
 

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -39,18 +38,17 @@ def test_a_guarded_server_answers_who_has_the_password(given, heard):
     guarded.shutdown()
 
 
-def test_a_server_that_hangs_is_waited_for_and_then_the_event_is_said_to_be_lost(monkeypatch, capsys):
+def test_a_server_that_hangs_is_waited_for_once_and_its_events_are_said_to_be_lost(monkeypatch, capsys):
     monkeypatch.setattr(events, "STALL", 6)
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
-        started = time.monotonic()
         with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{deaf.getsockname()[1]}/api"}):
-            announce("model.promoted", "model.m", model="m")
-    assert time.monotonic() - started < 50  # Prefect alone would wait for a minute, six times
-    waited, lost = capsys.readouterr().out.splitlines()
+            for _ in range(2):
+                announce("model.promoted", "model.m", model="m")
+    waited, *lost = capsys.readouterr().out.splitlines()
     assert "model.promoted waits for it, for up to 6 s" in waited
-    assert "does not answer, so model.promoted is not sent" in lost
+    assert [line[-46:] for line in lost] == ["model.promoted is not sent; the fact is on record"[-46:]] * 2
 
 
 @pytest.mark.server
@@ -62,10 +60,10 @@ def test_an_event_waits_out_a_server_that_stands_still(tmp_path):
     os.kill(server.pid, signal.SIGSTOP)
     try:
         code = "from tasks.core.events import announce; announce('model.promoted', 'model.m.7', model='m')"
-        run = subprocess.Popen([sys.executable, "-c", code], env=environment, text=True, stdout=subprocess.PIPE)
-        read_until(run, "model.promoted waits for it")
-        os.kill(server.pid, signal.SIGCONT)
-        assert "is not sent" not in run.communicate(timeout=WAIT)[0]
+        with subprocess.Popen([sys.executable, "-c", code], env=environment, text=True, stdout=subprocess.PIPE) as run:
+            read_until(run, "model.promoted waits for it")
+            os.kill(server.pid, signal.SIGCONT)
+            assert "is not sent" not in run.communicate(timeout=WAIT)[0]
         with client_of(environment) as client:
             wait_for(lambda: "model.m.7" in client.request("POST", "/events/filter").text)
     finally:

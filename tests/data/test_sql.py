@@ -213,6 +213,9 @@ def test_a_day_is_the_midnight_of_the_zone_that_is_named(database, own_workspace
     assert take_in_all(tables, sources, **zone).changes[0].added == 1
     database.run("insert into readings values (1, '2013-05-01T00:01Z', 1, 'y', '2013-07-03')")
     assert take_in_all(tables, sources, **zone).changes[0].added == 1
+    database.run("insert into readings values (1, '2013-05-01T00:02Z', 1, 'z', 'infinity')")
+    endless = take_in_all(tables, sources, **zone)
+    assert endless.troubles == endless.bad == [] and sum(change.quarantined for change in endless.changes) == 1
 
 
 @pytest.mark.slow

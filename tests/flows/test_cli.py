@@ -154,9 +154,10 @@ def test_a_server_that_does_not_answer_is_one_sentence_without_the_password(type
     assert "http://127.0.0.1:9/api (PREFECT_API_URL) does not answer" in done.stderr.splitlines()[-1]
 
 
-def test_a_home_of_prefect_that_cannot_be_written_is_told_before_its_server_is_waited_for(own_workspace):
-    done = ml(own_workspace, "ingest", PREFECT_HOME="/proc/nowhere")
-    told = "error: Prefect cannot write to /proc/nowhere: set PREFECT_HOME to a folder that can be written"
+@pytest.mark.parametrize("home", ["/proc/nowhere", "/etc/hostname"])
+def test_a_home_of_prefect_that_cannot_be_written_is_told_before_its_server_is_waited_for(home, own_workspace):
+    done = ml(own_workspace, "ingest", PREFECT_HOME=home)
+    told = f"error: Prefect cannot write to {home}: set PREFECT_HOME to a folder that can be written"
     assert (done.returncode, done.stderr.splitlines()[-1]) == (1, told)  # Prefect warns of it, too
 
 

@@ -13,7 +13,7 @@ from tasks.inference.bundle import digest_keys, load_bundle, write_bundle
 from tasks.inference.prediction_log import key_text, read_predictions, score_rows
 from tasks.inference.scorer import Scorer
 from tasks.monitoring import evidently_report
-from tasks.monitoring.check_records import find_checked, read_check, record_check
+from tasks.monitoring.check_records import find_checked, read_check, record_check, says_more
 from tasks.monitoring.drift import describe_reference, find_drift, fit_references
 from tasks.monitoring.evidently_report import arrange, make_html
 from tasks.monitoring.window import newest_window
@@ -97,6 +97,8 @@ def test_drift_of_too_few_columns_is_no_alarm_and_its_line_says_how_many_make_on
     found = check(may, params, versions[0])
     assert found.drifted and not found.alarm
     assert f"{', '.join(found.drifted)} (9 make an alarm)" in str(found) and "ALARM" not in str(found)
+    of_before = found.model_copy(update={"alarm_from": None})  # as an earlier version of the code recorded it
+    assert not says_more(found, of_before, 0) and says_more(found, of_before.model_copy(update={"rows": 0}), 0)
 
 
 def test_a_champion_worse_than_its_predecessor_is_degraded_and_a_good_one_is_not(may, versions, params, store):

@@ -19,7 +19,7 @@ from tasks.data.sources.landed import Landed
 from tasks.data.sources.readings import note_reading
 from tasks.data.sources.source import Memory
 from tasks.data.sources.stream import Stream
-from tasks.features.table import Tables
+from tasks.features.table import POLARS_ERRORS, Tables
 
 AGAIN = 15.0  # seconds until a broker in trouble is asked again
 NOTE = 30.0  # seconds between two notes of how far a stream is read
@@ -100,7 +100,7 @@ class Consuming:
             consumer.run(self.stopping)
         except InputError as error:
             return str(error), isinstance(error, LostError)
-        except Exception as error:  # of a library
+        except (Exception, *POLARS_ERRORS) as error:  # of a library
             return f"source {stream.name}: {type(error).__name__}: {first_line(error)}", True
         finally:
             if consumer := self._consumers.pop(stream.name, None):

@@ -43,7 +43,7 @@ def compare(source: Sql, span: timedelta, memory: Memory, snapshot: Snapshot) ->
     if not files:
         return []
     since = datetime.combine(datetime.now(UTC) - span, time(), UTC)
-    day = pl.col(source.cursor).cast(pl.Datetime("us", "UTC")).dt.date().alias("day")
+    day = pl.col(source.cursor).cast(pl.Datetime("us", "UTC"), strict=False).dt.date().alias("day")
     rows = pl.scan_parquet(files, glob=False).select(day).filter(pl.col("day") >= since.date())
     here = rows.group_by("day").agg(pl.len().cast(pl.Int64).alias("here")).collect()
     there = source.count_days(since, memory).select("day", pl.col("rows").cast(pl.Int64).alias("there"))

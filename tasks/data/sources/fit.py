@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+from tasks.core.calendar import spell_out_endless
 from tasks.core.errors import DataError, first_line
-from tasks.core.tables import spell_out
 from tasks.data.conversion import Kind, UnfitError, bring, convert
 from tasks.data.formats import Raw
 from tasks.data.take_in import find_lost
@@ -52,7 +52,7 @@ def fit_column(raw: Raw, table: Table, column: str, declared: pl.DataType, time_
 
 def show_first(values: pl.Series) -> str:
     """The first value as short text."""
-    first = spell_out(values.head(1)) if values.dtype in (pl.Date, pl.Datetime) else values
+    first = spell_out_endless(values.head(1).to_frame()).to_series()
     return str(next(iter(first), "null"))[:SHOWN]
 
 

@@ -20,7 +20,7 @@ from tasks.data.sources.landed import Landed
 from tasks.data.sources.readings import find_reading
 from tasks.data.sources.source import Memory, Source
 from tasks.data.sources.stream import Stream
-from tasks.features.table import Tables
+from tasks.features.table import POLARS_ERRORS, Tables
 
 PATIENCE = 15.0  # seconds in which a source must answer
 
@@ -96,7 +96,7 @@ def look_at(
                 behind=ask_source(source, Memory(tables[source.table], params.ingest.time_zone), landed)
             )
         answers.put(state)
-    except Exception as error:  # of a library, too
+    except (Exception, *POLARS_ERRORS) as error:  # of a library, too
         answers.put(state._replace(trouble=str(error) if isinstance(error, InputError) else first_line(error)))
 
 

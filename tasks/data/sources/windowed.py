@@ -121,7 +121,7 @@ class Windowed(Pulled):
             raise DataError(f"source {self.name} gives no column {self.cursor!r}, which is its cursor")
         given, value = raw.rows.schema[self.cursor], pl.col(self.cursor)
         if given == pl.Date:  # which the database compares as the midnight of its session's zone
-            given, value = pl.Datetime("us"), value.cast(pl.Datetime("us"))
+            given, value = pl.Datetime("us"), value.cast(pl.Datetime("us"), strict=False)
         zone = memory.time_zone or ("UTC" if raw.rows.schema[self.cursor] == pl.Date else None)
         kind = Kind(given, TIME, self.cursor in raw.texts, True, zone)
         try:
