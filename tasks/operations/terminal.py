@@ -113,7 +113,10 @@ class PlainLines(logging.Formatter):
 
 
 def show_own_lines() -> None:
-    """Of the logs of runs a terminal shows what our code prints, as it is; the Prefect UI has all of them."""
+    """Of the logs of runs a terminal shows what our code prints, as it is; the Prefect UI has all of them.
+
+    Prefect's temporary server, which is started later, logs nothing there: what its end interrupts has a traceback.
+    """
 
     def is_ours(record: logging.LogRecord) -> bool:
         place = Path(record.pathname)
@@ -123,6 +126,7 @@ def show_own_lines() -> None:
     handler.addFilter(is_ours)
     handler.setFormatter(PlainLines())
     logging.getLogger().handlers = [handler]
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
 
 def say(*lines: str) -> None:

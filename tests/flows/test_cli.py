@@ -161,6 +161,12 @@ def test_a_home_of_prefect_that_cannot_be_written_is_told_before_its_server_is_w
     assert (done.returncode, done.stderr.splitlines()[-1]) == (1, told)  # Prefect warns of it, too
 
 
+def test_of_a_temporary_server_that_fails_one_sentence_is_shown_and_no_traceback(own_workspace):
+    variables = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:////proc/nowhere/prefect.db"}
+    done = ml(own_workspace, "ingest", PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="5", **variables)
+    assert done.returncode == 1 and done.stderr.startswith("error: Prefect's temporary server did not start: ")
+
+
 def test_a_server_that_refuses_us_keeps_nobody_from_the_record(own_workspace):
     refusing = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
     threading.Thread(target=refusing.serve_forever, daemon=True).start()
