@@ -13,7 +13,8 @@ from typing import Any, TextIO
 from tasks.core.errors import InputError, escape_controls, exit_on_input_error
 from tasks.core.workspace import CODE
 
-STOPPED = 130  # the exit code of a process that Ctrl-C ended
+ENDS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and what systemd, timeout and a shutdown send
+STOPPED = 128  # and the number of the signal: the exit code of a process that one of them ended
 
 
 def enter_workspace() -> None:
@@ -48,19 +49,21 @@ def open_closed_streams() -> None:
 
 @contextmanager
 def told_plainly() -> Generator[None]:
-    """Whatever ends a command early is one sentence on standard error, and Ctrl-C a line."""
-    stopped = False
+    """Whatever ends a command early is one sentence on standard error, and Ctrl-C or SIGTERM a line."""
+    stopped = 0
 
-    def stop(*_: object) -> None:
+    def stop(number: int, _: object) -> None:
         nonlocal stopped
-        stopped = True
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        stopped = STOPPED + number
+        for each in ENDS:
+            signal.signal(each, signal.SIG_IGN)
         sys.stderr.write("stopped; what is on record stands\n")
         silence(sys.stderr)
-        end_with_temporary_server()
+        end_with_temporary_server(stopped)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, stop)
+    for each in ENDS:
+        signal.signal(each, stop)
     open_closed_streams()
     try:
         with exit_on_input_error():
@@ -69,7 +72,7 @@ def told_plainly() -> Generator[None]:
         silence(sys.stdout)
     except BaseException:
         if stopped:
-            sys.exit(STOPPED)
+            sys.exit(stopped)
         raise
 
 
@@ -90,13 +93,13 @@ def require_prefect_home() -> None:
         raise InputError(f"Prefect cannot write to {home}: set PREFECT_HOME to a folder that can be written")
 
 
-def end_with_temporary_server() -> None:
-    """End at once where the run has a server of its own, which Ctrl-C stops, too; Prefect would wait minutes for it."""
+def end_with_temporary_server(code: int) -> None:
+    """End at once where the run has a server of its own, and that server, too; Prefect would wait minutes for it."""
     if module := sys.modules.get("prefect.server.api.server"):
         server = module.SubprocessASGIServer()  # the only one of this process
         if server.server_process:
             server.stop()
-            os._exit(STOPPED)
+            os._exit(code)
 
 
 def silence(stream: TextIO) -> None:

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from stacks import processes_of
 from stores import new_workspace
 
 from flows.cli import app
@@ -309,7 +310,8 @@ def test_a_quick_command_loads_little(typed, spared, own_workspace):
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_the_middle_of_a_training_ends_in_one_line(own_workspace):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_or_sigterm_in_the_middle_of_a_training_ends_in_one_line_and_leaves_no_server(number, own_workspace):
     command = [*ML, "train", "--as-of", "2013-04-01", "--set", "tuning.n_trials=500"]
     environment = clean_environment(own_workspace)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -318,5 +320,10 @@ def test_ctrl_c_in_the_middle_of_a_training_ends_in_one_line(own_workspace):
         while "tuning: 4 of 500" not in said:
             said += (line := process.stdout.readline())
             assert line, said
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the temporary server has it, too
-        assert (process.stderr.read(), process.wait()) == ("stopped; what is on record stands\n", 130)
+        servers = processes_of(own_workspace, "prefect.server.api.server")
+        if number == signal.SIGINT:  # of a terminal the temporary server has it, too
+            os.killpg(process.pid, number)
+        else:
+            os.kill(process.pid, number)
+        assert (process.stderr.read(), process.wait()) == ("stopped; what is on record stands\n", 128 + number)
+    assert servers and not processes_of(own_workspace, "prefect.server.api.server")

@@ -37,7 +37,7 @@ def test_a_message_is_in_the_features_of_the_next_answers(flights, broker, snaps
             wait_until(lambda: endpoint.state()["data_version"] != before, consumer, tmp_path)
             print(f"from message to endpoint: {time.monotonic() - sent:.0f} s")
         finally:
-            consumer.kill()
+            consumer.terminate()
             consumer.wait()
 
 
