@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from tasks.core.errors import InputError, escape_controls, exit_on_input_error
 from tasks.core.workspace import CODE
 
-ENDS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and what systemd, timeout and a shutdown send
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, systemd or timeout, a terminal that was closed
 STOPPED = 128  # and the number of the signal: the exit code of a process that one of them ended
 
 
@@ -49,7 +49,7 @@ def open_closed_streams() -> None:
 
 @contextmanager
 def told_plainly() -> Generator[None]:
-    """Whatever ends a command early is one sentence on standard error, and Ctrl-C or SIGTERM a line."""
+    """Whatever ends a command early is one sentence on standard error, and a signal that ends it a line."""
     stopped = 0
 
     def stop(number: int, _: object) -> None:
@@ -57,13 +57,15 @@ def told_plainly() -> Generator[None]:
         stopped = STOPPED + number
         for each in ENDS:
             signal.signal(each, signal.SIG_IGN)
-        sys.stderr.write("stopped; what is on record stands\n")
-        silence(sys.stderr)
+        with suppress(OSError):  # the terminal may be gone
+            sys.stderr.write("stopped; what is on record stands\n")
+            silence(sys.stderr)
         end_with_temporary_server(stopped)
         raise KeyboardInterrupt
 
     for each in ENDS:
-        signal.signal(each, stop)
+        if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN:  # as nohup sets it
+            signal.signal(each, stop)
     open_closed_streams()
     try:
         with exit_on_input_error():

@@ -310,9 +310,10 @@ def test_a_quick_command_loads_little(typed, spared, own_workspace):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_or_sigterm_in_the_middle_of_a_training_ends_in_one_line_and_leaves_no_server(number, own_workspace):
-    command = [*ML, "train", "--as-of", "2013-04-01", "--set", "tuning.n_trials=500"]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_the_middle_of_a_training_ends_it_in_one_line_and_leaves_no_server(number, own_workspace):
+    heard = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); from flows.cli import main; main()"
+    command = [sys.executable, "-c", heard, "train", "--as-of", "2013-04-01", "--set", "tuning.n_trials=500"]
     environment = clean_environment(own_workspace)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True, **pipes) as process:
