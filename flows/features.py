@@ -55,7 +55,8 @@ def parse_condition(use_case: UseCase, text: str) -> pl.Expr:
     column, _, value = text.partition("=")
     kind = use_case.predicted.empty.schema.get(column)
     if kind is None:
-        raise InputError(f"{text!r}: give COLUMN=VALUE with a column of {use_case.rows}, such as {use_case.key[0]}=...")
+        where = f"a column of {use_case.rows}, such as {use_case.key[0]}=..."
+        raise InputError(f"{text!r}: give COLUMN=VALUE without spaces around the =, with {where}")
     try:
         if kind == pl.Boolean:
             return pl.col(column) == {"true": True, "false": False}[value.lower()]
@@ -76,7 +77,7 @@ def find_month(
             if context.rows.filter(*wanted).height:
                 return span, context
     raise InputError(
-        f"no valid row of {use_case.rows} that was asked for before {as_of:%Y-%m-%d %H:%M} meets these conditions"
+        f"no valid row of {use_case.rows} with a prediction time before {as_of:%Y-%m-%d %H:%M} meets these conditions"
     )
 
 

@@ -29,7 +29,10 @@ class Answers(BaseModel):
     outcomes: str | None = Field(
         None, description="the columns that are told only later, as the target is: no feature may see them"
     )
-    delay: str | None = Field(None, description="how long after the event the outcome is known, such as 6h or 1d")
+    delay: str | None = Field(
+        None,
+        description="the longest time until an outcome is known, such as 6h or 9d: a shorter one is a leak",
+    )
 
 
 def new(name: str, /, *, given: Annotated[Answers, Parameter(name="*")] = Answers()) -> None:  # noqa: B008  immutable

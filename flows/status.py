@@ -1,5 +1,6 @@
 """How each model is: ml status"""
 
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -85,7 +86,8 @@ def tell_model(found: Overview) -> None:
         say(f"  a rollback returns to version {found.predecessor}")
     if found.verdicts:
         newest = found.verdicts[-1]
-        say(f"  newest verdict: version {newest.version}, as of {newest.as_of}: {newest.decision}: {newest.why[:WHY]}")
+        why = shorten(newest.why, WHY, placeholder=" ...")
+        say(f"  newest verdict: version {newest.version}, as of {newest.as_of}: {newest.decision}: {why}")
     else:
         say(f"  nothing was trained: ml train --model {found.model}")
     for sentence in found.waiting:

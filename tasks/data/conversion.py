@@ -15,6 +15,7 @@ MOMENT = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?:(:\d\d\.\d{1,%d})0*|(:\d\d))? ?(Z
 ZONELESS = r"^\s*\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*$"
 SPAN = r"^(-?)P(?:(\d{1,7})D)?(?:T(?:(\d{1,7})H)?(?:(\d{1,7})M)?(?:(\d{1,7})(?:\.(\d{1,%d})0*)?S)?)?$"
 EXACT = 2.0**53  # up to which a fraction stands for one whole number
+SHOWN = 3  # undeclared columns in a message
 
 
 class Kind(NamedTuple):
@@ -57,7 +58,9 @@ def convert(raw: Raw, table: Table, name: str, time_zone: str | None = None) -> 
     made = {}
     for column, declared in table.schema.create_empty().schema.items():
         if column not in raw.rows.columns:
-            raise ColumnError(f"{name} lacks the column {column!r}, which project/contract.py declares: add it")
+            others = [repr(other) for other in raw.rows.columns if other not in table.columns][:SHOWN]
+            told = f"; it has {', '.join(others)}, which is not declared" if others else ""
+            raise ColumnError(f"{name} lacks the column {column!r}, which project/contract.py declares: add it{told}")
         present = raw.rows.schema[column]
         kind = Kind(present, declared, column in raw.texts, column in table.dates, time_zone)
         try:

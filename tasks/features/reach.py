@@ -13,7 +13,7 @@ from tasks.features.table import Table
 
 NONE, TICK = timedelta(0), timedelta(microseconds=1)
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2001, 1, 2, tzinfo=UTC)
-ASKED = "the prediction time"
+ASKED = "PREDICTION_TIME"
 MOST = 6  # columns of bounds, at most: all their combinations are tried
 
 
@@ -57,7 +57,7 @@ def find_history_delays(name: str, table: Table, predicted: bool, of_outcomes: b
     if table.known_within is not None:
         longest = parse_duration(table.known_within) * (1 if predicted or table.event_time is None else 2)
         return -longest, longest
-    what = "when its outcomes became known" if of_outcomes else "when a row became known"
+    what = "outcomes_known_at" if of_outcomes else "known_at"
     return find_delays(name, table, read_by, known, what)
 
 
@@ -71,8 +71,8 @@ def find_delays(name: str, table: Table, start: pl.Expr | None, end: pl.Expr, wh
         )
     except ValueError as error:
         raise ValueError(
-            f"{name}: how far {what} may lie from the event does not follow from the contract, {error}: give its "
-            "columns min and max" + ("" if what == ASKED else ', or declare known_within="30d" for instance')
+            f"{name}: the longest time between the event and {what} cannot be worked out, {error}: give its "
+            "columns min and max" + ("" if what == ASKED else ', or its Table known_within="30d" for instance')
         ) from None
     return delays.select(pl.min("least"), pl.max("longest")).row(0)
 
@@ -98,6 +98,6 @@ def make_extremes(table: Table, start: pl.Expr, end: pl.Expr) -> Iterator[pl.Dat
 def find_bounds(name: str, column: Any) -> list[Any]:
     """The smallest and the largest value of a column, and null where it may be."""
     low, high = getattr(column, "min", None), getattr(column, "max", None)
-    if low is None or high is None:
-        raise ValueError(f"since {name} has no min and max")
+    if lacking := [bound for bound, value in (("min", low), ("max", high)) if value is None]:
+        raise ValueError(f"since {name} has no {' and no '.join(lacking)}")
     return [low, high, *([None] if column.nullable else [])]

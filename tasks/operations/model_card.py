@@ -70,6 +70,8 @@ def limits(card: dict[str, Any], gate: dict[str, Any]) -> list[str]:
         f"- It was judged on {first[:10]} to {last[:10]} alone; monitoring tells whether that still holds.",
         f"- It knows data from {card['intervals']['fit'][0][:10]} to {card['intervals']['fit'][1][:10]}; seasons and "
         "values outside of it are extrapolation.",
+        "- Rows whose outcome was not known yet are left out: where slow outcomes differ from fast ones, the newest "
+        "days hold the fast ones alone.",
         "- The importance of a feature says how much the model uses it, not what causes the outcome.",
     ]
     if few:

@@ -8,13 +8,14 @@ from typing import NamedTuple, Self
 
 import polars as pl
 
+from tasks.core.calendar import spell_out_endless
 from tasks.core.errors import InputError, counted, first_line
 from tasks.core.use_case import load_tables
 from tasks.core.workspace import CODE, workspace
 from tasks.data.conversion import describe_zone
 from tasks.features.durations import parse_duration
 from tasks.features.table import POLARS_ERRORS, TIME, Table, to_plain
-from tasks.operations.model_guesses import guess_delay, guess_key
+from tasks.operations.model_guesses import guess_delay, guess_key, is_usable
 
 CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<value>.+)")
 Ask = Callable[..., str]  # the answer to a question of flows/new.py, which may be one of those offered
@@ -134,8 +135,8 @@ def plan_new(name: str, table: str, rows: pl.DataFrame, ask: Ask) -> Plan:
     """A model on a table that the contract lacks."""
     if repeated := rows.height - rows.n_unique():
         raise InputError(
-            f"data/{table}: {counted(repeated, 'row')} repeat another in every column, so no key tells them apart: "
-            "leave them out"
+            f"data/{table}: {counted(repeated, 'row repeats', 'rows repeat')} another in every column, so no key tells "
+            "them apart: leave the repeated ones out"
         )
     times = [column for column, kind in rows.schema.items() if kind in (pl.Date, pl.Datetime)]
     if not times:
@@ -171,7 +172,9 @@ def read_data(table: str) -> pl.DataFrame:
     file = workspace().data / f"{table}.parquet"
     files = [file] if file.is_file() else sorted((workspace().data / table).glob("*.parquet"))
     if not files:
-        raise InputError(f"there is no data/{table}.parquet and no data/{table}/, but {', '.join(find_tables())}")
+        raise InputError(
+            f"there is no data/{table}.parquet and no data/{table}/ with parquet files, but {', '.join(find_tables())}"
+        )
     if not table.isidentifier():
         raise InputError(f"data/{table}: a table needs a name of letters, digits and underscores: features name it")
     try:
@@ -199,8 +202,12 @@ def check_key(rows: pl.DataFrame, table: str, event: str, key: list[str]) -> Non
     if event not in key:
         raise InputError(f"the event's column {event} must be part of the key: --key {','.join([event, *key])}")
     if doubled := rows.height - rows.select(key).n_unique():
-        shared = f"{doubled:,} rows of data/{table} share their key with another"
-        raise InputError(f"{shared}: --key {','.join(key)} needs more columns")
+        first = spell_out_endless(rows.select(key).filter(pl.struct(key).is_duplicated()).head(1)).row(0, named=True)
+        example = ", ".join(f"{column}={value}" for column, value in first.items())
+        raise InputError(
+            f"{counted(doubled, 'row')} of data/{table} share their key with another, such as {example}: --key "
+            f"{','.join(key)} needs more columns, or the data a correction"
+        )
     if nulls := rows.select(key).null_count().sum_horizontal().item():
         raise InputError(f"data/{table}: {nulls:,} values of the key {','.join(key)} are null: leave these rows out")
 
@@ -218,16 +225,13 @@ def look_at(plan: Plan) -> tuple[pl.DataFrame, datetime]:
     else:
         event, label = plan.declared.event_time, plan.declared.outcomes_known_at
     every = plan.rows.select(event_time=event, label_time=label, target=pl.col(plan.target.column))
+    now = datetime.now(UTC)
+    every = every.filter(pl.col("event_time") <= now)
     rows = every.drop_nulls()
-    newest = [every["event_time"].max(), rows["label_time"].max()]
+    newest = [every["event_time"].max(), rows["label_time"].filter(rows["label_time"] <= now).max()]
     if rows.is_empty():
         raise InputError(f"data/{plan.table} holds no row with a value of {plan.target.column}: nothing to learn")
-    return rows, min(datetime.now(UTC), max(time for time in newest if isinstance(time, datetime)))
-
-
-def is_usable(kind: pl.DataType) -> bool:
-    """Whether a contract may declare a column of a type, and features be made of it."""
-    return kind in (pl.String, pl.Boolean, pl.Date, pl.Datetime) or kind.is_numeric()
+    return rows, max(time for time in newest if isinstance(time, datetime))
 
 
 def read_span(text: str) -> timedelta:

@@ -7,6 +7,7 @@ import dataframely as dy
 import polars as pl
 import pytest
 
+from tasks.core.errors import DataError
 from tasks.data.conversion import convert
 from tasks.data.formats import Raw
 from tasks.data.take_in import find_lost
@@ -122,6 +123,16 @@ def test_text_stands_for_a_value_or_its_row_is_bad(column, text, value):
 )
 def test_a_value_of_another_type_is_the_same_or_its_row_is_bad(column, values, value):
     assert bring(column, values, text=False) == value
+
+
+def test_a_column_that_was_renamed_is_told_with_its_new_name():
+    class Parcels(dy.Schema):
+        weight_kg = dy.Int64(primary_key=True)
+
+    rows = pl.DataFrame({"weight": [1], "a\nb": [2]})
+    told = r"parcels.csv lacks the column 'weight_kg', .*: add it; it has 'weight', 'a\\nb', which is not declared"
+    with pytest.raises(DataError, match=told):
+        convert(Raw(rows, frozenset()), Table(schema=Parcels), "parcels.csv", None)
 
 
 def test_a_time_without_a_zone_is_of_the_zone_that_is_set_and_none_in_the_hour_that_is_twice():

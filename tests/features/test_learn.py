@@ -244,7 +244,9 @@ def test_a_time_whose_distance_from_the_event_is_not_bounded_needs_a_declaration
     def features(rows, known):
         return {"price": known.orders.newest("price", within="2d")}
 
-    with pytest.raises(InputError, match="contract.py: orders: how far when its outcomes became known may lie from"):
+    with pytest.raises(
+        InputError, match="orders: the longest time between the event and outcomes_known_at cannot be worked out"
+    ):
         use(features, TABLES | {"orders": unbounded})
     bounded = replace(unbounded, known_within="9d")
     assert use(features, TABLES | {"orders": bounded}).reach.before == timedelta(days=11)

@@ -23,5 +23,7 @@ def test_with_conditions_the_newest_row_that_meets_them_is_explained(own_workspa
 
 
 def test_conditions_that_no_row_meets_are_one_sentence(own_workspace):
-    with pytest.raises(InputError, match="no valid row of flights that was asked for before .* meets these conditions"):
+    with pytest.raises(
+        InputError, match="no valid row of flights with a prediction time before .* meets these conditions"
+    ):
         features("carrier=QQ")

@@ -14,10 +14,11 @@ import pytest
 import yaml
 from copies import bash, copy_repository, environment_of
 
+from tasks.core.errors import InputError
 from tasks.core.use_case import declare
 from tasks.features.table import Table
-from tasks.operations.model_guesses import guess_delay
-from tasks.operations.model_plan import Plan, Target
+from tasks.operations.model_guesses import guess_delay, guess_key
+from tasks.operations.model_plan import Plan, Target, check_key, look_at
 from tasks.operations.model_texts import write_features, write_table, write_target
 
 NEW = [sys.executable, "-m", "flows.new"]
@@ -66,7 +67,10 @@ def type_in(folder: Path, *lines: str) -> tuple[int, str]:
 
 ODD = {
     "a name with capitals": (["Wet-Days"], "'Wet-Days' is no name of a model"),
-    "no table": (["a", "--table", "nothing"], "there is no data/nothing.parquet and no data/nothing/, but days, hours"),
+    "no table": (
+        ["a", "--table", "nothing"],
+        "there is no data/nothing.parquet and no data/nothing/ with parquet files, but days, hours",
+    ),
     "no target": (["a", *DAYS[:2]], "give --target, what is predicted: a column, or a condition"),
     "no such column": (["a", *DAYS, "rain"], "'rain': there is no column 'rain', there are"),
     "text without a value": (["a", *DAYS, "wet_tomorrow"], "wet_tomorrow is text: say which"),
@@ -185,7 +189,7 @@ def test_what_is_typed_and_does_not_suit_is_asked_for_again_and_all_else_is_kept
     code, said = type_in(folder, *typed)
     assert code == 0, said
     assert re.findall("error: .*?[:,]", said) == [
-        "error: there is no data/visit.parquet and no data/visit/,",
+        "error: there is no data/visit.parquet and no data/visit/ with parquet files,",
         "error: data/visits:",
         "error: 'price':",
         "error: '2 h' is no duration:",
@@ -214,3 +218,30 @@ def test_a_first_feature_is_no_key_that_differs_in_every_row():
     plan = Plan("buyers", "visits", rows, "at", ["at", "id"], ["paid"], "1d", Target("paid"), "0h")
     names = re.findall(r"\w+", write_features(plan))
     assert "paid_28d" in names and "id" not in names
+
+
+def test_of_outcomes_that_come_after_one_to_nine_days_the_longest_time_is_offered():
+    days = [date(2024, 1, 1) + timedelta(days=number) for number in range(90) for _ in range(9)]
+    rows = pl.DataFrame({"at": days}).with_columns(takes=pl.int_range(pl.len()) % 9 + 1)
+    told = pl.col("at") + pl.duration(days=pl.col("takes")) <= pl.col("at").max()
+    rows = rows.with_columns(hours=pl.when(told).then(pl.col("takes") * 24))
+    assert guess_delay(rows, "at", "hours") == "9d"
+    lost = pl.when(pl.int_range(pl.len()) % 10 > 0).then("hours")  # a tenth of the outcomes is never told
+    assert int(guess_delay(rows.with_columns(hours=lost), "at", "hours")[:-1]) in range(8, 20)
+
+
+def test_the_key_that_is_offered_leaves_the_fewest_rows_doubled():
+    rows = pl.DataFrame({"shop": ["a", "a", "b", "b"], "id": [1, 2, 3, 3], "paid": [1, 2, 3, 4]})
+    rows = rows.with_columns(at=pl.lit(date(2024, 1, 1)))
+    assert guess_key(rows, "at", ["paid"]) == ["at", "id"]
+    with pytest.raises(
+        InputError, match="share their key with another, such as at=2024-01-01, id=3: --key at,id needs"
+    ):
+        check_key(rows, "sales", "at", ["at", "id"])
+
+
+def test_a_row_of_the_future_does_not_move_the_clock_of_the_data():
+    rows = pl.DataFrame({"at": [datetime(2024, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)], "paid": [1, 2]})
+    plan = Plan("m", "sales", rows, "at", ["at"], ["paid"], "1d", Target.parse("paid", rows.schema), "0h")
+    looked, as_of = look_at(plan)
+    assert looked.height == 1 and as_of == datetime(2024, 1, 2, tzinfo=UTC)
