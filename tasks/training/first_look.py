@@ -14,6 +14,7 @@ from tasks.core.use_case import folder_of
 GATES, VALIDATIONS = (28, 42, 56, 91, 182, 365, 730), (14, 28, 56, 91, 182, 365)  # days
 ENOUGH, LEAST = 300, 60  # gate rows: below the first a longer gate is looked for, below the second none will do
 VALIDATION_ROWS, TRAIN_ROWS = 50, 100
+WEEK, ENOUGH_DUE = timedelta(days=7), 50  # how long, and for how many rows, outcomes are looked at that are due
 SPARE = 4  # days of a proposed gate beyond gate.min_days, since outcomes are late some day
 Settings = dict[str, Any]  # as in a params.yaml: sections with their settings
 Change = tuple[str, str, Any]  # section, setting and value
@@ -32,7 +33,22 @@ def describe_outcomes(frame: pl.DataFrame, rows: pl.DataFrame) -> str:
     return (
         f"{rows.height:,} of {frame.height:,} rows have an outcome ({rows.height / frame.height:.1%}); TARGET is "
         f"{describe_target(frame, rows['target'])}; by the contract it is known {middle} after the event in the "
-        f"median, {most} in 95%"
+        f"median, {most} in 95%{tell_missing(frame, rows)}"
+    )
+
+
+def tell_missing(frame: pl.DataFrame, rows: pl.DataFrame) -> str:
+    """That many rows lack an outcome which by the contract was known lately: then features may hold it too early."""
+    newest = rows["label_time"].max()
+    due = frame.filter(pl.col("label_time") <= newest).with_columns(missing=pl.col("target").is_null())
+    lately = pl.col("label_time") > pl.lit(newest) - WEEK
+    recent, before = due.filter(lately)["missing"], due.filter(~lately)["missing"]
+    now, usual = (float(part.mean() or 0) for part in (recent, before))  # ty: ignore[invalid-argument-type]
+    if len(recent) < ENOUGH_DUE or not len(before) or now <= 2 * usual + 0.05:
+        return ""
+    return (
+        f"; of those due in its last week {now:.0%} have none, of those before {usual:.0%}: outcomes are late, or "
+        "outcomes_known_at of project/contract.py is too early, which is a leak"
     )
 
 

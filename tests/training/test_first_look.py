@@ -1,5 +1,6 @@
 """Settings that suit the data: told at once, with values with which the next training goes through."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -8,7 +9,7 @@ import yaml
 
 from tasks.core.errors import InputError
 from tasks.core.params import Params
-from tasks.training.first_look import SPARE, require_suited, suit
+from tasks.training.first_look import SPARE, describe_outcomes, require_suited, suit
 from tasks.training.split import split_rows
 
 AS_OF = datetime(2024, 1, 1, tzinfo=UTC)
@@ -87,3 +88,13 @@ def test_what_would_only_wait_later_is_advice_and_stops_nothing(plain, capsys):
 def test_too_few_rows_for_any_settings_are_told_as_such(plain, step, span):
     with pytest.raises(InputError, match=r"labelled rows from .* are too few to train, validate and judge a model"):
         suit(make_rows(step, span, DAY), AS_OF, plain)
+
+
+@pytest.mark.parametrize(("slowest", "told"), [(9, True), (1, False)])
+def test_outcomes_that_the_contract_has_known_too_early_are_told(slowest, told):
+    frame = make_rows(timedelta(hours=1), timedelta(days=90), timedelta(days=1))
+    takes = pl.duration(days=pl.int_range(pl.len()) % slowest + 1)
+    frame = frame.with_columns(target=pl.when(pl.col("event_time") + takes <= AS_OF).then("target"))
+    sentence = describe_outcomes(frame, frame.drop_nulls("target"))
+    assert ("outcomes_known_at of project/contract.py is too early" in sentence) is told
+    assert bool(re.search(r"of those due in its last week [2-9]\d% have none, of those before 0%:", sentence)) is told
