@@ -31,7 +31,8 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 DRIFT = "train/train-on-drift"
 THROTTLE = 10  # seconds: within of the trigger
-WEEKEND = ("ingest/ingest-hourly", "predict/predict-daily", "monitor/monitor-daily", "tidy/tidy-hourly")
+# Tidy comes due as early as the others, as after a real weekend: behind all of theirs a busy machine is late with it.
+WEEKEND = ("tidy/tidy-hourly", "ingest/ingest-hourly", "predict/predict-daily", "monitor/monitor-daily")
 
 
 @pytest.fixture(scope="module")
