@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-SECONDS = 150  # a Prefect server on SQLite stands still now and then, for a minute or two
+from tasks.core.events import STALL
 
 
 def post_event(event: str, model: str, **payload: Any) -> None:
@@ -63,5 +63,5 @@ def headers_for(server: str) -> dict[str, str]:
 def send(address: str, body: bytes | None, headers: dict[str, str]) -> bytes:
     """What an address answers."""
     request = urllib.request.Request(address, data=body, headers=headers)  # noqa: S310  http or https, see above
-    with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=STALL) as answer:  # noqa: S310
         return answer.read()

@@ -1,6 +1,5 @@
 """Rows that break a rule of the contract are told apart from the valid ones: when a file lands, and when it is read."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
@@ -8,10 +7,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from tasks.core.calendar import spell_out_endless
 from tasks.core.errors import DataError, first_line
 from tasks.core.moments import POSSIBLE
 from tasks.core.params import Validation
-from tasks.core.tables import as_json
 from tasks.data.quarantine import quarantine_found
 from tasks.features.table import POLARS_ERRORS, TIMES, Table, Tables, to_plain
 
@@ -168,7 +167,7 @@ def describe(table: Table, name: str, read: int, quarantined: pl.DataFrame, vali
     worst = next(iter(counts))
     shown = [column for column in quarantined.columns if column in (*table.key, worst.split("|")[0])]
     first = quarantined.filter(pl.col("broken_rules").list.contains(worst)).head(1).select(shown)
-    example = json.loads(as_json(first).item())
+    example = spell_out_endless(first).row(0, named=True)
     values = ", ".join(f"{column}={shorten(example[column])}" for column in shown)
     rules = ", ".join(f"{rule} ({count} rows)" for rule, count in counts.items())
     return (

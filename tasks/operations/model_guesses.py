@@ -38,14 +38,16 @@ def guess_delay(rows: pl.DataFrame, event: str, target: str) -> str:
     days = pl.col(event).cast(pl.Date)
     past = rows.filter(days.is_between(POSSIBLE[0].date(), datetime.now(UTC).date()))
     past = past.select(age=(days.max() - days).dt.total_days(), missing=pl.col(target).is_null())
-    half = int(past["age"].max() or 0) // 2  # ty: ignore[invalid-argument-type]
-    usual = missing_share(past, half, None)
+    ages = past.group_by("age").agg(pl.len().alias("rows"), pl.sum("missing"))
+    half = int(ages["age"].max() or 0) // 2  # ty: ignore[invalid-argument-type]
+    usual = missing_share(ages.filter(pl.col("age") >= half))
     least = 2 if rows.schema[event] == pl.Date else 1
-    fits = (age for age in range(least, half) if missing_share(past, age, age + 2) <= usual + SPARE)
-    return f"{next(fits, least)}d"
+    for age in range(least, half):
+        if missing_share(ages.filter(pl.col("age").is_between(age, age + 2))) <= usual + SPARE:
+            return f"{age}d"
+    return f"{least}d"
 
 
-def missing_share(past: pl.DataFrame, first: int, last: int | None) -> float:
-    """The share of rows of these ages without an outcome; of no rows all."""
-    chosen = past.filter(pl.col("age").is_between(first, last) if last is not None else pl.col("age") >= first)
-    return float(chosen["missing"].mean()) if chosen.height else 1.0  # ty: ignore[invalid-argument-type]
+def missing_share(ages: pl.DataFrame) -> float:
+    """The share of the rows of some ages without an outcome; of no rows all."""
+    return int(ages["missing"].sum()) / int(ages["rows"].sum()) if ages.height else 1.0
