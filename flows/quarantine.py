@@ -1,5 +1,6 @@
 """What is in quarantine, and why: ml quarantine"""
 
+import json
 from typing import Annotated
 
 import polars as pl
@@ -7,12 +8,14 @@ from cyclopts import Parameter
 
 from tasks.core.errors import InputError, counted
 from tasks.core.provenance import is_reason
+from tasks.core.use_case import load_tables
 from tasks.data.ledger import read_current_ledger
-from tasks.data.quarantine import FILE, Chosen, dismiss, read_quarantine
+from tasks.data.quarantine import FILE, NOTHING_FITS, Chosen, dismiss, read_quarantine
+from tasks.data.rules import put_in_words
+from tasks.features.table import Table, Tables
 from tasks.operations.options import Json, UsageError
 from tasks.operations.terminal import say, say_json, say_table
 
-NOTHING_FITS = "nothing in quarantine fits: `ml quarantine` lists all"
 WIDTH = 120  # characters of a reason or an example
 
 
@@ -41,10 +44,12 @@ def quarantine(
     elif entries.is_empty():
         say(NOTHING_FITS if rule or file else "nothing is in quarantine")
     elif rule or file:
+        tables = load_tables()
         for entry in entries.iter_rows(named=True):
-            say(*describe(entry).split("\n"))
+            say(*describe(entry, tables).split("\n"))
     else:
-        say_table(list(map(sum_up, by_reason(entries))))
+        tables = load_tables()
+        say_table([sum_up(found, tables) for found in by_reason(entries)])
         say("`ml quarantine --file FILE` or `--rule RULE` shows all of it; `ml replay` checks again, after a mend")
 
 
@@ -75,24 +80,37 @@ def by_reason(entries: pl.DataFrame) -> list[dict]:
     return reasons.sort("whole", "count", descending=[False, True]).rows(named=True)
 
 
-def sum_up(found: dict) -> dict[str, str]:
+def sum_up(found: dict, tables: Tables) -> dict[str, str]:
     """A line for a reason."""
-    count = counted(found["count"], "file" if found["whole"] else "row")
-    since = f"{found['since']:%Y-%m-%d %H:%M}"
+    table = tables.get(found["table"])
     return {
         "table": found["table"],
-        "count": count,
-        "since": since,
-        "reason": cut(found["reason"]),
-        "example": cut(found["row"] or found["file"]),
+        "count": counted(found["count"], "file" if found["whole"] else "row"),
+        "since": f"{found['since']:%Y-%m-%d %H:%M}",
+        "reason": cut(found["reason"] if found["whole"] else explain(found["reason"], table)),
+        "example": cut(found["file"] if found["whole"] else worst_first(found, table)),
     }
 
 
-def describe(entry: dict) -> str:
+def describe(entry: dict, tables: Tables) -> str:
     """A paragraph for an entry."""
     if entry["position"] == FILE:
         return f"{entry['file']} was set aside: {entry['reason']}"
-    return f"{entry['file']}, row {entry['position']}: {entry['reason']}\n  {cut(entry['row'], 2_000)}"
+    table = tables.get(entry["table"])
+    why, row = explain(entry["reason"], table), cut(worst_first(entry, table), 2_000)
+    return f"{entry['file']}, row {entry['position']}: {why}\n  {row}"
+
+
+def explain(reason: str, table: Table | None) -> str:
+    return ", ".join(put_in_words(table, rule) for rule in reason.split(", "))
+
+
+def worst_first(entry: dict, table: Table | None) -> str:
+    """The row of an entry, as JSON: first the columns that its rules name, then its key."""
+    row = json.loads(entry["row"])
+    named = [rule.rpartition("|")[0] for rule in entry["reason"].split(", ")]
+    first = [column for column in (*named, *(table.key if table else [])) if column in row]
+    return json.dumps({column: row[column] for column in (*dict.fromkeys(first), *row)}, ensure_ascii=False)
 
 
 def cut(text: str, width: int = WIDTH) -> str:

@@ -12,6 +12,7 @@ from tasks.core.tables import Table, as_json, insert_new, literal, read_rows
 
 ENTRY = ["table", "digest", "position"]
 FILE = -1  # the position of an entry that is about a whole file
+NOTHING_FITS = "nothing in quarantine fits: `ml quarantine` lists all"
 FOUND = "data/"  # the file of rows that were found there, as after `dvc add data`
 QUARANTINE = Table(
     "quarantine",

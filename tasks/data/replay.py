@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from prefect import task
 
-from tasks.core.errors import DataError
+from tasks.core.errors import DataError, InputError
 from tasks.core.params import Params
 from tasks.data.conversion import convert
 from tasks.data.deliveries import NOTHING, Delivery, Opened, Trouble, depths, digest_of, open_file, read_file
@@ -17,7 +17,7 @@ from tasks.data.folders import Found
 from tasks.data.formats import Raw
 from tasks.data.ledger import SCHEMA, read_ledger
 from tasks.data.places import Places
-from tasks.data.quarantine import ENTRY, FILE, FOUND, Chosen, read_quarantine
+from tasks.data.quarantine import ENTRY, FILE, FOUND, NOTHING_FITS, Chosen, read_quarantine
 from tasks.data.snapshot import Snapshot
 from tasks.data.sources.declared import open_places
 from tasks.data.take_in import Intake, Landing, find_lost
@@ -34,8 +34,13 @@ def replay(snapshot: Snapshot, tables: Tables, chosen: Chosen, params: Params) -
         tables: As the contract declares them.
         chosen: Which entries are looked at.
         params: The settings; `ingest`, `data` and `validation` count here.
+
+    Raises:
+        InputError: Something was chosen, and nothing fits.
     """
     entries = read_quarantine(read_ledger(snapshot.files), chosen, with_neighbours=True)
+    if chosen != Chosen() and entries.is_empty():
+        raise InputError(NOTHING_FITS)
     intake = Intake(snapshot, tables, params)
     known = entries.filter(pl.col("table").is_in(list(tables)))
     order = depths(tables)

@@ -7,6 +7,7 @@ from landings import set_back, take_in_all
 from odd_files import make_rows, to_bytes
 
 from project.contract import Flights
+from tasks.core.errors import InputError
 from tasks.core.params import Params
 from tasks.core.tables import read_rows
 from tasks.core.use_case import check_tables, load_tables
@@ -88,6 +89,9 @@ def test_only_the_rows_of_a_rule_or_of_a_file_are_looked_at(own_workspace, mende
         replay_all(mended, Chosen(rule="distance|max", file="flights/b.parquet")).changes[0].file == "flights/b.parquet"
     )
     assert set(quarantined()["file"]) == {"flights/a.parquet"}
+    for chosen in (Chosen(rule="origin|regex"), Chosen(file="flights/b.parquet")):
+        with pytest.raises(InputError, match="nothing in quarantine fits: `ml quarantine` lists all"):
+            replay_all(mended, chosen)
 
 
 def test_dismissed_entries_are_neither_listed_nor_looked_at_and_stay_in_the_table(own_workspace, mended):

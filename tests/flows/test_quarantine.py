@@ -35,6 +35,23 @@ def test_nothing_is_dismissed_without_a_choice_and_a_reason(chosen, reason, sent
     assert capsys.readouterr().out.count("1 row ") == 2
 
 
+def test_the_list_says_what_is_wrong_and_shows_it_first(capsys):
+    rows = pl.DataFrame({"tailnum": ["N3"], "seats": [2], "speed": [70], "year": [1066]})
+    quarantine_found("planes", rows.with_columns(broken_rules=pl.Series([["year|min", "its_own_rule"]])))
+    quarantine()
+    listed = capsys.readouterr().out
+    assert 'year|min (is less than 1900), its_own_rule  {"year": 1066, "tailnum": "N3", "seats": 2' in listed
+    quarantine(rule="its_own_rule")
+    assert "row 0: year|min (is less than 1900), its_own_rule\n" in capsys.readouterr().out
+
+
+def test_a_row_of_a_table_that_is_gone_is_still_listed(capsys):
+    quarantine_found("ships", pl.DataFrame({"tons": [1]}).with_columns(broken_rules=pl.Series([["tons|min"]])))
+    quarantine()
+    listed = capsys.readouterr().out
+    assert "tons|min (is less than its bound)" in listed and '{"tons": 1}' in listed
+
+
 def test_what_was_dismissed_is_no_longer_listed(capsys):
     quarantine(rule="year|min", dismiss_as="a glider")
     assert capsys.readouterr().out.startswith("1 entry dismissed")
