@@ -74,12 +74,13 @@ class WindowCheck(BaseModel):
 
     def __str__(self) -> str:
         """The outcome in one line."""
+        window = f"window {self.window} ({LENGTH.days} days before)"
         if self.rejected:
-            return f"window {self.window} rejected: {self.rejected}"
+            return f"{window} rejected: {self.rejected}"
         names = f": {', '.join(self.drifted)}" if self.drifted else ""
         names += f" ({self.alarm_from} make an alarm)" if self.drifted and self.alarm_from and not self.alarm else ""
         drifted = counted(len(self.drifted), "column")
-        line = f"window {self.window}, version {self.version}: {drifted} drifted{names}"
+        line = f"{window}, version {self.version}: {drifted} drifted{names}"
         if self.quality:
             measured = ", ".join(f"{name} {self.quality.metrics[name]:.4f}" for name in list(self.quality.metrics)[-3:])
             line += f"; {self.quality.rows:,} labelled predictions, {measured}"
