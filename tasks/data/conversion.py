@@ -149,8 +149,8 @@ def describe_zone(has_one: bool) -> str:
     if has_one:
         return "has a time zone, but project/contract.py declares a time without one"
     return (
-        'is a time without a zone: write it with one, by .dt.replace_time_zone("UTC") or the zone that it was noted '
-        "in; for files that land, ingest.time_zone may name it"
+        "is a time without a zone: write it with one, such as 2024-06-01T12:00:00Z (in polars "
+        '.dt.replace_time_zone("UTC")); for files that land, ingest.time_zone may name the one it was noted in'
     )
 
 

@@ -72,7 +72,8 @@ def limits(card: dict[str, Any], gate: dict[str, Any]) -> list[str]:
         "values outside of it are extrapolation.",
         "- Rows whose outcome was not known yet are left out: where slow outcomes differ from fast ones, the newest "
         "days hold the fast ones alone.",
-        "- The importance of a feature says how much the model uses it, not what causes the outcome.",
+        "- The importance of a feature is by how much the mean log loss, or squared error, rises when it is shuffled: "
+        "how much the model uses it, not what causes the outcome.",
     ]
     if few:
         lines += [f"- Not judged, too few rows: {inert(', '.join(few[:SHOWN]), 500)}."]

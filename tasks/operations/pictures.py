@@ -70,7 +70,7 @@ def draw_importance(rises: dict[str, float]) -> str:
     figure, axes = start_figure(0.8 + 0.2 * len(rises))
     names = [name.replace("$", r"\$") for name in reversed(rises)]
     axes.barh(names, list(reversed(rises.values())), color="tab:blue")
-    axes.set(title="Rise of the loss when the feature is shuffled")
+    axes.set(title="Rise of the mean loss when the feature is shuffled")
     return as_uri(figure)
 
 
