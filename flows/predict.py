@@ -31,7 +31,7 @@ def predict(
     """Score every row since a moment that was not scored before, with the champion of as_of.
 
     Args:
-        as_of: The logical time in UTC; left out, the clock of params.yaml tells.
+        as_of: The logical time in UTC; left out, the clock of params.yaml tells, and the last champion scores.
         since: The first event time of interest; left out, predict.backlog before as_of.
         data_rev: A git revision or tag, or a data version; the current data.dvc if left out.
         model: Its name; left out, that of params.yaml, or the only one of project/.
@@ -43,10 +43,11 @@ def predict(
     params = params.current(model)
     use_case = load_use_case(params.model)
     snapshot = pull_snapshot(data_rev, params.data)
-    as_of = resolve_as_of(as_of, snapshot, use_case, params.clock)
+    live, as_of = as_of is None, resolve_as_of(as_of, snapshot, use_case, params.clock)
     since = resolve_as_of(since, snapshot, use_case, params.clock) if since else as_of - params.predict.backlog
     log = read_log(params.model)
-    champion, before = require_champion(log, as_of), load_predecessor(log, as_of)
+    moment = None if live else as_of
+    champion, before = require_champion(log, moment), load_predecessor(log, moment)
     frame, _ = build_feature_frame(snapshot, use_case, as_of, since, params.validation)
     rows = frame.filter(pl.col("event_time") >= since)
     answered = task(take_in_answers)(use_case, params.serve.log_inputs)
@@ -73,8 +74,8 @@ def predict_file(source: str, target: str, as_of: datetime | None, data_rev: str
     """
     use_case = load_use_case(params.model)
     snapshot = pull_snapshot.fn(data_rev, params.data)
-    as_of = resolve_as_of(as_of, snapshot, use_case, params.clock)
-    champion = require_champion.fn(read_log(params.model), as_of)
+    live, as_of = as_of is None, resolve_as_of(as_of, snapshot, use_case, params.clock)
+    champion = require_champion.fn(read_log(params.model), None if live else as_of)
     rows = score_file(source, target, Bulk(use_case, snapshot, champion, as_of, params))
     print(f"{counted(rows, 'row')} scored by version {champion.version}: {target}")
 

@@ -17,7 +17,7 @@ from tasks.core.workspace import CODE
 from tasks.features.build import Features, Function
 from tasks.features.index import Index, Values
 from tasks.features.learn import check_alone, learn_terms
-from tasks.features.reach import Reach, measure_reach
+from tasks.features.reach import Reach, measure_reach, refuse_known_later
 from tasks.features.table import POLARS_ERRORS, Table, as_utc, check_references, check_table, in_utc, looks_across
 
 META = ["key", "event_time", "label_time", "target", "watched"]  # all other columns of a feature frame are features
@@ -158,6 +158,7 @@ def declare(
     with blame(f"{folder}/target.py"):
         check_target(tables, rows, target, prediction_time)
         prediction_time = as_utc("PREDICTION_TIME", tables[rows], "it", prediction_time)
+        refuse_known_later(rows, tables[rows], prediction_time)
     if tables[rows].known_at is None:
         tables = tables | {rows: replace(tables[rows], known_at=prediction_time)}
     with blame(f"{folder}/features.py"):

@@ -37,7 +37,9 @@ def mean_gain(gain: np.ndarray, days: np.ndarray, confidence: float) -> Interval
 def day_block_interval(difference: float, influence: np.ndarray, days: np.ndarray, confidence: float) -> Interval:
     """The t interval of a mean over days: rows of one day go together, days hardly do.
 
-    Linearisation with days as clusters (Cameron and Miller, 2015, J. Human Resources 50(2)), k - 1 degrees of freedom.
+    The jackknife that leaves out one day at a time (MacKinnon, Nielsen and Webb, 2023, J. Econometrics 232(2)), so that
+    a day of most rows does not hide its own error; Kish's effective number of days (1965) less one are the degrees of
+    freedom. Of days of equally many rows it is the t interval of their means.
 
     Args:
         difference: The estimate.
@@ -47,7 +49,9 @@ def day_block_interval(difference: float, influence: np.ndarray, days: np.ndarra
     """
     from scipy.special import stdtrit  # takes a third of a second to import
 
-    sums = np.bincount(np.unique(days, return_inverse=True)[1], influence)
-    k = len(sums)
-    half = stdtrit(k - 1, confidence) * np.sqrt((sums @ sums) * k / (k - 1)) if k > 1 else np.inf
+    _, day, rows = np.unique(days, return_inverse=True, return_counts=True)
+    share, k, half = rows / len(days), len(rows), np.inf
+    if k > 1:
+        without = np.bincount(day, influence) / (1 - share)  # how far the estimate moves without each day
+        half = stdtrit(1 / (share @ share) - 1, confidence) * np.sqrt((without @ without) * (k - 1) / k)
     return Interval(float(difference - half), float(difference), float(difference + half))

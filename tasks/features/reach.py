@@ -48,6 +48,25 @@ def measure_reach(tables: Mapping[str, Table], rows: str, prediction_time: pl.Ex
     return Reach(before, after, max(NONE, -earliest))
 
 
+def refuse_known_later(name: str, table: Table, prediction_time: pl.Expr) -> None:
+    """Refuse a table of which each row becomes known after its prediction is asked for, where the contract tells.
+
+    Raises:
+        ValueError: Its own columns would be features that are not there yet.
+    """
+    if table.known_at is None:
+        return
+    try:
+        least, _ = find_delays(name, table, prediction_time, table.known_at, "known_at")
+    except ValueError:
+        return  # some may, and some may not
+    if least > NONE:
+        raise ValueError(
+            f"PREDICTION_TIME lies at least {least} before known_at of {name}: ask later, or move the columns that are "
+            "told later to a table of their own"
+        )
+
+
 def find_history_delays(name: str, table: Table, predicted: bool, of_outcomes: bool) -> tuple[timedelta, timedelta]:
     """How much later than the time by which a row is read it, or its outcomes, may become known."""
     read_by = table.event_time if predicted else table.row_known_at

@@ -14,19 +14,20 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tasks.core.errors import InputError
 from tasks.data.feature_frame import watched_columns
-from tasks.monitoring.window import Finding
+from tasks.monitoring.window import LENGTH, Finding
 from tasks.training.split import Sets
 
 BINS = 10
 FLOOR = 1e-4  # of a share, so that an empty bin counts much but not without end
 LEAST = 0.1  # no threshold is lower: below it a PSI is held to be small (Siddiqi, 2006)
 DAYS_PER_WEEK, DAY_SECONDS = 7, 86_400
+FEWEST, BLOCKS = 100, 3  # rows of a usual week; blocks of 28 days, without which a week has to do
 CATEGORIES = 100  # the most frequent; the rest, and whatever is new, share a bin
 SAMPLE_ROWS = 20_000  # of the reference that a report shows
 
 
 class NumericBins(BaseModel):
-    """The nulls and what is not finite, then the values up to each edge and those above."""
+    """The nulls and what is not finite, then the values up to each edge and those above it."""
 
     edges: list[float]
 
@@ -118,23 +119,32 @@ def fit_references(frame: pl.DataFrame, times: pl.Series, end: datetime) -> dict
         frame: String and numeric columns.
         times: The event time of each row.
         end: When the rows end. A week that was not over by then, or by the last event, is in no threshold; nor is one
-            with less than half the rows of a usual week, such as an outage.
+            with less than half the rows of a usual week, such as an outage. Of few rows 28 days stand for a week.
     """
     days = times.dt.epoch("d").to_numpy()
-    weeks = (days - days.min()) // DAYS_PER_WEEK
+    length = block_length(days)
+    blocks = (days - days.min()) // length
     last = min(int(end.timestamp()) // DAY_SECONDS, int(days.max()) + 1)
-    whole = (last - int(days.min())) // DAYS_PER_WEEK
-    sizes = np.bincount(weeks)[:whole]
-    usual = [week for week in range(len(sizes)) if sizes[week] >= np.median(sizes) / 2]
+    whole = (last - int(days.min())) // length
+    sizes = np.bincount(blocks)[:whole]
+    least = np.median(sizes[sizes > 0]) / 2 if sizes.any() else 1
+    usual = [block for block in range(len(sizes)) if sizes[block] >= least]
     references = {}
     for name in frame.columns:
         bins = make_bins(frame[name])
         at, width = bins.assign(frame[name]), bins.count
-        counts = np.bincount(weeks * width + at, minlength=(weeks.max() + 1) * width).reshape(-1, width)
+        counts = np.bincount(blocks * width + at, minlength=(blocks.max() + 1) * width).reshape(-1, width)
         total = counts.sum(axis=0)
-        scores = [psi(to_shares(total - week), to_shares(week)) for week in counts[usual] if is_part(week, total)]
+        scores = [psi(to_shares(total - block), to_shares(block)) for block in counts[usual] if is_part(block, total)]
         references[name] = Reference(bins=bins, shares=to_shares(total).tolist(), threshold=max([LEAST, *scores]))
     return references
+
+
+def block_length(days: np.ndarray) -> int:
+    """Days of the blocks that are scored: a week; where that holds too few rows for a score, as many as a window."""
+    span = int(days.max() - days.min()) + 1
+    too_few = len(days) * DAYS_PER_WEEK < FEWEST * span
+    return LENGTH.days if too_few and span >= BLOCKS * LENGTH.days else DAYS_PER_WEEK
 
 
 def find_drift(frame: pl.DataFrame, references: dict[str, Reference]) -> list[Finding]:
@@ -157,19 +167,20 @@ def find_drift(frame: pl.DataFrame, references: dict[str, Reference]) -> list[Fi
 
 
 def make_bins(column: pl.Series) -> NumericBins | CategoryBins:
-    """Deciles of a number, or the categories."""
+    """Deciles of a number, of which a value that is several of them has a bin of its own; or the categories."""
     if column.dtype == pl.String:
         counts = column.drop_nulls().alias("value").value_counts().sort("count", "value", descending=[True, False])
         return CategoryBins(categories=sorted(counts["value"].head(CATEGORIES)))
     values = column.drop_nulls().cast(pl.Float64)
     values = values.filter(values.is_finite())
-    edges = {float(values.quantile(step / BINS, "lower") or 0) for step in range(1, BINS)} if len(values) else set()
-    return NumericBins(edges=sorted(edges))
+    deciles = [float(values.quantile(step / BINS, "lower") or 0) for step in range(1, BINS)] if len(values) else []
+    below = {float(np.nextafter(decile, -np.inf)) for decile in deciles if deciles.count(decile) > 1}
+    return NumericBins(edges=sorted({*deciles, *below}))
 
 
-def is_part(week: np.ndarray, total: np.ndarray) -> bool:
-    """Whether a week holds some of all rows, and not all."""
-    return 0 < week.sum() < total.sum()
+def is_part(block: np.ndarray, total: np.ndarray) -> bool:
+    """Whether a block holds some of all rows, and not all."""
+    return 0 < block.sum() < total.sum()
 
 
 def to_shares(counts: np.ndarray) -> np.ndarray:

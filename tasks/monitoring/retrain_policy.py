@@ -45,13 +45,20 @@ def decide(request: Request, log: Log, rows: pl.DataFrame, retrain: Retrain) -> 
     past = read_past(log, request.as_of)
     since = max(past.trainings, default=None)
     new_rows = rows.filter(pl.col("label_time") >= since).height if since else rows.height
-    reason = refusal_reason(request, past, new_rows, retrain)
+    reason = moved_since(request, log) or refusal_reason(request, past, new_rows, retrain)
     if reason:
         asked = {"cause": request.cause, "window": request.window or "", "event": request.event}
         refuse(
             log.model, Refused.model_validate({"work": "training", "as_of": request.as_of, "reason": reason, **asked})
         )
     return reason
+
+
+def moved_since(request: Request, log: Log) -> str | None:
+    """Why a challenger could not be promoted: the champion moved since, as by the rollback of the same check."""
+    if request.cause == "hand" or not log.moves or log.moves[-1].as_of <= request.as_of:
+        return None
+    return f"the champion moved after {request.as_of:%Y-%m-%d %H:%M}: the next scheduled training answers, from there"
 
 
 def read_past(log: Log, as_of: datetime) -> Past:

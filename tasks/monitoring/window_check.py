@@ -80,10 +80,10 @@ def measure_quality(
     gain = None
     alike = predecessor and predecessor.bundle.card.get("target", kind) == kind
     if predecessor and alike and not predecessor.bundle.scorer.missing(labelled.columns):
-        features = labelled.drop("score")
-        before = losses(target, predecessor.bundle.scorer.score(features))
+        features = labelled.drop("score")  # of both as they are known now: late data would weigh on the champion alone
+        before, now = (losses(target, each.bundle.scorer.score(features)) for each in (predecessor, champion))
         days = labelled["event_time"].dt.epoch("d").to_numpy()
-        gain = mean_gain(before - losses(target, score), days, monitor.confidence)
+        gain = mean_gain(before - now, days, monitor.confidence)
         gain = gain if np.isfinite(gain).all() else None  # of a single day there is no interval
     metrics = compute_metrics(np.asarray(target), score, threshold)
     return Quality(rows=labelled.height, metrics=metrics, predecessor=predecessor and predecessor.version, gain=gain)

@@ -49,8 +49,8 @@ def load_champion(log: Log, as_of: datetime) -> Champion | None:
 
 
 @task
-def require_champion(log: Log, as_of: datetime) -> Champion:
-    """The champion at as_of.
+def require_champion(log: Log, as_of: datetime | None) -> Champion:
+    """The champion at as_of; None is the last.
 
     Raises:
         InputError: There was none.
@@ -58,13 +58,14 @@ def require_champion(log: Log, as_of: datetime) -> Champion:
     champion = open_champion(log, as_of)
     if champion is None:
         first = f"run `ml train --model {log.model}` first"
-        raise InputError(f"{log.model} has no champion as of {as_of:%Y-%m-%d %H:%M}: {first}")
+        when = f" as of {as_of:%Y-%m-%d %H:%M}" if as_of else ""
+        raise InputError(f"{log.model} has no champion{when}: {first}")
     return champion
 
 
 @task
-def load_predecessor(log: Log, as_of: datetime) -> Champion | None:
-    """The version that a rollback at as_of would return to; without its files the champion is judged alone."""
+def load_predecessor(log: Log, as_of: datetime | None) -> Champion | None:
+    """The version that a rollback at as_of (None: now) would return to; without its files the champion is alone."""
     try:
         return open_version(log, log.predecessor(as_of))
     except InputError as hindrance:
@@ -72,8 +73,8 @@ def load_predecessor(log: Log, as_of: datetime) -> Champion | None:
         return None
 
 
-def open_champion(log: Log, as_of: datetime) -> Champion | None:
-    """The champion at as_of with its files; None before the first promotion."""
+def open_champion(log: Log, as_of: datetime | None) -> Champion | None:
+    """The champion at as_of with its files, None is the last; none before the first promotion."""
     try:
         return open_version(log, log.champion(as_of))
     except InputError as damage:

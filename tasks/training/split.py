@@ -56,18 +56,19 @@ def first_event(as_of: datetime, split: Split) -> datetime | None:
 
 
 def split_rows(frame: pl.DataFrame, as_of: datetime, split: Split) -> Sets:
-    """Cut a feature frame at the gate and before it; a row belongs to a set only if it was known when that set ended.
+    """Cut a feature frame at the gate and before it; a row belongs to a set if it was over and known when that ended.
 
     Raises:
         InputError: A set would be empty.
     """
     gate_start = as_of - split.gate
     validation_start = gate_start - split.validation
-    fit = frame.filter(pl.col("label_time") < gate_start)
+    ends = pl.max_horizontal("event_time", "label_time")  # an outcome may be known before its event
+    fit = frame.filter(ends < gate_start)
     if since := first_event(as_of, split):
         fit = fit.filter(pl.col("event_time") >= since)
     sets = Sets(
-        train=fit.filter(pl.col("label_time") < validation_start),
+        train=fit.filter(ends < validation_start),
         validation=fit.filter(pl.col("event_time") >= validation_start),
         fit=fit,
         gate=frame.filter(pl.col("event_time") >= gate_start),

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -191,8 +192,20 @@ def test_how_far_tables_are_read_follows_from_windows_and_contract():
     assert use(features).reach == Reach(before=5 * day, after=0 * day, lead=0 * day)  # two days, and three to come back
     late, early = pl.col("at") + pl.duration(hours=6), pl.col("at") - pl.duration(hours=6)
     assert use(features, prediction_time=late).reach == Reach(before=5 * day - 6 * hour, after=6 * hour, lead=0 * day)
-    assert use(features, prediction_time=early).reach == Reach(before=5 * day + 6 * hour, after=0 * day, lead=6 * hour)
+    ahead = TABLES | {"orders": replace(TABLES["orders"], known_at=early)}
+    assert use(features, ahead, prediction_time=early).reach == Reach(
+        before=5 * day + 6 * hour, after=0 * day, lead=6 * hour
+    )
     assert use(lambda rows, known: {"shop": rows["shop"]}).reach.before == timedelta(0)
+
+
+def test_a_prediction_asked_for_before_the_row_itself_is_known_is_refused():
+    """Its own columns would be features that are not there yet."""
+    hour_before = pl.col("at") - pl.duration(hours=1)
+    with pytest.raises(InputError, match="PREDICTION_TIME lies at least 1:00:00 before known_at of orders: ask later"):
+        use(lambda rows, known: {"shop": rows["shop"]}, prediction_time=hour_before)
+    some = replace(TABLES["orders"], known_at=pl.col("at") + pl.duration(hours=pl.col("shop")))  # without bounds
+    assert use(lambda rows, known: {"shop": rows["shop"]}, TABLES | {"orders": some}).reach.lead == timedelta(0)
 
 
 def test_a_prediction_asked_for_at_midnight_is_a_day_before_its_event_at_most():
@@ -203,8 +216,6 @@ def test_a_prediction_asked_for_at_midnight_is_a_day_before_its_event_at_most():
 
 
 def test_outcomes_of_another_table_are_read_as_long_as_they_may_take():
-    from dataclasses import replace
-
     told = pl.col("at") + pl.duration(days=30)
     visits = replace(TABLES["visits"], outcomes=["spent"], outcomes_known_at=told)
     tables = TABLES | {"visits": visits}
@@ -236,8 +247,6 @@ def test_history_that_is_asked_for_with_some_rows_only_is_refused_where_none_was
 
 
 def test_a_time_whose_distance_from_the_event_is_not_bounded_needs_a_declaration():
-    from dataclasses import replace
-
     orders = replace(TABLES["orders"], outcomes_known_at=pl.lit(START))
     unbounded = replace(orders, outcomes_known_at=pl.col("at") + pl.duration(hours=pl.col("id")))
 
@@ -253,8 +262,6 @@ def test_a_time_whose_distance_from_the_event_is_not_bounded_needs_a_declaration
 
 
 def test_what_became_known_later_than_declared_is_no_history():
-    from dataclasses import replace
-
     tables = make_tables(np.random.default_rng(5), 40, 0)
     orders = replace(TABLES["orders"], outcomes_known_at=pl.col("at") + pl.duration(hours=pl.col("id")))
     for within, counted in (("9d", 40), ("10h", 11)):

@@ -8,7 +8,7 @@ import pytest
 from tasks.monitoring.retrain_policy import decide, make_request
 from tasks.registry import decision_log
 from tasks.registry.decision_log import read_log, resource_of
-from tasks.registry.entries import Checked, Judged, Refused
+from tasks.registry.entries import Checked, Judged, Move, Refused
 from tasks.training.challenger import Request
 
 MODEL, JUNE = "late-arrivals", datetime(2013, 6, 1, tzinfo=UTC)
@@ -88,6 +88,17 @@ def test_a_row_that_became_known_at_the_very_moment_of_the_last_training_is_new(
     moments = [trained - timedelta(seconds=1), trained, JUNE - timedelta(seconds=1)]
     frame = pl.DataFrame({"label_time": moments}, schema={"label_time": pl.Datetime("us", "UTC")})
     assert ask(Request(JUNE, "schedule"), frame, params).startswith("only 2 rows were labelled")
+
+
+@pytest.mark.parametrize(("cause", "answer"), [("drift", "the champion moved after 2013-06-01"), ("hand", "None")])
+def test_drift_whose_check_also_began_a_rollback_waits_for_the_next_training(store, rows, params, cause, answer):
+    """Judged against the version that was left, a challenger could not move, and the drift would count as answered."""
+    check(JUNE)
+    train(JUNE - timedelta(days=60))
+    move = {"version": "1", "replaces": None, "reason": "of a test", "kind": "promotion"}
+    decision_log.record(MODEL, Move(as_of=JUNE + timedelta(minutes=1), **move))
+    assert str(ask(Request(JUNE, cause, "2013-06-01"), rows, params)).startswith(answer)
+    assert ask(Request(JUNE + timedelta(days=30), "schedule"), rows, params) is None
 
 
 def test_what_happens_after_as_of_does_not_count(store, rows, params):

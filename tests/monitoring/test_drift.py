@@ -77,6 +77,31 @@ def test_columns_that_are_constant_or_empty_are_watched_too():
     assert [f.column for f in find_drift(columns.with_columns(one=2.0), references) if f.drifted] == ["one"]
 
 
+@pytest.mark.parametrize("usual", [1.0, 0.0, 9.99])
+def test_a_value_that_most_rows_have_is_told_from_those_below_and_those_above(usual):
+    mostly = pl.DataFrame({"flag": np.where(RANDOM.random(ROWS) < 0.95, usual, usual - 1)})
+    references = REFERENCES.validate_json(dump_references(fit_references(mostly, TIMES, END)))
+    assert not find_drift(mostly, references)[0].drifted
+    for broken in (usual - 1, usual + 1):
+        assert find_drift(mostly.with_columns(flag=pl.lit(broken)), references)[0].drifted
+
+
+def test_a_row_of_years_before_moves_no_threshold():
+    rows, stray = frame().select("steady"), pl.DataFrame({"steady": [50.0]})
+    times = pl.concat([pl.Series([START - 730 * DAY]), TIMES])
+    assert thresholds(pl.concat([stray, rows]), times, END)["steady"] == 0.1
+
+
+@pytest.mark.parametrize("a_day", [1, 3])
+def test_of_few_rows_a_day_a_shift_is_still_seen(a_day):
+    times, random = pl.Series([START + DAY * (row // a_day) for row in range(730 * a_day)]), np.random.default_rng(2)
+    columns = pl.DataFrame({str(number): random.normal(size=len(times)) for number in range(10)})
+    references = fit_references(columns, times, START + 730 * DAY)
+    window = pl.DataFrame({name: random.normal(size=28 * a_day) for name in columns.columns})
+    as_before, shifted = (find_drift(rows, references) for rows in (window, window.select(pl.all() + 1.5)))
+    assert sum(finding.drifted for finding in as_before) <= 2 and sum(finding.drifted for finding in shifted) >= 9
+
+
 def thresholds(rows: pl.DataFrame, times: pl.Series, end: datetime) -> dict[str, float]:
     return {name: reference.threshold for name, reference in fit_references(rows, times, end).items()}
 

@@ -9,6 +9,7 @@ import pytest
 from tasks.core.errors import InputError
 from tasks.core.use_case import META
 from tasks.data.feature_frame import watched_columns
+from tasks.evaluation.metrics import losses
 from tasks.inference.bundle import digest_keys, load_bundle, write_bundle
 from tasks.inference.prediction_log import key_text, read_predictions, score_rows
 from tasks.inference.scorer import Scorer
@@ -115,6 +116,17 @@ def test_the_better_version_is_not_degraded(may, versions, params, store):
     score(may, good)
     found = check(may, params, good, predecessor=bad)
     assert not found.quality.degraded and found.quality.gain.low > 0
+
+
+def test_data_that_was_late_when_the_champion_scored_speaks_for_no_other_version(may, versions, params, store):
+    """The predecessor would have had to do without it, too."""
+    good, _ = versions
+    names = may.select(pl.selectors.numeric()).drop(META, strict=False).columns
+    late = may.with_columns(pl.when(pl.int_range(pl.len()) % 2 == 0).then(name).alias(name) for name in names)
+    score(late, good)
+    found = check(may, params, good, predecessor=good)
+    assert found.quality.gain == (0, 0, 0) and not found.quality.degraded
+    assert found.quality.metrics["log_loss"] > losses(may["target"].to_numpy(), good.bundle.scorer.score(may)).mean()
 
 
 def test_of_a_single_day_there_is_quality_and_no_interval_of_a_gain(may, versions, params, store):

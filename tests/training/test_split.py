@@ -32,6 +32,18 @@ def framed(moments: dict[str, tuple[datetime, datetime]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=kinds | {"target": pl.Boolean}, orient="row")
 
 
+def test_a_row_whose_outcome_was_known_before_its_event_is_in_no_two_sets(params):
+    gate, hour = AS_OF - params.split.gate, timedelta(hours=1)
+    validation = gate - params.split.validation
+    plain = {f"plain of {end}": (end - 9 * hour, end - 5 * hour) for end in (validation, gate, AS_OF)}
+    early = {f"early of {start}": (start + hour, start - hour) for start in (validation, gate)}
+    sets = split_rows(framed(plain | early), AS_OF, params.split)
+    names = {part: set(rows["name"]) for part, rows in sets._asdict().items()}
+    assert names["gate"] == {f"plain of {AS_OF}", f"early of {gate}"} and not names["gate"] & names["fit"]
+    assert names["validation"] == {f"plain of {gate}", f"early of {validation}"}
+    assert not names["validation"] & names["train"]
+
+
 def test_at_each_boundary_the_moment_itself_belongs_to_the_later_side(params):
     """A set begins with an event at its start, and ends before what became known at its end."""
     split = params.split.model_copy(update={"history": timedelta(days=90)})
