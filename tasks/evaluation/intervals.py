@@ -39,7 +39,7 @@ def day_block_interval(difference: float, influence: np.ndarray, days: np.ndarra
 
     The jackknife that leaves out one day at a time (MacKinnon, Nielsen and Webb, 2023, J. Econometrics 232(2)), so that
     a day of most rows does not hide its own error; Kish's effective number of days (1965) less one are the degrees of
-    freedom. Of days of equally many rows it is the t interval of their means.
+    freedom, and of fewer than two nothing is known. Of days of equally many rows it is the t interval of their means.
 
     Args:
         difference: The estimate.
@@ -51,7 +51,8 @@ def day_block_interval(difference: float, influence: np.ndarray, days: np.ndarra
 
     _, day, rows = np.unique(days, return_inverse=True, return_counts=True)
     share, k, half = rows / len(days), len(rows), np.inf
-    if k > 1:
+    effective = 1 / (share @ share)
+    if effective >= 2:
         without = np.bincount(day, influence) / (1 - share)  # how far the estimate moves without each day
-        half = stdtrit(1 / (share @ share) - 1, confidence) * np.sqrt((without @ without) * (k - 1) / k)
+        half = stdtrit(effective - 1, confidence) * np.sqrt((without @ without) * (k - 1) / k)
     return Interval(float(difference - half), float(difference), float(difference + half))

@@ -41,5 +41,11 @@ def test_of_two_models_that_are_equally_good_one_is_found_better_as_rarely_as_co
     assert max(found.values()) <= 12  # 5 are expected of 200; of 2.5 % more than 12 come once in a thousand
 
 
+@pytest.mark.parametrize("sizes", [[2000], [1, 2000], [5] * 27 + [1900]])
+def test_of_fewer_than_two_days_nothing_is_known(sizes):
+    gain = mean_gain(RANDOM.normal(5, 1, sum(sizes)), np.repeat(np.arange(len(sizes)), sizes), 0.975)
+    assert (gain.low, gain.high) == (-np.inf, np.inf)
+
+
 def test_a_model_gains_nothing_over_itself():
     assert auc_gain(TARGET, SCORE, SCORE, DAYS, 0.975) == (0, 0, 0)
