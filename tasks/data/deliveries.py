@@ -5,12 +5,14 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import polars as pl
 
 from tasks.core.errors import DataError, InputError, first_line
 from tasks.core.files import atomic_write
+from tasks.core.handover import SENT
 from tasks.core.store import sha256
 from tasks.core.workspace import workspace
 from tasks.data.folders import Found
@@ -142,7 +144,13 @@ def depths(tables: Tables) -> dict[str, int]:
 
 
 def digest_of(name: str, content: bytes) -> str:
-    """What tells a content from others; folders such as region=north are part of it."""
+    """What tells a content from others; folders such as region=north are part of it.
+
+    The name of a file of an endpoint is, too: rows that were sent anew are news, after another value came between.
+    """
+    sent = PurePosixPath(name).name
+    if sent.startswith(SENT):
+        return sha256(content + sent.encode())
     keys = hive_keys(name)
     return sha256(content + json.dumps(keys, sort_keys=True).encode() if keys else content)
 

@@ -155,3 +155,13 @@ def merge_rows(table: Table, before: pl.DataFrame, rows: pl.DataFrame) -> tuple[
     kept = before.join(rows, on=key, how="anti", maintain_order="left")
     counts = Counts(*(int((kind == which).sum()) for which in range(4)))
     return pl.concat([kept, merged]).sort(key), counts
+
+
+def fold(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """One row for each key: of each column the newest value that is not null."""
+    known = pl.all_horizontal(pl.col(table.key).is_not_null())
+    whole, broken = rows.filter(known), rows.filter(~known)
+    if whole.select(table.key).is_duplicated().any():
+        ordered = whole.sort(table.version, maintain_order=True) if table.version else whole
+        whole = ordered.group_by(table.key, maintain_order=True).agg(pl.all().drop_nulls().last())
+    return pl.concat([whole.select(rows.columns), broken])

@@ -18,7 +18,7 @@ from tasks.data.fetch import object_path, read_listing
 from tasks.data.ledger import LEDGER, OLD_LEDGER, landed_files, read_ledger
 from tasks.data.merge import Change
 from tasks.data.push import is_pushed, push_version
-from tasks.data.quarantine import ENTRY
+from tasks.data.quarantine import ENTRY, FOUND
 from tasks.data.snapshot import Snapshot, cache_folder, pull_snapshot
 from tasks.data.take_in import Landing
 from tasks.data.versions import find_current, find_version, known_versions, record_version
@@ -55,10 +55,13 @@ def begin_empty() -> None:
 
 def refuse_loss(made: Snapshot, newest: Snapshot) -> None:
     """Refuse a version that was made by hand of an older one."""
-    lost = landed_files(read_ledger(newest.files).join(read_ledger(made.files), on=ENTRY, how="anti"))
+    lost = read_ledger(newest.files).join(read_ledger(made.files), on=ENTRY, how="anti").filter(pl.col("file") != FOUND)
     if lost.height:
+        files = landed_files(lost).height
+        what = {"file": files, "replayed row": lost.height - files}
+        told = " and ".join(counted(count, name) for name, count in what.items() if count)
         raise InputError(
-            f"data.dvc names version {made.version}, which lacks {counted(lost.height, 'file')} that landed in version "
+            f"data.dvc names version {made.version}, which lacks {told} that landed in version "
             f"{newest.version}, such as {lost['file'][0]}: `ml versions use {len(known_versions())}` goes back to it, "
             "`ml versions use` without a number takes that of data.dvc all the same"
         )

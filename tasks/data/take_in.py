@@ -16,13 +16,14 @@ from tasks.data.conversion import convert
 from tasks.data.deliveries import Delivery, Opened, Trouble, arrival
 from tasks.data.horizon import Span, find_horizon, find_span, measure, start_of
 from tasks.data.ledger import SCHEMA
-from tasks.data.merge import Change, Merge
+from tasks.data.merge import Change, Merge, fold
 from tasks.data.plausibility import find_outliers, refuse_orphans
 from tasks.data.quarantine import FILE, BadFile, quarantine_files, quarantine_rows, read_entries
 from tasks.data.snapshot import Snapshot
 from tasks.data.validation import POSITION, check_rows, describe, tolerated
-from tasks.features.table import Tables
+from tasks.features.table import Table, Tables
 
+AGE, VERSIONS = "age of the version (ingest)", 50  # of a row in one file that are looked at, the newest first
 TELL = 10  # seconds between two lines of progress
 
 
@@ -108,12 +109,10 @@ class Intake:
         converted = convert(delivery.raw, table, name, self.params.ingest.time_zone)
         rows, lost = converted.rows.with_row_index(POSITION), find_lost(converted.lost)
         sound = rows.join(lost, on=POSITION, how="anti", maintain_order="left") if lost.height else rows
-        if table.version is not None:  # of two versions of a row in one file the newer counts
-            version = pl.col(table.version)
-            sound = sound.filter((version < version.max().over(table.key)).not_().fill_null(True))
         horizon = find_horizon(self._span(delivery.table), table, sound, self.params.validation)
-        valid, quarantined = check_rows(table, name, sound, horizon)
-        broken = [lost, quarantined.select(POSITION, "broken_rules")]
+        checked = [check_rows(table, name, layer, horizon) for layer in part_versions(sound, table)]
+        valid = fold(pl.concat([each.valid for each in checked]), table) if len(checked) > 1 else checked[0].valid
+        broken = [lost, *(each.quarantined.select(POSITION, "broken_rules") for each in checked)]
         if self.params.validation.outliers is not None:
             far = find_outliers(self.merge, delivery.table, valid, self.params.validation.outliers)
             valid, broken = valid.join(far, on=POSITION, how="anti", maintain_order="left"), [*broken, far]
@@ -182,6 +181,15 @@ def join_landings(landings: Sequence[Landing]) -> Landing:
         for part in ("changes", "bad", "troubles")
     )
     return Landing({}, {}, pl.DataFrame(schema=SCHEMA), changes, bad, troubles, spans)
+
+
+def part_versions(rows: pl.DataFrame, table: Table) -> list[pl.DataFrame]:
+    """Rows of which no two are versions of one: the newest of each, those before them, and so on, to the 50th."""
+    if table.version is None:
+        return [rows]
+    age = pl.col(table.version).rank("dense", descending=True).over(table.key).fill_null(1)
+    parts = rows.with_columns(age.alias(AGE)).filter(pl.col(AGE) <= VERSIONS).sort(AGE, maintain_order=True)
+    return [part.drop(AGE) for part in parts.partition_by(AGE, maintain_order=True)] or [rows]
 
 
 def find_lost(lost: pl.DataFrame) -> pl.DataFrame:

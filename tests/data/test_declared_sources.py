@@ -1,6 +1,8 @@
 """Sources as params.yaml declares them: folders of others, secrets that are refused, and how all of them are."""
 
 import json
+import os
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -13,7 +15,11 @@ from tasks.core.params import Params
 from tasks.core.secrets import hide, refuse_secrets
 from tasks.data.deliveries import waiting
 from tasks.data.formats import Raw
+from tasks.data.landing import LandingPlace
+from tasks.data.ledger import SCHEMA
+from tasks.data.sources.bookmarks import mark_pulled
 from tasks.data.sources.fit import broken_rules, fit_columns, undeclared
+from tasks.data.sources.landed import Landed
 from tasks.data.sources.overview import look_at_sources
 
 SECRET = "s3cr3t"
@@ -194,3 +200,14 @@ def test_how_all_sources_are(own_workspace, database):
     assert "cannot be reached" in found["gone"].trouble and "there is no table 'nothing'" in found["wrong"].trouble
     unasked = {state.name: state.trouble for state in look_at_sources(params, TABLES, ask=False)}
     assert "cannot be reached" in unasked["gone"]  # as noted when it was read
+
+
+def test_rows_before_a_cursor_that_was_still_to_come_when_it_was_read_are_read(own_workspace):
+    """Its time passes; what the source got until then was not read by it."""
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    place, ledger = LandingPlace("landing"), pl.DataFrame(schema=SCHEMA)
+    for number, (cursor, landed_at) in enumerate([(now - 6 * hour, now - 5 * hour), (now - hour, now - 4 * hour)], 1):
+        mark = mark_pulled(number, cursor, "0" * 16)
+        name = Landed(place, "readings", "shop", ledger).add(Raw(pl.DataFrame({"id": [number]}), frozenset()), mark)
+        os.utime(own_workspace / "landing" / name, (landed_at.timestamp(),) * 2)
+    assert Landed(place, "readings", "shop", ledger).read_until == now - 6 * hour

@@ -1,5 +1,6 @@
 """Deliveries in any order, doubled, restored and corrected, give what their arrival order gives."""
 
+import json
 import os
 import random
 import shutil
@@ -115,6 +116,36 @@ def test_of_two_versions_of_a_row_in_one_file_the_newer_counts(own_workspace):
     assert (change.added, change.unchanged, change.quarantined) == (1, 1, 0) and stored(own_workspace) == fold(
         [old, new]
     )
+
+
+def test_where_the_newer_version_of_a_row_is_bad_or_lacks_a_value_the_older_one_counts(own_workspace):
+    """As it does where the two come in files of their own."""
+
+    class Bounded(Readings):
+        value = dy.Int64(nullable=True, min=0)
+
+    tables = {"readings": Table(schema=Bounded, event_time=pl.col("at"), version="updated")}
+    old, other = make_deliveries(1, nulls=0)[0].head(2).with_columns(note=pl.lit("old")).iter_slices(1)
+    bad = old.with_columns(value=pl.lit(-1, pl.Int64), updated=pl.lit(9, pl.Int64))
+    without = other.with_columns(note=pl.lit(None, pl.String), value=pl.lit(5, pl.Int64), updated=pl.lit(9, pl.Int64))
+    put(own_workspace, "a.parquet", pl.concat([bad, without, old, other, *[other] * 97]), 0)
+    (change,) = take_in_all(tables).changes
+    assert (change.read, change.added, change.quarantined, change.unchanged) == (101, 2, 1, 98)
+    assert stored(own_workspace) == fold([old, other, without])
+
+
+@pytest.mark.parametrize(("name", "news"), [("endpoint-rows-{}.jsonl", 3), ("part-{}.jsonl", 2)])
+def test_rows_sent_anew_after_another_value_are_news_where_an_endpoint_took_them(own_workspace, name, news):
+    """Their files are cut by the endpoint, so that the third is the first again; of other files it is one restored."""
+    folder = own_workspace / "landing" / "readings"
+    folder.mkdir(parents=True)
+    for number, value in enumerate((1, 0, 1)):
+        row = {"meter": 1, "at": START.isoformat(), "value": value, "note": "n", "updated": 1}
+        (folder / name.format(number)).write_text(json.dumps(row) + "\n")
+        set_back(folder / name.format(number), 30 - number)
+        take_in_all(TABLES)
+    assert [row["value"] for row in stored(own_workspace).values()] == [1 if news == 3 else 0]
+    assert take_in_all(TABLES).changes == []
 
 
 def test_a_row_that_came_again_later_is_not_undone_by_one_from_between(own_workspace):

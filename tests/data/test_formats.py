@@ -1,7 +1,9 @@
 """Damage of a landed file is one exception of ours: no panic, and with page checksums no other value."""
 
+import io
 import random
 
+import polars as pl
 import pytest
 from odd_files import make_rows, to_bytes
 
@@ -11,6 +13,24 @@ from tasks.data.conversion import convert
 from tasks.data.formats import read_raw
 
 FLIPS = 4_500
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_quote_in_the_last_column_that_nothing_closes_swallows_no_rows(end):
+    def read(text: str) -> list:
+        return read_raw(text.encode(), "odd.csv", ["id", "note"]).rows["note"].to_list()
+
+    with pytest.raises(DataError, match="it opens a quote that nothing closes"):
+        read('id,note\n1,fine\n2,"the loft\n3,ok\n4,ok' + end)
+    assert read('id,note\n1,"a\nb"\n2,"c\nd"' + end) == ["a\nb", "c\nd"]
+    assert read('id,note\n1,"a\nb"\n2,5" pipe' + end) == ["a\nb", '5" pipe']
+
+
+def test_parquet_with_lists_and_structs_can_land():
+    rows = pl.DataFrame({"id": [1, 2], "counts": [[1, 2], None], "part": [{"a": 1}, {"a": None}]})
+    content = io.BytesIO()
+    rows.write_parquet(content)
+    assert read_raw(content.getvalue(), "odd.parquet", rows.columns).rows.equals(rows)
 
 
 def flipped(content: bytes, count: int):

@@ -12,7 +12,7 @@ from tasks.core.params import Params
 from tasks.core.tables import read_rows
 from tasks.core.use_case import check_tables, load_tables
 from tasks.data.ledger import read_current_ledger, read_ledger
-from tasks.data.publish import adopt_version, publish_version
+from tasks.data.publish import adopt_version, publish_version, refuse_loss
 from tasks.data.quarantine import DISMISSED, FILE, QUARANTINE, Chosen, dismiss, read_quarantine
 from tasks.data.replay import replay
 from tasks.data.validation import validate_rows
@@ -92,6 +92,15 @@ def test_only_the_rows_of_a_rule_or_of_a_file_are_looked_at(own_workspace, mende
     for chosen in (Chosen(rule="origin|regex"), Chosen(file="flights/b.parquet")):
         with pytest.raises(InputError, match="nothing in quarantine fits: `ml quarantine` lists all"):
             replay_all(mended, chosen)
+
+
+def test_a_version_that_was_made_by_hand_of_one_before_a_replay_takes_no_row_away(own_workspace, mended):
+    land(own_workspace, "a.parquet", too_far(1))
+    take_in_all()
+    before = adopt_version.fn(Params.load().data)
+    replay_all(mended)
+    with pytest.raises(InputError, match="lacks 3 replayed rows that landed in version .*, such as flights/a.parquet"):
+        refuse_loss(before, adopt_version.fn(Params.load().data))
 
 
 def test_dismissed_entries_are_neither_listed_nor_looked_at_and_stay_in_the_table(own_workspace, mended):

@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -35,6 +35,13 @@ class Landed:
     def bookmarks(self) -> list[str]:
         """How far the source was read, by each of its files."""
         return [bookmark for name in self.known if (bookmark := find_bookmark(name))]
+
+    @property
+    def read_until(self) -> datetime | None:
+        """The newest cursor that was past when its file landed: of one still to come, rows before it were not read."""
+        now = datetime.now(UTC)
+        times = [(moment_of(name), landed) for name, landed in self.known.items() if find_bookmark(name) and landed]
+        return max((moment for moment, landed in times if moment and moment <= min(now, landed)), default=None)
 
     @property
     def newest(self) -> datetime | None:

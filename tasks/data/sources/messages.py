@@ -11,6 +11,7 @@ from tasks.core.errors import DataError, first_line
 from tasks.core.store import sha256
 from tasks.data.conversion import ColumnError, convert
 from tasks.data.formats import Raw, read_json
+from tasks.data.merge import fold
 from tasks.data.quarantine import insert
 from tasks.data.sources.source import fill_optional
 from tasks.data.take_in import find_lost
@@ -101,16 +102,6 @@ def find_fault(value: bytes, columns: frozenset[str]) -> tuple[dict[str, Any], s
 def to_frame(messages: Sequence[Message], columns: list[str]) -> pl.DataFrame:
     """The values of messages as text."""
     return read_json(b"\n".join(message.value.replace(b"\n", b" ") for message in messages), columns)
-
-
-def fold(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """One row for each key."""
-    known = pl.all_horizontal(pl.col(table.key).is_not_null())
-    whole, broken = rows.filter(known), rows.filter(~known)
-    if whole.select(table.key).is_duplicated().any():
-        ordered = whole.sort(table.version, maintain_order=True) if table.version else whole
-        whole = ordered.group_by(table.key, maintain_order=True).agg(pl.all().drop_nulls().last())
-    return pl.concat([whole.select(rows.columns), broken])
 
 
 def quarantine_messages(table: str, topic: str, partition: int, poison: Sequence[Poison]) -> None:

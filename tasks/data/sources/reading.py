@@ -97,6 +97,7 @@ class Reads:
                 self.tables[source.table],
                 self.params.ingest.time_zone,
                 landed.bookmarks,
+                landed.read_until,
                 landed.recall,
                 lambda text: self._tell(name, "works", text),
             )

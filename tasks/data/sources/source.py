@@ -25,6 +25,7 @@ class Memory(NamedTuple):
     table: Table  # that its rows are of
     time_zone: str | None  # of times that have none
     bookmarks: Sequence[str] = ()  # of the files that it landed
+    read_until: datetime | None = None  # the newest cursor of those files, of times that were not to come
     recall: Callable[[datetime | None], Iterable[pl.DataFrame]] = lambda since: ()  # rows that it landed since a moment
     tell: Callable[[str], None] = lambda text: None  # progress of long work; also a sign that the source does not hang
 

@@ -15,7 +15,7 @@ from tasks.core.store import sha256
 from tasks.core.tables import as_json
 from tasks.data.conversion import Kind, UnfitError, bring, convert
 from tasks.data.formats import Raw
-from tasks.data.sources.bookmarks import mark_pulled, newest_moment, newest_number
+from tasks.data.sources.bookmarks import mark_pulled, newest_number
 from tasks.data.sources.source import Batch, Memory, Pulled
 from tasks.features.table import TIME
 
@@ -82,7 +82,7 @@ class Windowed(Pulled):
 
     def _since(self, memory: Memory) -> datetime | None:
         """The cursor from which on is read; None is all."""
-        newest = newest_moment(memory.bookmarks)
+        newest = memory.read_until
         return self.start and max(self.start, newest - self.lag if newest else self.start)
 
     def _fetch_windows(self, memory: Memory, since: datetime | None) -> Iterator[Raw]:
