@@ -143,14 +143,18 @@ def depths(tables: Tables) -> dict[str, int]:
     return found
 
 
+def was_sent(name: str) -> bool:
+    """Whether a file holds rows that were sent to an endpoint."""
+    return PurePosixPath(name).name.startswith(SENT)
+
+
 def digest_of(name: str, content: bytes) -> str:
     """What tells a content from others; folders such as region=north are part of it.
 
     The name of a file of an endpoint is, too: rows that were sent anew are news, after another value came between.
     """
-    sent = PurePosixPath(name).name
-    if sent.startswith(SENT):
-        return sha256(content + sent.encode())
+    if was_sent(name):
+        return sha256(content + PurePosixPath(name).name.encode())
     keys = hive_keys(name)
     return sha256(content + json.dumps(keys, sort_keys=True).encode() if keys else content)
 

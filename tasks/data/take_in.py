@@ -2,18 +2,16 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import polars as pl
 from prefect import task
 
 from tasks.core.errors import DataError, InputError
-from tasks.core.handover import SENT
 from tasks.core.params import Params
 from tasks.data.arrivals import ARRIVED
 from tasks.data.conversion import convert
-from tasks.data.deliveries import Delivery, Opened, Trouble, arrival
+from tasks.data.deliveries import Delivery, Opened, Trouble, arrival, was_sent
 from tasks.data.horizon import Span, find_horizon, find_span, measure, start_of
 from tasks.data.ledger import SCHEMA
 from tasks.data.merge import Change, Merge, fold
@@ -121,7 +119,7 @@ class Intake:
     def _refuse_many(self, delivery: Delivery, broken: pl.DataFrame) -> None:
         """Set a file aside of whose rows too many are bad; rows that were sent one by one stand alone."""
         raw, validation = delivery.raw.rows, self.params.validation
-        if PurePosixPath(delivery.file.name).name.startswith(SENT):
+        if was_sent(delivery.file.name):
             return
         if broken.height > tolerated(raw.height, validation):
             examples = raw[broken[POSITION]].with_columns(broken["broken_rules"])

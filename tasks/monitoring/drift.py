@@ -27,7 +27,7 @@ SAMPLE_ROWS = 20_000  # of the reference that a report shows
 
 
 class NumericBins(BaseModel):
-    """The nulls and what is not finite, then the values up to each edge and those above it."""
+    """The nulls and what is not finite, then the values up to each edge and those above."""
 
     edges: list[float]
 
